@@ -1,0 +1,1 @@
+//! SQLite with group commit, content-addressed blobs, migrations.

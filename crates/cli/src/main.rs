@@ -1,0 +1,3 @@
+//! The lambdalab binary.
+
+fn main() {}

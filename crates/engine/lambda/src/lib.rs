@@ -1,0 +1,1 @@
+//! Lambda functions: control plane, Runtime API, scheduler.

@@ -1,0 +1,1 @@
+//! The spawner process and the execution environments; the only crate with unsafe code.

@@ -1,0 +1,1 @@
+//! Mounts every service on one listener and implements Dispatch.

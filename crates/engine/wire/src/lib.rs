@@ -1,0 +1,1 @@
+//! AWS's protocols: shapes, validation, routing, codecs, errors, and the Dispatch trait.

@@ -1,0 +1,1 @@
+//! Targets, credentials, starting the engine when none runs, one handle for a function.

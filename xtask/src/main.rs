@@ -1,0 +1,3 @@
+//! Code generation and repository chores.
+
+fn main() {}

@@ -1,0 +1,53 @@
+//! What engine and clients say to each other where AWS has no word for it.
+//!
+//! - [`EngineFile`]: `engine.json` in the data folder, by which clients find a running engine.
+//! - [`Health`]: the answer of [`HEALTH_PATH`].
+//! - [`LEASE_PATH`]: a `GET` whose answer stays open; while one is open the engine does not exit
+//!   for idleness. A client that dies drops its connection, and with it the lease.
+//!
+//! Only shapes and paths: the engine serves them, `lab/aws` calls them. Everything here is
+//! versioned by the path prefix [`PREFIX`]; members are added, never changed.
+
+mod engine_file;
+
+use serde::{Deserialize, Serialize};
+
+pub use engine_file::{EngineFile, EngineFileError};
+
+/// Everything of ours on the engine's listener lies below this path.
+pub const PREFIX: &str = "/_lambdalab/v1";
+
+/// `GET`: is the engine there, and which one is it? Needs no `Authorization`.
+pub const HEALTH_PATH: &str = "/_lambdalab/v1/health";
+
+/// `GET`: holds a lease for as long as the connection stays open.
+pub const LEASE_PATH: &str = "/_lambdalab/v1/lease";
+
+/// `GET`: which AWS operations the engine serves, as a list of [`ServedOperation`].
+pub const OPERATIONS_PATH: &str = "/_lambdalab/v1/operations";
+
+/// The answer of [`HEALTH_PATH`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Health {
+    /// Always `ok`; an engine that cannot serve does not answer.
+    pub status: String,
+    /// The engine's version, as in `Cargo.toml`.
+    pub version: String,
+    /// The engine's process id.
+    pub pid: u32,
+    /// Execution environments that exist now, idle ones included.
+    pub environments: usize,
+    /// Invocations that run or wait now.
+    pub invocations: usize,
+}
+
+/// One operation of an AWS API and whether this engine answers it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ServedOperation {
+    /// The service: `lambda`, `states`, ….
+    pub service: String,
+    /// The operation's name in the service model: `CreateFunction`.
+    pub operation: String,
+    /// Whether it is served.
+    pub served: bool,
+}

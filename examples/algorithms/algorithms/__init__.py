@@ -1,0 +1,1 @@
+"""Small numerical functions whose answers, and whose reproducibility, are worth checking."""

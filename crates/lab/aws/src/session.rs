@@ -1,0 +1,506 @@
+//! A target made ready for calls.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use aws_config::environment::EnvironmentVariableCredentialsProvider;
+use aws_config::meta::credentials::CredentialsProviderChain;
+use aws_config::retry::RetryConfig;
+use aws_config::timeout::TimeoutConfig;
+use aws_config::{BehaviorVersion, ConfigLoader, Region, SdkConfig};
+use aws_sdk_lambda::Client;
+use aws_sdk_lambda::config::{Credentials as SdkCredentials, StalledStreamProtectionConfig};
+use aws_sdk_lambda::primitives::Blob;
+use aws_sdk_lambda::types::{Environment, FunctionCode, Runtime};
+use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
+use ids::SharedClock;
+
+use crate::configuration::{FunctionConfiguration, NewFunction};
+use crate::engine::{EngineError, Lease};
+use crate::error::{CallError, CallFailure};
+use crate::function::FunctionHandle;
+use crate::starter::{EngineStarter, Ensured};
+use crate::target::{Credentials, Identity, Target};
+
+/// How long a connection may take to come about.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// What the engine is told where nobody named credentials. It wants some, not particular ones.
+const ENGINE_CREDENTIALS: &str = "lambdalab";
+
+/// What a session is opened with.
+#[derive(Debug, Clone)]
+pub struct SessionOptions {
+    /// Where calls go.
+    pub target: Target,
+    /// The region, where the caller named one. Otherwise: on AWS that of the profile or the
+    /// environment, elsewhere `us-east-1`.
+    pub region: Option<String>,
+    /// How to find or start the engine; only used where it is the target.
+    pub engine: EngineStarter,
+    /// Time.
+    pub clock: SharedClock,
+}
+
+/// Why a target could not be made ready.
+#[derive(Debug, thiserror::Error)]
+pub enum SessionError {
+    /// The engine could not be found or started.
+    #[error(transparent)]
+    Engine(#[from] EngineError),
+    /// AWS has no default region.
+    #[error("AWS needs a region, and neither the profile nor the environment names one")]
+    NoRegion,
+}
+
+/// A target made ready: whoever holds it can call, and an engine behind it stays.
+#[derive(Debug, Clone)]
+pub struct Session {
+    connection: Arc<Connection>,
+}
+
+/// What handles share.
+#[derive(Debug)]
+pub(crate) struct Connection {
+    description: String,
+    /// Retries what AWS's SDKs retry.
+    control: Client,
+    /// Never retries and never gives up: an invocation may last fifteen minutes, and a second
+    /// attempt would be a second invocation.
+    invoking: Client,
+    clock: SharedClock,
+    engine: Option<Ensured>,
+    _lease: Option<Lease>,
+}
+
+impl Session {
+    /// Makes a target ready; starts the engine where it is the target and does not run.
+    ///
+    /// # Errors
+    /// The engine does not start, or AWS is the target and no region is known.
+    pub async fn open(options: SessionOptions) -> Result<Self, SessionError> {
+        let SessionOptions {
+            target,
+            region,
+            engine,
+            clock,
+        } = options;
+        let connection = match target {
+            Target::Engine => {
+                let ensured = engine.ensure().await?;
+                let lease = ensured.engine.lease().await?;
+                let running = &ensured.engine;
+                let description = format!(
+                    "engine at {} ({})",
+                    running.endpoint,
+                    running.data_dir.display()
+                );
+                let loader = loader(&running.endpoint)
+                    .endpoint_url(&running.endpoint)
+                    .region(region_or_default(region))
+                    .credentials_provider(made_up_credentials());
+                Connection {
+                    engine: Some(ensured),
+                    _lease: Some(lease),
+                    ..Connection::new(description, loader, clock, Endpoint::Given).await
+                }
+            }
+            Target::Endpoint { url, identity } => {
+                let description = format!("endpoint {url} ({identity})");
+                let loader = loader(&url)
+                    .endpoint_url(&url)
+                    .region(region_or_default(region));
+                let loader = match &identity {
+                    Identity::Ambient => loader.credentials_provider(
+                        CredentialsProviderChain::first_try(
+                            "Environment",
+                            EnvironmentVariableCredentialsProvider::new(),
+                        )
+                        .or_else("LambdaLab", made_up_credentials()),
+                    ),
+                    said => with_identity(loader, said),
+                };
+                Connection::new(description, loader, clock, Endpoint::Given).await
+            }
+            Target::Aws { identity } => {
+                let mut loader = with_identity(loader("https://"), &identity);
+                if let Some(region) = region {
+                    loader = loader.region(Region::new(region));
+                }
+                let connection =
+                    Connection::new(String::new(), loader, clock, Endpoint::OfAws).await;
+                let region = connection
+                    .control
+                    .config()
+                    .region()
+                    .ok_or(SessionError::NoRegion)?;
+                Connection {
+                    description: format!("AWS in {region} ({identity})"),
+                    ..connection
+                }
+            }
+        };
+        Ok(Self {
+            connection: Arc::new(connection),
+        })
+    }
+
+    /// Where calls go, for people: `engine at http://127.0.0.1:4566 (.lambdalab)`.
+    #[must_use]
+    pub fn description(&self) -> &str {
+        &self.connection.description
+    }
+
+    /// The engine, where it is the target.
+    #[must_use]
+    pub fn engine(&self) -> Option<&Ensured> {
+        self.connection.engine.as_ref()
+    }
+
+    /// A function of this target, by name or ARN; nothing is called yet.
+    #[must_use]
+    pub fn function(&self, name: impl Into<String>) -> FunctionHandle {
+        FunctionHandle::new(Arc::clone(&self.connection), name.into())
+    }
+
+    /// Creates a function. It may be `Pending` for a while: see [`FunctionHandle::wait_active`].
+    ///
+    /// # Errors
+    /// The target refuses or cannot be reached.
+    pub async fn create_function(
+        &self,
+        new: NewFunction,
+    ) -> Result<FunctionConfiguration, CallError> {
+        let NewFunction {
+            name,
+            zip,
+            runtime,
+            handler,
+            role,
+            publish,
+            rest,
+        } = new;
+        let code = FunctionCode::builder().zip_file(Blob::new(zip)).build();
+        let call = self
+            .connection
+            .control
+            .create_function()
+            .function_name(name)
+            .code(code)
+            .runtime(Runtime::from(runtime.as_str()))
+            .handler(handler)
+            .role(role)
+            .publish(publish)
+            .set_description(rest.description)
+            .set_memory_size(rest.memory_size)
+            .set_timeout(rest.timeout)
+            .set_environment(rest.environment.map(|variables| {
+                Environment::builder()
+                    .set_variables(Some(variables.into_iter().collect()))
+                    .build()
+            }));
+        self.connection
+            .answered("CreateFunction", call.send().await)
+    }
+
+    /// All functions of the target, by name.
+    ///
+    /// # Errors
+    /// The target refuses or cannot be reached.
+    pub async fn list_functions(&self) -> Result<Vec<FunctionConfiguration>, CallError> {
+        let mut pages = self
+            .connection
+            .control
+            .list_functions()
+            .into_paginator()
+            .items()
+            .send();
+        let mut found = Vec::new();
+        while let Some(item) = pages.next().await {
+            found.push(self.connection.answered("ListFunctions", item)?);
+        }
+        found.sort_by(|a: &FunctionConfiguration, b| a.function_name.cmp(&b.function_name));
+        Ok(found)
+    }
+}
+
+/// Whether the endpoint was given, or is AWS's own.
+enum Endpoint {
+    Given,
+    OfAws,
+}
+
+impl Connection {
+    async fn new(
+        description: String,
+        loader: ConfigLoader,
+        clock: SharedClock,
+        endpoint: Endpoint,
+    ) -> Self {
+        let shared = loader.load().await;
+        let builder = || lambda_config(&shared, &endpoint);
+        let patient = TimeoutConfig::builder()
+            .connect_timeout(CONNECT_TIMEOUT)
+            .build();
+        let invoking = builder()
+            .retry_config(RetryConfig::disabled())
+            .timeout_config(patient)
+            .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
+            .build();
+        Self {
+            description,
+            control: Client::from_conf(builder().build()),
+            invoking: Client::from_conf(invoking),
+            clock,
+            engine: None,
+            _lease: None,
+        }
+    }
+
+    pub(crate) fn control(&self) -> &Client {
+        &self.control
+    }
+
+    pub(crate) fn invoking(&self) -> &Client {
+        &self.invoking
+    }
+
+    pub(crate) fn clock(&self) -> &SharedClock {
+        &self.clock
+    }
+
+    /// Turns an answer of the SDK into ours.
+    pub(crate) fn answered<A, B, E>(
+        &self,
+        operation: &'static str,
+        answer: Result<A, aws_sdk_lambda::error::SdkError<E>>,
+    ) -> Result<B, CallError>
+    where
+        B: From<A>,
+        E: aws_sdk_lambda::error::ProvideErrorMetadata + std::error::Error + 'static,
+    {
+        answer
+            .map(B::from)
+            .map_err(|error| self.failed(operation, CallFailure::of(&error)))
+    }
+
+    pub(crate) fn failed(&self, operation: &'static str, failure: CallFailure) -> CallError {
+        CallError {
+            operation,
+            target: self.description.clone(),
+            failure,
+        }
+    }
+}
+
+fn lambda_config(shared: &SdkConfig, endpoint: &Endpoint) -> aws_sdk_lambda::config::Builder {
+    let mut builder = aws_sdk_lambda::config::Builder::from(shared);
+    // `AWS_ENDPOINT_URL` is what `lambdalab up` tells people to export. Who asks for AWS in that
+    // shell means AWS.
+    if matches!(endpoint, Endpoint::OfAws) {
+        builder.set_endpoint_url(None);
+    }
+    builder
+}
+
+fn loader(url: &str) -> ConfigLoader {
+    let http = aws_smithy_http_client::Builder::new();
+    // Reading the system's certificates takes longer than a whole command against the engine.
+    let http = if url.starts_with("https") {
+        http.tls_provider(Provider::Rustls(CryptoMode::Ring))
+            .build_https()
+    } else {
+        http.build_http()
+    };
+    aws_config::defaults(BehaviorVersion::latest())
+        .http_client(http)
+        .timeout_config(
+            TimeoutConfig::builder()
+                .connect_timeout(CONNECT_TIMEOUT)
+                .build(),
+        )
+}
+
+fn with_identity(loader: ConfigLoader, identity: &Identity) -> ConfigLoader {
+    match identity {
+        Identity::Keys(keys) => loader.credentials_provider(sdk_credentials(keys)),
+        Identity::Profile(profile) => loader.profile_name(profile),
+        Identity::Ambient => loader,
+    }
+}
+
+fn sdk_credentials(keys: &Credentials) -> SdkCredentials {
+    SdkCredentials::new(
+        &keys.access_key_id,
+        &keys.secret_access_key,
+        keys.session_token.clone(),
+        None,
+        "arguments",
+    )
+}
+
+fn made_up_credentials() -> SdkCredentials {
+    SdkCredentials::new(
+        ENGINE_CREDENTIALS,
+        ENGINE_CREDENTIALS,
+        None,
+        None,
+        "lambdalab",
+    )
+}
+
+fn region_or_default(region: Option<String>) -> Region {
+    region.map_or(Region::from_static(ids::DEFAULT_REGION), Region::new)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::function::Invoke;
+    use crate::target::TargetRequest;
+    use crate::testing::{Answer, LocalServer};
+    use aws_smithy_runtime_api::client::http::{
+        HttpConnector, HttpConnectorFuture, SharedHttpConnector, http_client_fn,
+    };
+    use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
+    use aws_smithy_runtime_api::client::result::ConnectorError;
+    use std::sync::Mutex;
+
+    async fn session(url: String) -> Session {
+        let request = TargetRequest {
+            endpoint_url: Some(url),
+            credentials: Some(Credentials {
+                access_key_id: "AKIDEXAMPLE".into(),
+                secret_access_key: "secret".into(),
+                session_token: None,
+            }),
+            ..TargetRequest::default()
+        };
+        Session::open(SessionOptions {
+            target: request.resolve().unwrap(),
+            region: Some("eu-west-1".into()),
+            engine: EngineStarter::new("false", "unused"),
+            clock: ids::SystemClock::shared(),
+        })
+        .await
+        .unwrap()
+    }
+
+    #[tokio::test]
+    async fn an_invocation_comes_back_whole() {
+        let log = "REPORT RequestId: r\tDuration: 1.5 ms\tBilled Duration: 2 ms\t\
+                   Memory Size: 128 MB\tMax Memory Used: 40 MB\t\n";
+        let encoded = base64::Engine::encode(&base64::engine::general_purpose::STANDARD, log);
+        let answer = Answer::json(200, "{\"digest\":\"x\"}")
+            .header("x-amz-log-result", &encoded)
+            .header("x-amz-executed-version", "$LATEST")
+            .header("x-amzn-requestid", "r");
+        let server = LocalServer::start(answer).await;
+        let session = session(server.url()).await;
+        let invoke = Invoke {
+            payload: "{}".into(),
+            log_tail: true,
+            qualifier: Some("prod".into()),
+            dry_run: false,
+        };
+        let answer = session.function("f").invoke(invoke).await.unwrap();
+        assert_eq!((answer.status, answer.function_error), (200, None));
+        assert_eq!(answer.payload, "{\"digest\":\"x\"}");
+        assert_eq!(answer.report.unwrap().duration_ms, 1.5);
+        assert_eq!(answer.request_id.as_deref(), Some("r"));
+        let request = server.requests().remove(0).to_lowercase();
+        assert!(request.starts_with("post /2015-03-31/functions/f/invocations?qualifier=prod "));
+        assert!(request.contains("x-amz-log-type: tail"), "{request}");
+        assert!(request.contains("akidexample"), "{request}");
+    }
+
+    #[tokio::test]
+    async fn a_refusal_keeps_the_words_of_aws_and_is_not_repeated() {
+        let answer = Answer::json(
+            404,
+            "{\"Type\":\"User\",\"Message\":\"Function not found: f\"}",
+        )
+        .header("x-amzn-errortype", "ResourceNotFoundException")
+        .header("x-amzn-requestid", "r");
+        let server = LocalServer::start(answer).await;
+        let session = session(server.url()).await;
+        let error = session.function("f").configuration(None).await.unwrap_err();
+        assert_eq!(error.code(), Some("ResourceNotFoundException"));
+        assert!(error.is_refusal());
+        let text = error.to_string();
+        assert!(
+            text.contains("Function not found: f") && text.contains(&server.url()),
+            "{text}"
+        );
+    }
+
+    #[tokio::test]
+    async fn a_failed_invocation_is_never_sent_twice() {
+        let answer = Answer::json(500, "{\"Message\":\"later\"}")
+            .header("x-amzn-errortype", "ServiceException");
+        let server = LocalServer::start(answer).await;
+        let session = session(server.url()).await;
+        let error = session
+            .function("f")
+            .invoke(Invoke::default())
+            .await
+            .unwrap_err();
+        assert_eq!(error.code(), Some("ServiceException"));
+        assert!(!error.is_refusal());
+        assert_eq!(server.requests().len(), 1);
+    }
+
+    #[tokio::test]
+    async fn a_target_that_is_not_there_is_told_apart() {
+        let closed = LocalServer::start(Answer::json(200, "{}"))
+            .await
+            .stop()
+            .await;
+        let error = session(closed)
+            .await
+            .function("f")
+            .invoke(Invoke::default())
+            .await;
+        let failure = error.unwrap_err().failure;
+        assert!(matches!(failure, CallFailure::Unreachable(_)), "{failure}");
+    }
+
+    /// Notes where a request would go, and lets none out.
+    #[derive(Debug, Clone, Default)]
+    struct Nowhere(Arc<Mutex<Vec<String>>>);
+
+    impl HttpConnector for Nowhere {
+        fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
+            self.0.lock().unwrap().push(request.uri().to_owned());
+            HttpConnectorFuture::ready(Err(ConnectorError::user("nothing leaves".into())))
+        }
+    }
+
+    async fn destination(endpoint: Endpoint) -> String {
+        let nowhere = Nowhere::default();
+        let connector = SharedHttpConnector::new(nowhere.clone());
+        let shared = SdkConfig::builder()
+            .behavior_version(BehaviorVersion::latest())
+            .endpoint_url("http://127.0.0.1:4566")
+            .region(Region::from_static("eu-west-1"))
+            .credentials_provider(aws_sdk_lambda::config::SharedCredentialsProvider::new(
+                made_up_credentials(),
+            ))
+            .http_client(http_client_fn(move |_, _| connector.clone()))
+            .build();
+        let client = Client::from_conf(lambda_config(&shared, &endpoint).build());
+        client.list_functions().send().await.unwrap_err();
+        nowhere.0.lock().unwrap().remove(0)
+    }
+
+    #[tokio::test]
+    async fn aws_means_aws_whatever_endpoint_the_environment_names() {
+        let given = destination(Endpoint::Given).await;
+        assert!(given.starts_with("http://127.0.0.1:4566/"), "{given}");
+        let aws = destination(Endpoint::OfAws).await;
+        assert!(
+            aws.starts_with("https://lambda.eu-west-1.amazonaws.com/"),
+            "{aws}"
+        );
+    }
+}

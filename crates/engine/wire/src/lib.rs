@@ -1,1 +1,36 @@
-//! AWS's protocols: shapes, validation, routing, codecs, errors, and the Dispatch trait.
+//! AWS's protocols, as a server speaks them.
+//!
+//! The shapes of each service (structures, enums, constraints, errors, routes) are generated from
+//! AWS's own service models by `cargo xtask codegen`; they live under [`lambda`] and, later, its
+//! sisters. What they are written against is here, by hand:
+//!
+//! - [`Operation`], [`Call`] and [`Dispatch`]: a typed call from one service to another, in
+//!   process and without serialisation.
+//! - [`ServiceError`]: an AWS error (code, message, status), before a protocol has encoded it.
+//! - [`validation::Violations`]: the constraints of a model, checked and reported in AWS's words.
+//! - [`protocol`]: requests into shapes, shapes into responses; [`route`] finds the operation.
+//!
+//! The way of a request: [`lambda::LambdaOperation::route`] names the operation, its
+//! [`body_limit`](lambda::LambdaOperation::body_limit) bounds what may be read,
+//! [`lambda::serve`] decodes, validates, calls the [`lambda::LambdaApi`] and encodes the answer, and
+//! [`ServiceError::into_response`] encodes what went wrong.
+//!
+//! This crate does no I/O, knows nothing of what an operation does, and checks no signature.
+
+mod blob;
+mod call;
+mod error;
+mod generated;
+mod limits;
+pub mod protocol;
+pub mod route;
+mod shape;
+mod timestamp;
+pub mod validation;
+
+pub use blob::Blob;
+pub use call::{BoxFuture, Call, Caller, Dispatch, Operation, Principal, Service, call};
+pub use error::{ErrorShape, Fault, ServiceError};
+pub use generated::lambda;
+pub use shape::StringEnum;
+pub use timestamp::EpochSeconds;

@@ -1,0 +1,101 @@
+//! The documents and errors of `rest-json`.
+
+use bytes::Bytes;
+use http::header::CONTENT_TYPE;
+use http::{HeaderName, HeaderValue, Response};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::error::Category;
+use serde_json::{Map, Value};
+
+use crate::ServiceError;
+use crate::protocol::Format;
+
+/// AWS's `rest-json`: JSON documents, the error's code in the header `x-amzn-errortype`.
+#[derive(Debug, Clone, Copy)]
+pub struct RestJson;
+
+impl Format for RestJson {
+    const CONTENT_TYPE: HeaderValue = HeaderValue::from_static("application/json");
+
+    fn read<T: DeserializeOwned + Default>(body: &[u8]) -> Result<T, ServiceError> {
+        if body.iter().all(u8::is_ascii_whitespace) {
+            return Ok(T::default());
+        }
+        serde_json::from_slice(body).map_err(|error| {
+            ServiceError::serialization(match error.classify() {
+                Category::Data => format!("The request body does not fit the operation: {error}"),
+                _ => format!("The request body is not JSON: {error}"),
+            })
+        })
+    }
+
+    fn write<T: Serialize>(document: &T) -> Result<Bytes, ServiceError> {
+        serde_json::to_vec(document)
+            .map(Bytes::from)
+            .map_err(|error| ServiceError::internal(format!("the answer is no JSON: {error}")))
+    }
+
+    fn encode_error(error: ServiceError) -> Response<Bytes> {
+        let mut members: Map<String, Value> = error
+            .members
+            .into_iter()
+            .map(|(name, value)| (name.to_owned(), value))
+            .collect();
+        members.insert(
+            error.message_member.to_owned(),
+            error.message.map_or(Value::Null, Value::String),
+        );
+        let mut response = Response::new(Bytes::from(Value::Object(members).to_string()));
+        *response.status_mut() = error.status;
+        let headers = response.headers_mut();
+        headers.insert(CONTENT_TYPE, Self::CONTENT_TYPE);
+        let code = HeaderValue::from_str(&error.code)
+            .unwrap_or(HeaderValue::from_static("ServiceException"));
+        headers.insert(HeaderName::from_static("x-amzn-errortype"), code);
+        headers.extend(error.headers);
+        response
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Blob;
+
+    fn message<T: DeserializeOwned + Default + std::fmt::Debug>(body: &[u8]) -> String {
+        let error = RestJson::read::<T>(body).unwrap_err();
+        assert_eq!((error.code.as_ref(), error.status.as_u16()), ("SerializationException", 400));
+        error.message.unwrap()
+    }
+
+    #[test]
+    fn says_where_a_document_ends_to_be_one() {
+        assert!(message::<Vec<u8>>(b"[1,").contains("not JSON: EOF while parsing"));
+        assert!(message::<Vec<u8>>(b"[\"a\"]").contains("does not fit"));
+        assert!(message::<Blob>(b"\"?\"").contains("not base64"));
+        assert!(message::<String>(b"\"\xff\"").contains("not JSON"));
+    }
+
+    #[test]
+    fn depth_is_bounded() {
+        let deep = "[".repeat(100_000);
+        assert!(message::<Value>(deep.as_bytes()).contains("recursion limit"));
+    }
+
+    #[test]
+    fn nothing_is_an_empty_document() {
+        assert_eq!(RestJson::read::<Vec<u8>>(b" \n").unwrap(), Vec::<u8>::new());
+    }
+
+    #[test]
+    fn a_header_goes_out_with_the_error() {
+        let error = ServiceError::new("X\n", 429, "slow down").with_header(
+            http::header::RETRY_AFTER,
+            HeaderValue::from_static("1"),
+        );
+        let response = RestJson::encode_error(error);
+        assert_eq!(response.headers()["retry-after"], "1");
+        assert_eq!(response.headers()["x-amzn-errortype"], "ServiceException");
+    }
+}

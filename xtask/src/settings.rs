@@ -1,0 +1,71 @@
+//! `served.toml`.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+
+use serde::Deserialize;
+
+/// What is generated.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Settings {
+    /// The version of botocore whose models are read.
+    pub botocore: String,
+    /// The services, by the name of their model.
+    pub service: BTreeMap<String, Service>,
+}
+
+/// What is generated of one service.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Service {
+    /// The folder of the model.
+    pub api_version: String,
+    /// The operations that are served.
+    pub served: BTreeSet<String>,
+    /// Corrections of shapes, by name.
+    #[serde(default)]
+    pub shape: BTreeMap<String, Correction>,
+    /// Members (`Shape.Member`) whose constraints the service checks itself.
+    #[serde(default)]
+    pub unchecked: BTreeSet<String>,
+}
+
+/// What replaces parts of a shape. What is absent stays as the model has it.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Correction {
+    /// The least value or length.
+    pub min: Option<f64>,
+    /// The greatest value or length.
+    pub max: Option<f64>,
+    /// The pattern.
+    pub pattern: Option<String>,
+    /// The enum's values, in the order in which AWS prints them.
+    #[serde(rename = "enum")]
+    pub values: Option<Vec<String>>,
+}
+
+/// Settings that cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum SettingsError {
+    /// The file cannot be read.
+    #[error("cannot read {0}: {1}")]
+    Read(String, std::io::Error),
+    /// The file is no settings file.
+    #[error("{0}: {1}")]
+    Parse(String, toml::de::Error),
+}
+
+impl Settings {
+    /// Reads the file.
+    ///
+    /// # Errors
+    /// When it cannot be read or has entries that mean nothing.
+    pub fn read(path: &Path) -> Result<Self, SettingsError> {
+        let name = path.display().to_string();
+        let text = std::fs::read_to_string(path)
+            .map_err(|error| SettingsError::Read(name.clone(), error))?;
+        toml::from_str(&text).map_err(|error| SettingsError::Parse(name, error))
+    }
+}

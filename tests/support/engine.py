@@ -1,0 +1,155 @@
+"""An engine of the test's own, as a user starts it: `lambdalab up` on a free port."""
+
+import json
+import os
+import signal
+import subprocess
+import uuid
+from pathlib import Path
+
+import boto3
+from botocore.config import Config
+
+from support import census
+from support.waiting import eventually
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+BINARY = Path(os.environ.get("LAMBDALAB_BIN", REPOSITORY / "target/debug/lambdalab"))
+RUNTIMES = Path(os.environ.get("LAMBDALAB_RUNTIMES", REPOSITORY / ".cache/runtimes"))
+REGION = "us-east-1"
+ACCOUNT = "000000000000"
+
+
+def command_environment(home, **more):
+    """The environment for a command of ours: nothing of the developer's, but for the path."""
+    return {
+        "PATH": os.environ["PATH"],
+        "HOME": str(home),
+        "LANG": "C.UTF-8",
+        "LAMBDALAB_HOME": str(home),
+        "LAMBDALAB_RUNTIMES": str(RUNTIMES),
+        **more,
+    }
+
+
+class Engine:
+    """A running engine. `stop` proves that nothing of it is left."""
+
+    def __init__(self, data_dir, *arguments):
+        self.data_dir = Path(data_dir)
+        self.data_dir.mkdir(parents=True, exist_ok=True)
+        self.mark = f"t{uuid.uuid4().hex[:12]}"
+        self.arguments = arguments
+        self.process = None
+        self.start()
+
+    def start(self):
+        """Starts it on its data folder, for the first time or again."""
+        self.log = self.data_dir / f"up-{uuid.uuid4().hex[:6]}.log"
+        with open(self.log, "wb") as log:
+            self.process = subprocess.Popen(
+                [BINARY, "up", "--listen", "127.0.0.1:0", "--data-dir", self.data_dir, *self.arguments],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                env=self.environment(LAMBDALAB_TEST_MARK=self.mark),
+                start_new_session=True,
+            )
+        description = eventually(self._answering, "the engine writes engine.json", timeout=30)
+        self.endpoint = description["endpoint"]
+        self.pid = description["pid"]
+        self.version = description["version"]
+
+    def _answering(self):
+        if self.process.poll() is not None:
+            raise AssertionError(f"up ended with {self.process.returncode}:\n{self.output()}")
+        try:
+            description = json.loads((self.data_dir / "engine.json").read_text())
+        except FileNotFoundError:
+            return None
+        # After kill -9 the file of the last engine lies there until the next one answers.
+        return description if description["pid"] == self.process.pid else None
+
+    def output(self):
+        """What `up` has printed so far."""
+        return self.log.read_text(errors="replace")
+
+    @property
+    def address(self):
+        """Host and port, for raw connections."""
+        host, _, port = self.endpoint.removeprefix("http://").partition(":")
+        return host, int(port)
+
+    def environment(self, **more):
+        """For commands that are to use this engine's data folder."""
+        return command_environment(self.data_dir, **more)
+
+    def sdk_environment(self, **more):
+        """For programs that use an AWS SDK: exactly what `up` tells users to export."""
+        return self.environment(
+            AWS_ENDPOINT_URL=self.endpoint,
+            AWS_ACCESS_KEY_ID="lambdalab",
+            AWS_SECRET_ACCESS_KEY="lambdalab",
+            AWS_DEFAULT_REGION=REGION,
+            AWS_EC2_METADATA_DISABLED="true",
+            **more,
+        )
+
+    def client(self, service="lambda", **config):
+        """A boto3 client that hides nothing: no retries, and no validation of its own if asked."""
+        settings = {
+            "retries": {"total_max_attempts": 1},
+            "max_pool_connections": 200,
+            "read_timeout": 60,
+            **config,
+        }
+        return boto3.client(
+            service,
+            endpoint_url=self.endpoint,
+            region_name=REGION,
+            aws_access_key_id="lambdalab",
+            aws_secret_access_key="lambdalab",
+            config=Config(**settings),
+        )
+
+    def servants(self, name):
+        """The pids of the engine's processes of that name."""
+        return [pid for pid, comm in census.processes(self.mark).items() if comm == name]
+
+    def signal(self, number):
+        """Sends the engine a signal."""
+        self.process.send_signal(number)
+
+    def kill(self):
+        """Kills the engine alone, as the out-of-memory killer would."""
+        self.process.kill()
+        self.process.wait(timeout=10)
+
+    def stop(self, number=signal.SIGTERM, timeout=15):
+        """Stops it in good order and returns its exit code."""
+        self.signal(number)
+        try:
+            code = self.process.wait(timeout=timeout)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            raise AssertionError(f"the engine did not stop within {timeout} s:\n{self.output()}")
+        self.assert_nothing_left()
+        return code
+
+    def assert_nothing_left(self):
+        """No process, control group or mount of this engine remains."""
+        eventually(
+            lambda: not census.processes(self.mark),
+            f"no process of the engine is left; there are {census.processes(self.mark)}",
+        )
+        eventually(
+            lambda: not census.cgroups(self.pid),
+            f"no control group of the engine is left; there are {census.cgroups(self.pid)}",
+        )
+        assert census.mounts(str(self.data_dir)) == []
+
+    def close(self):
+        """For fixtures: stops it if it still runs, and checks that it ended well."""
+        if self.process.poll() is None:
+            assert self.stop() == 0, self.output()
+        assert "panicked at" not in self.output(), self.output()

@@ -1,0 +1,97 @@
+"""The real AWS CLI, pointed at the engine by the environment alone."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from support import functions
+
+AWS = Path(sys.executable).parent / "aws"
+
+
+@pytest.fixture
+def aws(engine, tmp_path):
+    """Runs `aws lambda …` and returns its answer; `aws.fails` returns the finished process."""
+
+    def run(*arguments):
+        return subprocess.run(
+            [sys.executable, AWS, "lambda", *arguments],
+            env=engine.sdk_environment(AWS_PAGER="", AWS_MAX_ATTEMPTS="1"),
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            timeout=60,
+        )
+
+    def aws(*arguments):
+        done = run(*arguments)
+        assert done.returncode == 0, done.stderr
+        return json.loads(done.stdout) if done.stdout.strip() else None
+
+    aws.fails = run
+    return aws
+
+
+def test_the_life_of_a_function(aws, names, tmp_path):
+    name = next(names)
+    (tmp_path / "one.zip").write_bytes(functions.python("def handler(e, c):\n    return [1, e]\n"))
+    (tmp_path / "two.zip").write_bytes(functions.python("def handler(e, c):\n    return [2, e]\n"))
+
+    created = aws(
+        "create-function", "--function-name", name, "--runtime", "python3.11",
+        "--handler", "main.handler", "--role", functions.ROLE, "--zip-file", "fileb://one.zip",
+        "--environment", "Variables={A=1}", "--memory-size", "512",
+    )  # fmt: skip
+    assert (created["FunctionName"], created["State"]) == (name, "Pending")
+    aws("wait", "function-active-v2", "--function-name", name)
+
+    answer = aws(
+        "invoke", "--function-name", name, "--payload", '{"n": 1}', "--log-type", "Tail", "out.json",
+    )  # fmt: skip
+    assert (answer["StatusCode"], answer["ExecutedVersion"]) == (200, "$LATEST")
+    assert answer["LogResult"]
+    assert json.loads((tmp_path / "out.json").read_text()) == [1, {"n": 1}]
+
+    listed = aws("list-functions", "--query", "Functions[].FunctionName")
+    assert name in listed
+
+    assert aws("publish-version", "--function-name", name)["Version"] == "1"
+    aws("create-alias", "--function-name", name, "--name", "prod", "--function-version", "1")
+    aws("update-function-code", "--function-name", name, "--zip-file", "fileb://two.zip")
+    aws("wait", "function-updated-v2", "--function-name", name)
+    aws("update-function-configuration", "--function-name", name, "--timeout", "9")
+    aws("wait", "function-updated-v2", "--function-name", name)
+
+    aws("invoke", "--function-name", f"{name}:prod", "out.json")
+    assert json.loads((tmp_path / "out.json").read_text()) == [1, {}]
+    aws("invoke", "--function-name", name, "out.json")
+    assert json.loads((tmp_path / "out.json").read_text()) == [2, {}]
+
+    assert aws("get-function-configuration", "--function-name", name)["Timeout"] == 9
+    assert aws("get-alias", "--function-name", name, "--name", "prod")["FunctionVersion"] == "1"
+    versions = aws("list-versions-by-function", "--function-name", name)["Versions"]
+    assert [version["Version"] for version in versions] == ["$LATEST", "1"]
+
+    aws("delete-alias", "--function-name", name, "--name", "prod")
+    aws("delete-function", "--function-name", name)
+    gone = aws.fails("get-function", "--function-name", name)
+    assert gone.returncode == 254
+    assert "(ResourceNotFoundException) when calling the GetFunction operation" in gone.stderr
+    assert "Function not found: arn:aws:lambda:us-east-1:" in gone.stderr
+
+
+def test_a_function_error_shows(aws, deploy, tmp_path):
+    name = deploy("def handler(event, context):\n    raise ValueError('no')\n")
+    answer = aws("invoke", "--function-name", name, "out.json")
+    assert answer["FunctionError"] == "Unhandled"
+    assert json.loads((tmp_path / "out.json").read_text())["errorType"] == "ValueError"
+
+
+def test_wrong_values_are_answered_by_the_engine(aws, echo):
+    refused = aws.fails("update-function-configuration", "--function-name", echo, "--timeout", "0")
+    assert refused.returncode == 254
+    assert "(ValidationException)" in refused.stderr
+    assert "Value '0' at 'timeout' failed to satisfy constraint" in refused.stderr

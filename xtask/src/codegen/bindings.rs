@@ -34,11 +34,7 @@ pub(super) fn file(context: &Context<'_>) -> Result<String, CodegenError> {
     Ok(code)
 }
 
-fn input(
-    context: &Context<'_>,
-    name: &str,
-    operation: &Operation,
-) -> Result<String, CodegenError> {
+fn input(context: &Context<'_>, name: &str, operation: &Operation) -> Result<String, CodegenError> {
     let shape = context.shape(name)?;
     let labels = Context::labels(operation);
     let mut in_document = false;
@@ -133,7 +129,11 @@ fn output(context: &Context<'_>, name: &str) -> Result<String, CodegenError> {
         }
     }
     let end = end.unwrap_or_else(|| "Ok(reply.payload(None))".to_owned());
-    let binding = if sets.is_empty() { "reply" } else { "mut reply" };
+    let binding = if sets.is_empty() {
+        "reply"
+    } else {
+        "mut reply"
+    };
     Ok(format!(
         "impl Output for {name} {{\n\
          fn encode<F: Format>(self, {binding}: Reply) -> Result<Response<Bytes>, ServiceError> {{\n\

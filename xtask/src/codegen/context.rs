@@ -53,8 +53,7 @@ impl<'m> Context<'m> {
         model: &'m Model,
         settings: &'m Service,
     ) -> Result<Self, CodegenError> {
-        let unknown =
-            |name: &str| CodegenError::Unknown(name.to_owned(), service.to_owned());
+        let unknown = |name: &str| CodegenError::Unknown(name.to_owned(), service.to_owned());
         let mut served = Vec::new();
         for name in &settings.served {
             let operation = model.operations.get(name).ok_or_else(|| unknown(name))?;
@@ -106,7 +105,10 @@ impl<'m> Context<'m> {
         for (_, member) in &shape.members.0 {
             self.reach(&member.shape, reached)?;
         }
-        for element in [&shape.member, &shape.key, &shape.value].into_iter().flatten() {
+        for element in [&shape.member, &shape.key, &shape.value]
+            .into_iter()
+            .flatten()
+        {
             self.reach(&element.shape, reached)?;
         }
         Ok(())
@@ -123,7 +125,10 @@ impl<'m> Context<'m> {
     }
 
     /// The reached shapes of a kind, by name.
-    pub fn reached_of_kind(&self, kind: &'static str) -> impl Iterator<Item = (&'m str, &'m Shape)> {
+    pub fn reached_of_kind(
+        &self,
+        kind: &'static str,
+    ) -> impl Iterator<Item = (&'m str, &'m Shape)> {
         self.reached
             .iter()
             .filter_map(|name| Some((*name, self.model.shapes.get(*name)?)))
@@ -141,7 +146,10 @@ impl<'m> Context<'m> {
             .and_then(|correction| correction.values.as_ref())
             .map_or(&[][..], Vec::as_slice);
         let mut values: Vec<&str> = first.iter().map(String::as_str).collect();
-        let rest = model.iter().map(String::as_str).filter(|v| !first.iter().any(|f| f == v));
+        let rest = model
+            .iter()
+            .map(String::as_str)
+            .filter(|v| !first.iter().any(|f| f == v));
         values.extend(rest);
         Some(values)
     }
@@ -224,7 +232,9 @@ impl<'m> Context<'m> {
     #[must_use]
     pub fn types(operation: &'m Operation) -> (&'m str, &'m str) {
         let name = |reference: &'m Option<crate::model::Reference>| {
-            reference.as_ref().map_or("()", |reference| &reference.shape)
+            reference
+                .as_ref()
+                .map_or("()", |reference| &reference.shape)
         };
         (name(&operation.input), name(&operation.output))
     }

@@ -46,7 +46,9 @@ pub(super) fn file(context: &Context<'_>) -> Result<String, CodegenError> {
          /// # Errors\n\
          /// When the service has none there.\n\
          pub fn route<'p>(method: &Method, uri: &'p Uri) -> Result<(Self, Labels<'p>), NoRoute> {{\n\
-         ROUTES.find(method, uri)\n}}\n}}\n\n",
+         ROUTES.find(method, uri)\n}}\n\n\
+         /// Every route of the service.\n\
+         #[must_use]\npub fn routes() -> &'static [Route<Self>] {{ ROUTES.0 }}\n}}\n\n",
         variants = variants.join(", "),
         served = served.join(" | "),
     );
@@ -54,10 +56,7 @@ pub(super) fn file(context: &Context<'_>) -> Result<String, CodegenError> {
     let mut routes: Vec<(&String, &Operation)> = all.iter().collect();
     // One that asks for a query parameter goes before those on the same path that ask for none.
     routes.sort_by_key(|(_, operation)| !operation.http.request_uri.contains('?'));
-    let _ = writeln!(
-        code,
-        "static ROUTES: Table<{title}Operation> = Table(&[\n"
-    );
+    let _ = writeln!(code, "static ROUTES: Table<{title}Operation> = Table(&[\n");
     for (name, operation) in routes {
         code.push_str(&route(title, name, operation)?);
     }

@@ -70,14 +70,17 @@ pub(super) fn structures(context: &Context<'_>) -> Result<String, CodegenError> 
         }
         let _ = writeln!(documents, "{name} {{\n{members}}}");
     }
-    let imports = imports(&[
-        ("fmt::", "use std::fmt;"),
-        ("BTreeMap<", "use std::collections::BTreeMap;"),
-        ("<Bytes>", "use bytes::Bytes;"),
-        ("<Blob>", "use crate::Blob;"),
-        ("<EpochSeconds>", "use crate::EpochSeconds;"),
-        ("Redacted(", "use crate::shape::Redacted;"),
-    ], &types);
+    let imports = imports(
+        &[
+            ("fmt::", "use std::fmt;"),
+            ("BTreeMap<", "use std::collections::BTreeMap;"),
+            ("<Bytes>", "use bytes::Bytes;"),
+            ("<Blob>", "use crate::Blob;"),
+            ("<EpochSeconds>", "use crate::EpochSeconds;"),
+            ("Redacted(", "use crate::shape::Redacted;"),
+        ],
+        &types,
+    );
     Ok(format!(
         "{imports}use super::enums::*;\nuse crate::shape::document;\n\n\
          {types}document! {{\n{documents}}}\n"

@@ -68,7 +68,9 @@ pub(super) fn file(context: &Context<'_>) -> Result<String, CodegenError> {
     let patterns: String = rules
         .iter()
         .filter(|(_, code)| code.contains("Pattern::new"))
-        .fold(String::new(), |all, (name, _)| all + &format!("{name}.pattern.as_ref(),\n"));
+        .fold(String::new(), |all, (name, _)| {
+            all + &format!("{name}.pattern.as_ref(),\n")
+        });
     Ok(format!(
         "use super::structures::*;\n\
          use crate::validation::{{Choice, Free, Number, Pattern, Place, Size, Text, Validate, \
@@ -130,7 +132,11 @@ fn structure(
             "blob" => {}
             _ if inner.values.is_some() || bounds.any() => {
                 let text: &str = if inner.kind == "string" && inner.values.is_none() {
-                    if label { "Some(self.FIELD.as_str())" } else { "self.FIELD.as_deref()" }
+                    if label {
+                        "Some(self.FIELD.as_str())"
+                    } else {
+                        "self.FIELD.as_deref()"
+                    }
                 } else {
                     &borrowed
                 };
@@ -162,7 +168,9 @@ fn list(
     };
     let inner = context.shape(&element.shape)?;
     if inner.kind == "structure" {
-        return Ok(format!("found.structures(at, {said:?}, {borrowed}, {size});\n"));
+        return Ok(format!(
+            "found.structures(at, {said:?}, {borrowed}, {size});\n"
+        ));
     }
     let free = inner.values.is_none() && !Bounds::of(context, &element.shape, inner).any();
     if free && !bounds.any() {

@@ -237,7 +237,10 @@ mod tests {
     fn the_code_travels_as_a_header() {
         let response = ServiceError::validation("no").into_response::<RestJson>();
         assert_eq!(response.status(), 400);
-        assert_eq!(response.headers()["x-amzn-errortype"], "ValidationException");
+        assert_eq!(
+            response.headers()["x-amzn-errortype"],
+            "ValidationException"
+        );
         assert_eq!(response.headers()["content-type"], "application/json");
     }
 

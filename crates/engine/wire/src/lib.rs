@@ -9,6 +9,7 @@
 //! - [`ServiceError`]: an AWS error (code, message, status), before a protocol has encoded it.
 //! - [`validation::Violations`]: the constraints of a model, checked and reported in AWS's words.
 //! - [`protocol`]: requests into shapes, shapes into responses; [`route`] finds the operation.
+//!   An invocation's [`payload`] passes through as the bytes it came as.
 //!
 //! The way of a request: [`lambda::LambdaOperation::route`] names the operation, its
 //! [`body_limit`](lambda::LambdaOperation::body_limit) bounds what may be read,
@@ -22,6 +23,7 @@ mod call;
 mod error;
 mod generated;
 mod limits;
+pub mod payload;
 pub mod protocol;
 pub mod route;
 mod shape;

@@ -125,7 +125,9 @@ impl Reply {
         };
         let name = HeaderName::from_static(name);
         let value = HeaderValue::from_str(&member.write()).map_err(|_| {
-            ServiceError::internal(format!("the member of header {name} has control characters"))
+            ServiceError::internal(format!(
+                "the member of header {name} has control characters"
+            ))
         })?;
         self.0.headers_mut().insert(name, value);
         Ok(())

@@ -211,7 +211,10 @@ mod tests {
         Ok((operation, texts))
     }
 
-    fn found(operation: &'static str, labels: &[&str]) -> Result<(&'static str, Vec<String>), NoRoute> {
+    fn found(
+        operation: &'static str,
+        labels: &[&str],
+    ) -> Result<(&'static str, Vec<String>), NoRoute> {
         Ok((operation, labels.iter().map(ToString::to_string).collect()))
     }
 
@@ -221,13 +224,22 @@ mod tests {
             find(&Method::PUT, "/v1/things/arn%3Aa%2Fb/code"),
             found("PutCode", &["arn:a/b"])
         );
-        assert_eq!(find(&Method::PUT, "/v1/things//code"), found("PutCode", &[""]));
+        assert_eq!(
+            find(&Method::PUT, "/v1/things//code"),
+            found("PutCode", &[""])
+        );
     }
 
     #[test]
     fn a_query_may_tell_operations_apart() {
-        assert_eq!(find(&Method::GET, "/v1/things?find=One&x=1"), found("FindThing", &[]));
-        assert_eq!(find(&Method::GET, "/v1/things?find=Two"), found("ListThings", &[]));
+        assert_eq!(
+            find(&Method::GET, "/v1/things?find=One&x=1"),
+            found("FindThing", &[])
+        );
+        assert_eq!(
+            find(&Method::GET, "/v1/things?find=Two"),
+            found("ListThings", &[])
+        );
         assert_eq!(find(&Method::GET, "/v1/things/"), found("ListThings", &[]));
     }
 
@@ -245,7 +257,10 @@ mod tests {
 
     #[test]
     fn tells_a_wrong_method_from_a_wrong_path() {
-        assert_eq!(find(&Method::POST, "/v1/things/a/code"), Err(NoRoute::Method));
+        assert_eq!(
+            find(&Method::POST, "/v1/things/a/code"),
+            Err(NoRoute::Method)
+        );
         for path in ["/", "/v1", "/v1/things/a/code/more", "//v1/things", "*"] {
             assert_eq!(find(&Method::PUT, path), Err(NoRoute::Path), "{path}");
         }

@@ -205,6 +205,10 @@ macro_rules! string_enums {
 pub(crate) use {document, string_enums};
 
 #[cfg(test)]
+#[expect(
+    unreachable_pub,
+    reason = "the macro declares what the generated modules export"
+)]
 mod tests {
     #[derive(Debug, Default, PartialEq)]
     struct Pair {
@@ -231,17 +235,18 @@ mod tests {
         let pair = read(r#"{"Left": null, "Else": {"deep": [1]}, "Right": ["a"]}"#).unwrap();
         assert_eq!(pair.left, None);
         assert_eq!(pair.right, Some(vec!["a".to_owned()]));
-        assert_eq!(
-            serde_json::to_string(&pair).unwrap(),
-            r#"{"Right":["a"]}"#
-        );
+        assert_eq!(serde_json::to_string(&pair).unwrap(), r#"{"Right":["a"]}"#);
         assert_eq!(serde_json::to_string(&Empty::default()).unwrap(), "{}");
     }
 
     #[test]
     fn an_array_is_no_object() {
         assert!(read("[1, []]").unwrap_err().contains("expected an object"));
-        assert!(read(r#"{"Left": "1"}"#).unwrap_err().contains("invalid type"));
+        assert!(
+            read(r#"{"Left": "1"}"#)
+                .unwrap_err()
+                .contains("invalid type")
+        );
     }
 
     #[test]

@@ -184,8 +184,14 @@ impl Violations {
     ) {
         let Some(values) = values else { return };
         let mut broken = size.broken(values.len());
-        if values.iter().any(|value| !constraint.broken(value).is_empty()) {
-            broken.push(format!("Member must satisfy constraint: {}", all(constraint)));
+        if values
+            .iter()
+            .any(|value| !constraint.broken(value).is_empty())
+        {
+            broken.push(format!(
+                "Member must satisfy constraint: {}",
+                all(constraint)
+            ));
         }
         for broken in broken {
             let shown = (!constraint.sensitive()).then(|| {
@@ -212,7 +218,10 @@ impl Violations {
             broken.push(format!("Map keys must satisfy constraint: {}", all(keys)));
         }
         if map.values().any(|value| !values.broken(value).is_empty()) {
-            broken.push(format!("Map value must satisfy constraint: {}", all(values)));
+            broken.push(format!(
+                "Map value must satisfy constraint: {}",
+                all(values)
+            ));
         }
         for broken in broken {
             let shown = (!keys.sensitive() && !values.sensitive()).then(|| {

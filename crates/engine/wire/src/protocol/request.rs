@@ -133,7 +133,9 @@ fn form_decode(encoded: &str) -> Result<Cow<'_, str>, ServiceError> {
     let not_utf8 = |_| ServiceError::serialization("The query string is not UTF-8.");
     if encoded.contains('+') {
         let spaced = encoded.replace('+', " ");
-        let decoded = percent_decode_str(&spaced).decode_utf8().map_err(not_utf8)?;
+        let decoded = percent_decode_str(&spaced)
+            .decode_utf8()
+            .map_err(not_utf8)?;
         return Ok(Cow::Owned(decoded.into_owned()));
     }
     percent_decode_str(encoded).decode_utf8().map_err(not_utf8)

@@ -65,7 +65,10 @@ mod tests {
 
     fn message<T: DeserializeOwned + Default + std::fmt::Debug>(body: &[u8]) -> String {
         let error = RestJson::read::<T>(body).unwrap_err();
-        assert_eq!((error.code.as_ref(), error.status.as_u16()), ("SerializationException", 400));
+        assert_eq!(
+            (error.code.as_ref(), error.status.as_u16()),
+            ("SerializationException", 400)
+        );
         error.message.unwrap()
     }
 
@@ -90,10 +93,8 @@ mod tests {
 
     #[test]
     fn a_header_goes_out_with_the_error() {
-        let error = ServiceError::new("X\n", 429, "slow down").with_header(
-            http::header::RETRY_AFTER,
-            HeaderValue::from_static("1"),
-        );
+        let error = ServiceError::new("X\n", 429, "slow down")
+            .with_header(http::header::RETRY_AFTER, HeaderValue::from_static("1"));
         let response = RestJson::encode_error(error);
         assert_eq!(response.headers()["retry-after"], "1");
         assert_eq!(response.headers()["x-amzn-errortype"], "ServiceException");

@@ -35,7 +35,8 @@ impl Pattern {
     /// all do) lets everything pass.
     #[must_use]
     pub fn matches(&self, text: &str) -> bool {
-        self.compiled().is_none_or(|regex| regex.is_match(text).unwrap_or(false))
+        self.compiled()
+            .is_none_or(|regex| regex.is_match(text).unwrap_or(false))
     }
 
     fn compiled(&self) -> Option<&Regex> {

@@ -328,6 +328,12 @@ impl LambdaOperation {
     pub fn route<'p>(method: &Method, uri: &'p Uri) -> Result<(Self, Labels<'p>), NoRoute> {
         ROUTES.find(method, uri)
     }
+
+    /// Every route of the service.
+    #[must_use]
+    pub fn routes() -> &'static [Route<Self>] {
+        ROUTES.0
+    }
 }
 
 static ROUTES: Table<LambdaOperation> = Table(&[

@@ -413,7 +413,6 @@ impl Validate for CreateFunctionRequest {
             self.function_name.as_deref(),
             &FUNCTION_NAME,
         );
-        found.value(at, "runtime", self.runtime.as_ref(), &Choice);
         found.required(at, "role", self.role.is_some());
         found.value(at, "role", self.role.as_deref(), &ROLE_ARN);
         found.value(at, "handler", self.handler.as_deref(), &HANDLER);
@@ -939,7 +938,6 @@ impl Validate for UpdateFunctionConfigurationRequest {
         found.value(at, "memorySize", self.memory_size.as_ref(), &MEMORY_SIZE);
         found.structure(at, "vpcConfig", self.vpc_config.as_ref());
         found.structure(at, "environment", self.environment.as_ref());
-        found.value(at, "runtime", self.runtime.as_ref(), &Choice);
         found.structure(at, "deadLetterConfig", self.dead_letter_config.as_ref());
         found.value(at, "kMSKeyArn", self.kms_key_arn.as_deref(), &KMS_KEY_ARN);
         found.structure(at, "tracingConfig", self.tracing_config.as_ref());

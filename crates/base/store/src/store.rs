@@ -1,0 +1,212 @@
+//! The handle that callers hold.
+
+use std::fmt;
+use std::future::Future;
+use std::sync::Arc;
+use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
+use std::thread::{self, JoinHandle};
+
+use rusqlite::Connection;
+
+use crate::connection::open_writer;
+use crate::counters::Counters;
+use crate::job::{Answer, Effect, Job, request};
+use crate::readers::{Readers, join};
+use crate::writer::Writer;
+use crate::{OpenError, Stats, StoreError, StoreOptions};
+
+/// One SQLite file, open.
+///
+/// Clones are handles on the same file. Dropping the last one finishes what is queued, copies the
+/// log into the file and closes it, which blocks for as long as that takes.
+///
+/// # Closures
+/// They run on the store's threads, so they should compute little and never wait. They get a
+/// connection inside a transaction and must not end that transaction. Foreign keys are enforced;
+/// a deferred one that is violated fails every write of the batch. `prepare_cached` pays off:
+/// the connections live as long as the store. An error type that is to carry SQLite's errors out
+/// by `?` implements `From<rusqlite::Error>`, best by way of [`StoreError`], which tells a full
+/// disk from the rest.
+#[derive(Clone)]
+pub struct Store {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    /// `None` where reads go with the writes. Dropped first: the connection that closes last
+    /// copies the log.
+    readers: Option<Readers>,
+    /// `None` only while dropping.
+    writes: Option<SyncSender<Box<dyn Job>>>,
+    writer: Option<JoinHandle<()>>,
+    counters: Arc<Counters>,
+    options: StoreOptions,
+}
+
+impl Store {
+    /// Opens the file, making or migrating it as needed. Blocks the calling thread.
+    ///
+    /// # Errors
+    /// See [`OpenError`]. A file that is refused is left as it was.
+    pub fn open(options: StoreOptions) -> Result<Self, OpenError> {
+        let connection = open_writer(&options)?;
+        let readers = match options.readers {
+            0 => None,
+            _ => Some(Readers::start(&options)?),
+        };
+        let counters = Arc::new(Counters::default());
+        let (writes, queue) = sync_channel(options.queue);
+        let path = options.path();
+        let writer =
+            Writer::new(connection, queue, &options, Arc::clone(&counters)).map_err(|source| {
+                let path = path.clone();
+                OpenError::Sqlite { path, source }
+            })?;
+        let writer = thread::Builder::new()
+            .name("store-writer".to_owned())
+            .spawn(move || writer.run())
+            .map_err(|source| OpenError::Thread { path, source })?;
+        Ok(Self {
+            inner: Arc::new(Inner {
+                readers,
+                writes: Some(writes),
+                writer: Some(writer),
+                counters,
+                options,
+            }),
+        })
+    }
+
+    /// Writes. The closure is queued by the time this returns, whether or not the future is ever
+    /// polled; the future resolves once what the closure did is as durable as
+    /// [`StoreOptions::durability`] says. If the closure fails, nothing of it stays.
+    ///
+    /// # Errors
+    /// The closure's own, or a [`StoreError`]: [`Busy`](StoreError::Busy) at once when the queue
+    /// is full.
+    pub fn write<F, T, E>(
+        &self,
+        work: F,
+    ) -> impl Future<Output = Result<T, E>> + Send + use<F, T, E>
+    where
+        F: FnOnce(&Connection) -> Result<T, E> + Send + 'static,
+        T: Send + 'static,
+        E: From<StoreError> + Send + 'static,
+    {
+        wait(self.inner.submit_write(Effect::Keep, work))
+    }
+
+    /// As [`Store::write`], blocking the calling thread, which must not be one that runs
+    /// asynchronous tasks.
+    ///
+    /// # Errors
+    /// As [`Store::write`].
+    pub fn write_blocking<F, T, E>(&self, work: F) -> Result<T, E>
+    where
+        F: FnOnce(&Connection) -> Result<T, E> + Send + 'static,
+        T: Send + 'static,
+        E: From<StoreError> + Send + 'static,
+    {
+        self.inner.submit_write(Effect::Keep, work)?.wait_blocking()
+    }
+
+    /// Reads. The closure sees one moment of the file, with every write that was acknowledged
+    /// before this was called.
+    ///
+    /// # Errors
+    /// The closure's own, or a [`StoreError`]; an attempt to write is one.
+    pub fn read<F, T, E>(&self, work: F) -> impl Future<Output = Result<T, E>> + Send + use<F, T, E>
+    where
+        F: FnOnce(&Connection) -> Result<T, E> + Send + 'static,
+        T: Send + 'static,
+        E: From<StoreError> + Send + 'static,
+    {
+        wait(self.inner.submit_read(work))
+    }
+
+    /// As [`Store::read`], blocking the calling thread, which must not be one that runs
+    /// asynchronous tasks.
+    ///
+    /// # Errors
+    /// As [`Store::read`].
+    pub fn read_blocking<F, T, E>(&self, work: F) -> Result<T, E>
+    where
+        F: FnOnce(&Connection) -> Result<T, E> + Send + 'static,
+        T: Send + 'static,
+        E: From<StoreError> + Send + 'static,
+    {
+        self.inner.submit_read(work)?.wait_blocking()
+    }
+
+    /// What has been counted since the store was opened.
+    #[must_use]
+    pub fn stats(&self) -> Stats {
+        self.inner.counters.read()
+    }
+}
+
+impl fmt::Debug for Store {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Store")
+            .field("path", &self.inner.options.path())
+            .finish_non_exhaustive()
+    }
+}
+
+async fn wait<T, E: From<StoreError>>(submitted: Result<Answer<T, E>, E>) -> Result<T, E> {
+    submitted?.wait().await
+}
+
+impl Inner {
+    fn submit_write<F, T, E>(&self, on_success: Effect, work: F) -> Result<Answer<T, E>, E>
+    where
+        F: FnOnce(&Connection) -> Result<T, E> + Send + 'static,
+        T: Send + 'static,
+        E: From<StoreError> + Send + 'static,
+    {
+        let Some(writes) = &self.writes else {
+            return Err(StoreError::Closed.into());
+        };
+        let (job, answer) = request(on_success, work);
+        self.counters.queueing();
+        let refusal = match writes.try_send(job) {
+            Ok(()) => return Ok(answer),
+            Err(TrySendError::Full(_)) => {
+                self.counters.refused();
+                let capacity = self.options.queue;
+                StoreError::Busy { capacity }
+            }
+            Err(TrySendError::Disconnected(_)) => StoreError::Closed,
+        };
+        self.counters.dequeued(1);
+        Err(refusal.into())
+    }
+
+    fn submit_read<F, T, E>(&self, work: F) -> Result<Answer<T, E>, E>
+    where
+        F: FnOnce(&Connection) -> Result<T, E> + Send + 'static,
+        T: Send + 'static,
+        E: From<StoreError> + Send + 'static,
+    {
+        let Some(readers) = &self.readers else {
+            return self.submit_write(Effect::Discard, work);
+        };
+        let (job, answer) = request(Effect::Discard, work);
+        readers.submit(job).map(|()| answer).map_err(|error| {
+            if matches!(error, StoreError::Busy { .. }) {
+                self.counters.refused();
+            }
+            error.into()
+        })
+    }
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        self.readers = None;
+        self.writes = None;
+        if let Some(writer) = self.writer.take() {
+            join(writer);
+        }
+    }
+}

@@ -67,8 +67,8 @@ impl Botocore {
     /// The package of the workspace's virtual environment, or else of `python3`.
     ///
     /// # Errors
-    /// When neither has it.
-    pub fn find(root: &Path) -> Result<Self, BotocoreError> {
+    /// When neither has it; `pinned` is the version to install then.
+    pub fn find(root: &Path, pinned: &str) -> Result<Self, BotocoreError> {
         let pythons = [root.join(".venv/bin/python"), PathBuf::from("python3")];
         pythons
             .iter()
@@ -84,7 +84,7 @@ impl Botocore {
             .map_or_else(
                 || {
                     Err(BotocoreError::Missing {
-                        pinned: "<the version in xtask/served.toml>".to_owned(),
+                        pinned: pinned.to_owned(),
                     })
                 },
                 Self::at,

@@ -49,7 +49,7 @@ fn run(check: bool, botocore: Option<PathBuf>) -> Result<String, Box<dyn std::er
     let settings = Settings::read(&root.join("xtask/served.toml"))?;
     let botocore = match botocore {
         Some(package) => Botocore::at(package)?,
-        None => Botocore::find(&root)?,
+        None => Botocore::find(&root, &settings.botocore)?,
     };
     botocore.require(&settings.botocore)?;
     let files = codegen::generate(&settings, &botocore)?;

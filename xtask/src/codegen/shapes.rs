@@ -106,8 +106,7 @@ pub(super) fn payload_type(context: &Context<'_>, name: &str) -> Result<String, 
     }
 }
 
-/// Whether a value of the shape must not be printed. A structure guards its own members, and a
-/// [`Blob`](../../wire) never prints its bytes.
+/// Whether a value of the shape must not be printed. A structure guards its own members.
 fn is_sensitive(context: &Context<'_>, name: &str) -> Result<bool, CodegenError> {
     let shape: &Shape = context.shape(name)?;
     let elements = [&shape.member, &shape.key, &shape.value];

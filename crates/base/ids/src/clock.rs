@@ -53,6 +53,12 @@ impl Timestamp {
             .strftime("%Y-%m-%dT%H:%M:%S.%3f+0000")
             .to_string()
     }
+
+    /// ISO 8601 with milliseconds in UTC, the form of log lines: `2026-11-22T09:31:40.000Z`.
+    #[must_use]
+    pub fn iso_millis_z(self) -> String {
+        self.civil().strftime("%Y-%m-%dT%H:%M:%S.%3fZ").to_string()
+    }
 }
 
 /// The future of [`Clock::sleep`].

@@ -1,1 +1,27 @@
-//! Lambda functions: control plane, Runtime API, scheduler.
+//! AWS Lambda: functions, and the environments that they run in.
+//!
+//! - [`Lambda`]: the service, an implementation of [`wire::lambda::LambdaApi`].
+//! - [`LambdaOptions`]: what it stands on: the store, the blobs, the sandbox, clock and entropy.
+//! - [`runtime`]: which runtimes run here, and [`runtime::install`] for their clients.
+//!
+//! Inside, from the outside in: `control` holds one file for each group of control operations;
+//! `invoke` is the way of one invocation; `schedule` decides which environment runs it;
+//! `environment` is one environment with its Runtime API; `function` is what is kept;
+//! `package` is code on disk.
+//!
+//! It does not speak HTTP to callers (`wire` and `server` do) and does not make processes
+//! (`sandbox` does).
+
+mod control;
+mod deployment;
+mod environment;
+mod error;
+mod function;
+mod invoke;
+mod package;
+pub mod runtime;
+mod schedule;
+mod service;
+
+pub use function::tables::SCHEMA;
+pub use service::{Lambda, LambdaOptions, StartError};

@@ -1,1 +1,22 @@
-//! Mounts every service on one listener and implements Dispatch.
+//! The engine: every service mounted on one listener.
+//!
+//! - [`Engine`]: started with [`EngineOptions`], it answers until it is told to stop or nobody
+//!   needs it any more.
+//! - [`access`]: who may talk to it: requests with an AWS signature, under a host name of ours,
+//!   from no foreign web page.
+//! - `Services`, private: routes a request to its service, and is the `Dispatch` by which services
+//!   call one another.
+//!
+//! What an operation does is the service's business; how it is spelled on the wire is `wire`'s.
+
+pub mod access;
+mod activity;
+mod control_api;
+mod credentials;
+mod engine;
+mod http_server;
+mod options;
+mod services;
+
+pub use engine::{Engine, RunError, StartError};
+pub use options::EngineOptions;

@@ -1,0 +1,11 @@
+//! The control operations, one file for each group.
+
+mod alias;
+mod configure;
+mod create;
+mod delete;
+mod list;
+mod publish;
+mod read;
+mod settle;
+mod update;

@@ -1,0 +1,175 @@
+//! CreateFunction.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use store::Digest;
+use wire::lambda::{
+    CreateFunctionRequest, EphemeralStorage, FunctionCode, FunctionConfiguration, PackageType,
+    RuntimeVersionConfig, State, StateReasonCode, TracingConfigResponse, TracingMode, errors,
+};
+use wire::{Blob, Caller, ServiceError};
+
+use super::configure;
+use crate::error::ApiError;
+use crate::function::record::VersionRecord;
+use crate::function::tables::LATEST;
+use crate::function::target::Target;
+use crate::package::archive::ArchiveError;
+use crate::package::code_store::CodeError;
+use crate::service::Inner;
+
+/// The longest bare function name: the model's constraint covers whole ARNs.
+const NAME_LIMIT: usize = 64;
+
+/// What AWS says while a function is being made ready.
+pub(super) const CREATING: &str = "The function is being created.";
+
+impl Inner {
+    pub(crate) async fn create_function(
+        self: &Arc<Self>,
+        caller: &Caller,
+        input: CreateFunctionRequest,
+    ) -> Result<FunctionConfiguration, ServiceError> {
+        let name = input.function_name.clone().unwrap_or_default();
+        let target = Target::read(caller, &name, None)?;
+        let key = target.key;
+        if key.name.len() > NAME_LIMIT {
+            return Err(errors::invalid_parameter_value_exception(format!(
+                "1 validation error detected: Value '{}' at 'functionName' failed to satisfy \
+                 constraint: Member must have length less than or equal to {NAME_LIMIT}",
+                key.name
+            )));
+        }
+        let _gate = self.code_gate.read().await;
+        let mut configuration = configuration(&key.name, &key.region, &input)?;
+        let (code, size) = self.take_code(input.code.unwrap_or_default()).await?;
+        configuration.function_name = Some(key.name.to_string());
+        configuration.function_arn = Some(key.arn());
+        configuration.code_sha256 = Some(code.base64());
+        configuration.code_size = Some(size);
+        configuration.last_modified = Some(self.clock.now().iso_millis());
+        configuration.revision_id = Some(self.draw_id().to_string());
+        let tags = serde_json::to_string(&input.tags.unwrap_or_default()).map_err(ApiError::from)?;
+        let publish = input.publish.unwrap_or(false);
+        let latest = VersionRecord { configuration, deployment: self.draw_id(), before_update: None };
+        let published = publish.then(|| (self.draw_id(), self.draw_id().to_string()));
+        let owned = key.clone();
+        let (shown, first) = self
+            .registry
+            .write(&key, move |tables| {
+                if !tables.add_function(&owned, &tags)? {
+                    return Err(errors::resource_conflict_exception(format!(
+                        "Function already exist: {}",
+                        owned.name
+                    ))
+                    .into());
+                }
+                tables.put_version(&owned, LATEST, &latest, true)?;
+                let Some((deployment, revision)) = published else {
+                    return Ok((latest.configuration, None));
+                };
+                let number = tables.take_version_number(&owned)?;
+                let record = super::publish::version(&owned, &latest, number, deployment, revision);
+                tables.put_version(&owned, number, &record, true)?;
+                Ok((record.configuration, Some(number)))
+            })
+            .await?;
+        self.settle(key.clone(), LATEST);
+        if let Some(number) = first {
+            self.settle(key, number);
+        }
+        Ok(shown)
+    }
+
+    /// Keeps a package that came by value.
+    pub(super) async fn take_code(
+        &self,
+        code: FunctionCode,
+    ) -> Result<(Digest, i64), ServiceError> {
+        if code.image_uri.is_some() || code.s3_bucket.is_some() {
+            return Err(errors::invalid_parameter_value_exception(
+                "This engine takes code by value (ZipFile) only.",
+            ));
+        }
+        let Some(Blob(package)) = code.zip_file else {
+            return Err(errors::invalid_parameter_value_exception(
+                "Please provide a source for function code.",
+            ));
+        };
+        self.keep_package(package).await
+    }
+
+    /// Checks and keeps a package; returns its digest and size.
+    pub(super) async fn keep_package(&self, package: Bytes) -> Result<(Digest, i64), ServiceError> {
+        let size = i64::try_from(package.len()).unwrap_or(i64::MAX);
+        match self.code.put(package).await {
+            Ok(digest) => Ok((digest, size)),
+            Err(CodeError::Archive(error @ ArchiveError::TooLarge)) => {
+                Err(errors::invalid_parameter_value_exception(error.to_string()))
+            }
+            Err(CodeError::Archive(ArchiveError::Unreadable { reason })) => {
+                tracing::info!(reason, "a package was refused");
+                let error = ArchiveError::Unreadable { reason };
+                Err(errors::invalid_parameter_value_exception(error.to_string()))
+            }
+            Err(error) => {
+                tracing::error!(%error, "a package could not be kept");
+                Err(errors::service_exception("The engine could not keep the package."))
+            }
+        }
+    }
+}
+
+/// The configuration that a request asks for, with AWS's defaults.
+fn configuration(
+    name: &str,
+    region: &str,
+    input: &CreateFunctionRequest,
+) -> Result<FunctionConfiguration, ServiceError> {
+    if input.package_type == Some(PackageType::Image) {
+        return Err(errors::invalid_parameter_value_exception(
+            "This engine does not serve functions from container images yet.",
+        ));
+    }
+    let runtime = configure::runtime(input.runtime.as_ref())?;
+    if input.handler.is_none() {
+        configure::runtime(None)?;
+    }
+    let environment = input.environment.clone().map(|e| e.variables.unwrap_or_default());
+    let tracing = input.tracing_config.as_ref().and_then(|t| t.mode.clone());
+    Ok(FunctionConfiguration {
+        runtime: input.runtime.clone(),
+        role: input.role.clone(),
+        handler: input.handler.clone(),
+        description: Some(input.description.clone().unwrap_or_default()),
+        timeout: Some(input.timeout.unwrap_or(3)),
+        memory_size: Some(input.memory_size.unwrap_or(128)),
+        version: Some("$LATEST".to_owned()),
+        vpc_config: input.vpc_config.clone().map(configure::vpc),
+        dead_letter_config: input.dead_letter_config.clone(),
+        environment: environment.map(configure::variables).transpose()?,
+        kms_key_arn: input.kms_key_arn.clone(),
+        tracing_config: Some(TracingConfigResponse {
+            mode: tracing.or(Some(TracingMode::PassThrough)),
+        }),
+        layers: configure::layers(input.layers.clone())?,
+        state: Some(State::Pending),
+        state_reason: Some(CREATING.to_owned()),
+        state_reason_code: Some(StateReasonCode::Creating),
+        file_system_configs: input.file_system_configs.clone(),
+        package_type: Some(PackageType::Zip),
+        architectures: Some(configure::architectures(input.architectures.clone())?),
+        ephemeral_storage: input
+            .ephemeral_storage
+            .clone()
+            .or(Some(EphemeralStorage { size: Some(512) })),
+        snap_start: Some(configure::snap_start(input.snap_start.clone())),
+        runtime_version_config: Some(RuntimeVersionConfig {
+            runtime_version_arn: Some(runtime.version_arn(region)),
+            error: None,
+        }),
+        logging_config: Some(configure::logging(name, input.logging_config.clone())),
+        ..FunctionConfiguration::default()
+    })
+}

@@ -1,0 +1,110 @@
+//! DeleteFunction: a whole function, or one published version.
+
+use std::sync::Arc;
+
+use ids::Qualifier;
+use store::Digest;
+use wire::lambda::{DeleteFunctionRequest, DeleteFunctionResponse, errors};
+use wire::{Caller, ServiceError};
+
+use crate::error::ApiError;
+use crate::function::record::VersionRecord;
+use crate::function::target::Target;
+use crate::service::Inner;
+
+/// How many versions are read at a time while a function is deleted.
+const CHUNK: usize = 100;
+
+impl Inner {
+    pub(crate) async fn delete_function(
+        self: &Arc<Self>,
+        caller: &Caller,
+        input: DeleteFunctionRequest,
+    ) -> Result<DeleteFunctionResponse, ServiceError> {
+        let target = Target::read(caller, &input.function_name, input.qualifier)?;
+        let removed = match target.qualifier.as_deref().map(Qualifier::parse) {
+            None => self.delete_whole(&target).await?,
+            Some(Qualifier::Version(number)) => self.delete_version(&target, number).await?,
+            Some(Qualifier::Latest) => {
+                return Err(errors::invalid_parameter_value_exception(
+                    "$LATEST version cannot be deleted without deleting the function.",
+                ));
+            }
+            Some(Qualifier::Alias(_)) => {
+                return Err(errors::invalid_parameter_value_exception(
+                    "Deletion of aliases is not currently supported.",
+                ));
+            }
+        };
+        for record in &removed {
+            self.fleet.retire(record.live().1);
+            self.fleet.retire(record.deployment);
+        }
+        self.sweep_code(removed);
+        Ok(DeleteFunctionResponse { status_code: Some(204) })
+    }
+
+    async fn delete_whole(&self, target: &Target) -> Result<Vec<VersionRecord>, ApiError> {
+        let (key, missing) = (target.key.clone(), target.not_found());
+        self.registry
+            .write(&target.key, move |tables| {
+                let mut removed = Vec::new();
+                let mut from = 0;
+                loop {
+                    let chunk = tables.versions(&key, from, CHUNK)?;
+                    let Some((last, _)) = chunk.last() else { break };
+                    from = last + 1;
+                    removed.extend(chunk.into_iter().map(|(_, record)| record));
+                }
+                if tables.remove_function(&key)? { Ok(removed) } else { Err(missing.into()) }
+            })
+            .await
+    }
+
+    async fn delete_version(
+        &self,
+        target: &Target,
+        number: u64,
+    ) -> Result<Vec<VersionRecord>, ApiError> {
+        let key = target.key.clone();
+        let (arn, missing) = (target.arn(), target.not_found());
+        self.registry
+            .write(&target.key, move |tables| {
+                let record = tables.version(&key, number)?.ok_or(missing)?;
+                let pointing = tables.aliases_of_version(&key, number)?;
+                if !pointing.is_empty() {
+                    return Err(errors::resource_conflict_exception(format!(
+                        "{arn} is currently referenced by alias: [{}]",
+                        pointing.join(", ")
+                    ))
+                    .into());
+                }
+                tables.remove_version(&key, number)?;
+                Ok(vec![record])
+            })
+            .await
+    }
+
+    /// Removes the packages of deleted versions that nobody else has.
+    fn sweep_code(self: &Arc<Self>, removed: Vec<VersionRecord>) {
+        let this = Arc::clone(self);
+        tokio::spawn(async move {
+            for record in removed {
+                let code = record.configuration.code_sha256.as_deref().unwrap_or_default();
+                let Ok(code) = code.parse::<Digest>() else { continue };
+                if let Err(error) = this.remove_if_unused(code).await {
+                    tracing::warn!(%error, %code, "a package that nobody uses could not be removed");
+                }
+            }
+        });
+    }
+
+    async fn remove_if_unused(&self, code: Digest) -> Result<(), String> {
+        let _alone = self.code_gate.write().await;
+        let used = self.registry.read(move |tables| tables.uses_code(&code)).await;
+        if used.map_err(|error| error.to_string())? {
+            return Ok(());
+        }
+        self.code.remove(code).await.map_err(|error| error.to_string())
+    }
+}

@@ -1,0 +1,88 @@
+//! GetFunction and GetFunctionConfiguration.
+
+use std::sync::Arc;
+
+use ids::Qualifier;
+use store::Digest;
+use wire::lambda::{
+    FunctionCodeLocation, FunctionConfiguration, GetFunctionConfigurationRequest,
+    GetFunctionRequest, GetFunctionResponse,
+};
+use wire::{Caller, ServiceError};
+
+use crate::error::ApiError;
+use crate::function::registry::CachedVersion;
+use crate::function::tables::LATEST;
+use crate::function::target::Target;
+use crate::service::Inner;
+
+impl Inner {
+    pub(crate) async fn get_function(
+        &self,
+        caller: &Caller,
+        input: GetFunctionRequest,
+    ) -> Result<GetFunctionResponse, ServiceError> {
+        let target = Target::read(caller, &input.function_name, input.qualifier)?;
+        let (version, number) = self.find(&target).await?;
+        let configuration = self.shown(&target, &version);
+        let key = target.key.clone();
+        let tags = self.registry.read(move |tables| tables.tags(&key)).await?;
+        let tags: std::collections::BTreeMap<String, String> = match tags {
+            Some(text) if number == LATEST => serde_json::from_str(&text).map_err(ApiError::from)?,
+            _ => Default::default(),
+        };
+        let digest = configuration.code_sha256.as_deref().and_then(|text| text.parse().ok());
+        Ok(GetFunctionResponse {
+            configuration: Some(configuration),
+            code: Some(FunctionCodeLocation {
+                repository_type: Some("S3".to_owned()),
+                location: digest.map(|digest: Digest| self.location(&digest)),
+                ..FunctionCodeLocation::default()
+            }),
+            tags: (!tags.is_empty()).then_some(tags),
+            ..GetFunctionResponse::default()
+        })
+    }
+
+    pub(crate) async fn get_function_configuration(
+        &self,
+        caller: &Caller,
+        input: GetFunctionConfigurationRequest,
+    ) -> Result<FunctionConfiguration, ServiceError> {
+        let target = Target::read(caller, &input.function_name, input.qualifier)?;
+        let (version, _) = self.find(&target).await?;
+        Ok(self.shown(&target, &version))
+    }
+
+    /// The version that `target` names, with its number.
+    pub(crate) async fn find(
+        &self,
+        target: &Target,
+    ) -> Result<(Arc<CachedVersion>, u64), ServiceError> {
+        let number = match target.meaning() {
+            Qualifier::Latest => LATEST,
+            Qualifier::Version(number) => number,
+            Qualifier::Alias(name) => {
+                let alias = self.registry.alias(&target.key, &name).await?;
+                alias.ok_or_else(|| target.not_found())?.version_number()
+            }
+        };
+        let version = self.registry.version(&target.key, number).await?;
+        Ok((version.ok_or_else(|| target.not_found())?, number))
+    }
+
+    /// The configuration as the caller of `target` sees it: under the ARN by which it was asked for.
+    fn shown(&self, target: &Target, version: &CachedVersion) -> FunctionConfiguration {
+        let mut configuration = version.record.configuration.clone();
+        if target.qualifier.is_some() {
+            configuration.function_arn = Some(target.arn());
+        }
+        configuration
+    }
+
+    /// Where a package can be fetched without a signature, by who was told.
+    fn location(&self, digest: &Digest) -> String {
+        let token = self.location_token(digest);
+        format!("{}/_lambdalab/v1/code/{digest}?token={token}", self.endpoint)
+    }
+}

@@ -1,0 +1,47 @@
+//! What an invocation runs: one state of a function's code and configuration, frozen.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use ids::RequestId;
+
+use crate::function::key::FunctionKey;
+use crate::runtime::Runtime;
+use crate::runtime::install::Installed;
+
+/// One state of a function's code and configuration. Environments belong to a deployment: an update
+/// makes a new one, and a published version has its own.
+pub(crate) struct Deployment {
+    /// Its identity; never reused.
+    pub(crate) id: RequestId,
+    /// The function.
+    pub(crate) key: FunctionKey,
+    /// `$LATEST` or the version's number.
+    pub(crate) version: String,
+    /// The function's ARN, unqualified.
+    pub(crate) arn: Arc<str>,
+    pub(crate) runtime: Runtime,
+    /// The interpreter and client, where the runtime has them.
+    pub(crate) client: Option<Installed>,
+    pub(crate) handler: String,
+    pub(crate) memory_mb: u32,
+    pub(crate) timeout: Duration,
+    /// The function's own environment variables.
+    pub(crate) variables: BTreeMap<String, String>,
+    /// Where its code lies unpacked.
+    pub(crate) code: PathBuf,
+    pub(crate) log_group: String,
+}
+
+impl std::fmt::Debug for Deployment {
+    /// Leaves the environment variables out: they hold secrets.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Deployment")
+            .field("id", &self.id)
+            .field("arn", &self.arn)
+            .field("version", &self.version)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,195 @@
+//! The Lambda Runtime API, one server for each environment.
+//!
+//! Paths, headers and status codes:
+//! <https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html>.
+
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::header::{CONTENT_LENGTH, CONTENT_TYPE};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode};
+use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use ids::RequestId;
+use tokio::net::TcpListener;
+use tokio::task::JoinSet;
+
+use super::Environment;
+use super::stage::Refusal;
+use crate::invoke::event::Event;
+use crate::invoke::failure::{Failure, RESPONSE_LIMIT};
+
+const ROOT: &str = "/2018-06-01/runtime/";
+const ERROR_TYPE: &str = "lambda-runtime-function-error-type";
+/// How long a runtime may take to send the head of a request.
+const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
+
+type Answer = Response<Full<Bytes>>;
+
+/// Serves the Runtime API of `environment` until the returned future is dropped.
+pub(super) async fn serve(listener: TcpListener, environment: Arc<Environment>) {
+    let mut connections = JoinSet::new();
+    loop {
+        tokio::select! {
+            accepted = listener.accept() => {
+                let Ok((stream, _)) = accepted else {
+                    // Out of descriptors: the next accept succeeds once one is closed.
+                    tokio::task::yield_now().await;
+                    continue;
+                };
+                if let Err(error) = stream.set_nodelay(true) {
+                    tracing::debug!(%error, "the runtime's connection closed at once");
+                    continue;
+                }
+                let environment = Arc::clone(&environment);
+                connections.spawn(async move {
+                    let service = service_fn(|request| handle(&environment, request));
+                    let outcome = http1::Builder::new()
+                        .timer(TokioTimer::new())
+                        .header_read_timeout(HEAD_TIMEOUT)
+                        .serve_connection(TokioIo::new(stream), service)
+                        .await;
+                    if let Err(error) = outcome {
+                        tracing::debug!(%error, "a connection of the runtime ended");
+                    }
+                });
+            }
+            Some(_ended) = connections.join_next() => {}
+        }
+    }
+}
+
+async fn handle(
+    environment: &Arc<Environment>,
+    request: Request<Incoming>,
+) -> Result<Answer, Infallible> {
+    let (head, body) = request.into_parts();
+    let Some(path) = head.uri.path().strip_prefix(ROOT) else {
+        return Ok(refuse(StatusCode::NOT_FOUND, "UnknownPath", "404 page not found"));
+    };
+    let answer = match (&head.method, path) {
+        (&Method::GET, "invocation/next") => match environment.next_event().await {
+            Ok(event) => event_answer(event),
+            Err(refusal) => refused(refusal),
+        },
+        (&Method::POST, "init/error") => {
+            let failure = reported(&head.headers, body, true).await;
+            settle(failure.and_then(|failure| environment.init_error(failure)))
+        }
+        (&Method::POST, path) => invocation(environment, path, &head.headers, body).await,
+        _ => refuse(StatusCode::NOT_FOUND, "UnknownPath", "404 page not found"),
+    };
+    Ok(answer)
+}
+
+async fn invocation(
+    environment: &Arc<Environment>,
+    path: &str,
+    headers: &HeaderMap,
+    body: Incoming,
+) -> Answer {
+    let parts = path.strip_prefix("invocation/").and_then(|rest| rest.split_once('/'));
+    let Some((id, verb @ ("response" | "error"))) = parts else {
+        return refuse(StatusCode::NOT_FOUND, "UnknownPath", "404 page not found");
+    };
+    let Ok(id) = id.parse::<RequestId>() else {
+        return refused(Refusal::UnknownRequest);
+    };
+    if let Err(refusal) = environment.check(id) {
+        return refused(refusal);
+    }
+    if verb == "error" {
+        let failure = reported(headers, body, false).await;
+        return settle(failure.and_then(|failure| environment.fail(id, failure)));
+    }
+    match whole(body).await {
+        Ok(payload) => settle(environment.respond(id, payload)),
+        Err(Refusal::TooLarge) => {
+            let _ended_meanwhile = environment.fail(id, Failure::ResponseTooLarge);
+            refused(Refusal::TooLarge)
+        }
+        Err(refusal) => refused(refusal),
+    }
+}
+
+async fn whole(body: Incoming) -> Result<Bytes, Refusal> {
+    match Limited::new(body, RESPONSE_LIMIT).collect().await {
+        Ok(body) => Ok(body.to_bytes()),
+        Err(error) if error.is::<LengthLimitError>() => Err(Refusal::TooLarge),
+        Err(_) => Err(Refusal::WrongState),
+    }
+}
+
+async fn reported(
+    headers: &HeaderMap,
+    body: Incoming,
+    in_init: bool,
+) -> Result<Failure, Refusal> {
+    let error_type = headers.get(ERROR_TYPE).and_then(|v| v.to_str().ok()).map(str::to_owned);
+    Ok(Failure::Reported { error_type, payload: whole(body).await?, in_init })
+}
+
+fn event_answer(event: Event) -> Answer {
+    let mut answer = Response::new(Full::new(event.payload));
+    let headers = answer.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    let mut set = |name: &'static str, value: &str| {
+        if let Ok(value) = HeaderValue::from_str(value) {
+            headers.insert(name, value);
+        }
+    };
+    set("lambda-runtime-aws-request-id", &event.id.to_string());
+    set("lambda-runtime-deadline-ms", &event.deadline.as_millis().to_string());
+    set("lambda-runtime-invoked-function-arn", &event.invoked_arn);
+    if let Some(trace_id) = &event.trace_id {
+        set("lambda-runtime-trace-id", trace_id);
+    }
+    if let Some(context) = &event.client_context {
+        set("lambda-runtime-client-context", context);
+    }
+    answer
+}
+
+fn settle(outcome: Result<(), Refusal>) -> Answer {
+    match outcome {
+        Ok(()) => json(StatusCode::ACCEPTED, Bytes::from_static(b"{\"status\":\"OK\"}\n")),
+        Err(refusal) => refused(refusal),
+    }
+}
+
+fn refused(refusal: Refusal) -> Answer {
+    match refusal {
+        Refusal::UnknownRequest => {
+            refuse(StatusCode::BAD_REQUEST, "InvalidRequestID", "Invalid request ID")
+        }
+        Refusal::WrongState => refuse(
+            StatusCode::FORBIDDEN,
+            "InvalidStateTransition",
+            "State transition is not allowed",
+        ),
+        Refusal::TooLarge => refuse(
+            StatusCode::PAYLOAD_TOO_LARGE,
+            "RequestEntityTooLarge",
+            &format!("Exceeded maximum allowed payload size ({RESPONSE_LIMIT} bytes)."),
+        ),
+    }
+}
+
+fn refuse(status: StatusCode, error_type: &str, message: &str) -> Answer {
+    let body = serde_json::json!({ "errorMessage": message, "errorType": error_type });
+    json(status, Bytes::from(body.to_string()))
+}
+
+fn json(status: StatusCode, body: Bytes) -> Answer {
+    let length = body.len();
+    let mut answer = Response::new(Full::new(body));
+    *answer.status_mut() = status;
+    answer.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    answer.headers_mut().insert(CONTENT_LENGTH, HeaderValue::from(length));
+    answer
+}

@@ -1,0 +1,303 @@
+//! Where the runtime process of one environment stands.
+//!
+//! ```text
+//!           start            next              assign             response | error
+//!   Down ──────────▶ Starting ─────▶ Ready ───────────▶ Running ────────────────▶ Answered
+//!    ▲                  │             ▲                    │                         │
+//!    │ exit, kill       │ init error  └────────────────────┼───────── next ──────────┘
+//!    └──────────────────┴──────────────────────────────────┘
+//! ```
+//!
+//! Pure: no process, no socket. The Runtime API and the supervisor of the process drive it.
+
+use bytes::Bytes;
+use ids::RequestId;
+use sandbox::ExitStatus;
+use tokio::sync::oneshot;
+
+use crate::invoke::event::Event;
+use crate::invoke::failure::{Failure, RESPONSE_LIMIT};
+
+/// What became of an invocation: the function's answer, or why there is none.
+pub(crate) type Answer = Result<Bytes, Failure>;
+
+/// What became of an init phase.
+pub(crate) type InitOutcome = Result<(), Failure>;
+
+/// Where the runtime stands.
+#[derive(Debug)]
+pub(crate) enum Stage {
+    /// No process.
+    Down,
+    /// The process runs and has not asked for an event yet; `done` is gone once its init phase was
+    /// reported to have failed.
+    Starting { done: Option<oneshot::Sender<InitOutcome>> },
+    /// The runtime waits for an event.
+    Ready(oneshot::Sender<Event>),
+    /// The runtime works on an event.
+    Running { id: RequestId, reply: oneshot::Sender<Answer> },
+    /// The runtime has answered and not asked for the next event yet.
+    Answered,
+}
+
+/// A call of the runtime that does not fit where it stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Refusal {
+    /// The request id is not the running invocation's.
+    UnknownRequest,
+    /// The call is not allowed now.
+    WrongState,
+    /// The answer exceeds the limit.
+    TooLarge,
+}
+
+/// What the caller of [`Stage::next`] must do.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Asked {
+    /// The init phase is over; whoever started it has been told.
+    Initialised,
+    /// The environment is free for its next invocation.
+    Free,
+}
+
+impl Stage {
+    /// The process was started; `done` hears how its init phase ends.
+    pub(crate) fn start(&mut self, done: oneshot::Sender<InitOutcome>) {
+        *self = Self::Starting { done: Some(done) };
+    }
+
+    /// The runtime asks for an event, which will come over `next`.
+    pub(crate) fn next(&mut self, next: oneshot::Sender<Event>) -> Result<Asked, Refusal> {
+        match std::mem::replace(self, Self::Ready(next)) {
+            Self::Starting { done } => {
+                if let Some(done) = done {
+                    let _starter_gave_up = done.send(Ok(()));
+                }
+                Ok(Asked::Initialised)
+            }
+            // A runtime may lose its connection while it waits, and ask again.
+            Self::Ready(lost) if lost.is_closed() => Ok(Asked::Initialised),
+            Self::Answered => Ok(Asked::Free),
+            before @ (Self::Down | Self::Ready(_) | Self::Running { .. }) => {
+                *self = before;
+                Err(Refusal::WrongState)
+            }
+        }
+    }
+
+    /// Hands `event` to the waiting runtime; gives it back where none waits.
+    pub(crate) fn assign(&mut self, event: Event) -> Result<oneshot::Receiver<Answer>, Event> {
+        match std::mem::replace(self, Self::Down) {
+            Self::Ready(next) => {
+                let id = event.id;
+                if let Err(event) = next.send(event) {
+                    // The runtime hung up while it waited: it dies, or asks again.
+                    *self = Self::Starting { done: None };
+                    return Err(event);
+                }
+                let (reply, answer) = oneshot::channel();
+                *self = Self::Running { id, reply };
+                Ok(answer)
+            }
+            before => {
+                *self = before;
+                Err(event)
+            }
+        }
+    }
+
+    /// The runtime answers invocation `id`.
+    pub(crate) fn respond(&mut self, id: RequestId, payload: Bytes) -> Result<(), Refusal> {
+        if payload.len() > RESPONSE_LIMIT {
+            self.settle(id, Err(Failure::ResponseTooLarge))?;
+            return Err(Refusal::TooLarge);
+        }
+        self.settle(id, Ok(payload))
+    }
+
+    /// The runtime reports that invocation `id` failed.
+    pub(crate) fn fail(&mut self, id: RequestId, failure: Failure) -> Result<(), Refusal> {
+        self.settle(id, Err(failure))
+    }
+
+    /// The running invocation is out of time: its answer will not be taken any more, and the
+    /// environment not be freed by it. `false` where the runtime has answered already.
+    pub(crate) fn give_up(&mut self) -> bool {
+        let running = matches!(self, Self::Running { .. });
+        if running {
+            *self = Self::Starting { done: None };
+        }
+        running
+    }
+
+    /// Whether `id` is the invocation that the runtime works on.
+    pub(crate) fn check(&self, id: RequestId) -> Result<(), Refusal> {
+        match self {
+            Self::Running { id: running, .. } if *running == id => Ok(()),
+            Self::Running { .. } => Err(Refusal::UnknownRequest),
+            _ => Err(Refusal::WrongState),
+        }
+    }
+
+    fn settle(&mut self, id: RequestId, answer: Answer) -> Result<(), Refusal> {
+        self.check(id)?;
+        if let Self::Running { reply, .. } = std::mem::replace(self, Self::Answered) {
+            let _caller_gave_up = reply.send(answer);
+        }
+        Ok(())
+    }
+
+    /// The runtime reports that it could not initialise.
+    pub(crate) fn init_error(&mut self, failure: Failure) -> Result<(), Refusal> {
+        let Self::Starting { done } = self else { return Err(Refusal::WrongState) };
+        let done = done.take().ok_or(Refusal::WrongState)?;
+        let _starter_gave_up = done.send(Err(failure));
+        Ok(())
+    }
+
+    /// The process ended. Returns whether the environment became free by it.
+    pub(crate) fn exited(&mut self, status: ExitStatus) -> bool {
+        match std::mem::replace(self, Self::Down) {
+            Self::Starting { done } => {
+                if let Some(done) = done {
+                    let _starter_gave_up = done.send(Err(Failure::Exited(status)));
+                }
+                false
+            }
+            Self::Running { reply, .. } => {
+                let _caller_gave_up = reply.send(Err(Failure::Exited(status)));
+                false
+            }
+            Self::Answered => true,
+            Self::Down | Self::Ready(_) => false,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ids::SeededEntropy;
+    use proptest::prelude::*;
+
+    fn id(seed: u64) -> RequestId {
+        RequestId::draw(&SeededEntropy::new(seed))
+    }
+
+    fn event(seed: u64) -> Event {
+        Event::for_tests(id(seed))
+    }
+
+    const EXIT: ExitStatus = ExitStatus { code: Some(1), signal: None, oom_killed: false };
+
+    fn ready() -> (Stage, oneshot::Receiver<Event>) {
+        let (done, _) = oneshot::channel();
+        let (next, waiting) = oneshot::channel();
+        let mut stage = Stage::Down;
+        stage.start(done);
+        assert_eq!(stage.next(next), Ok(Asked::Initialised));
+        (stage, waiting)
+    }
+
+    #[test]
+    fn one_invocation_goes_round() {
+        let (mut stage, mut waiting) = ready();
+        let mut answer = stage.assign(event(1)).unwrap();
+        assert_eq!(waiting.try_recv().unwrap().id, id(1));
+        assert_eq!(stage.respond(id(2), Bytes::new()), Err(Refusal::UnknownRequest));
+        assert_eq!(stage.respond(id(1), Bytes::from_static(b"1")), Ok(()));
+        assert_eq!(answer.try_recv().unwrap(), Ok(Bytes::from_static(b"1")));
+        assert_eq!(stage.respond(id(1), Bytes::new()), Err(Refusal::WrongState));
+        let (next, _waiting) = oneshot::channel();
+        assert_eq!(stage.next(next), Ok(Asked::Free));
+    }
+
+    #[test]
+    fn a_second_event_is_given_back() {
+        let (mut stage, _waiting) = ready();
+        let _answer = stage.assign(event(1)).unwrap();
+        assert_eq!(stage.assign(event(2)).unwrap_err().id, id(2));
+    }
+
+    #[test]
+    fn a_late_answer_neither_counts_nor_frees() {
+        let (mut stage, _waiting) = ready();
+        let _answer = stage.assign(event(1)).unwrap();
+        assert!(stage.give_up());
+        assert_eq!(stage.respond(id(1), Bytes::new()), Err(Refusal::WrongState));
+        assert_ne!(stage.next(oneshot::channel().0), Ok(Asked::Free));
+        assert!(!stage.give_up(), "an answer in time is not taken back");
+    }
+
+    #[test]
+    fn an_exit_answers_whoever_waits() {
+        let (mut stage, _waiting) = ready();
+        let mut answer = stage.assign(event(1)).unwrap();
+        assert!(!stage.exited(EXIT));
+        assert_eq!(answer.try_recv().unwrap(), Err(Failure::Exited(EXIT)));
+        assert!(matches!(stage, Stage::Down));
+    }
+
+    #[test]
+    fn an_init_error_is_told_once() {
+        let (done, mut outcome) = oneshot::channel();
+        let mut stage = Stage::Down;
+        stage.start(done);
+        let failure = Failure::ResponseTooLarge;
+        assert_eq!(stage.init_error(failure.clone()), Ok(()));
+        assert_eq!(stage.init_error(failure.clone()), Err(Refusal::WrongState));
+        stage.exited(EXIT);
+        assert_eq!(outcome.try_recv().unwrap(), Err(failure));
+    }
+
+    #[test]
+    fn too_large_an_answer_is_an_answer_to_the_caller_and_a_refusal_to_the_runtime() {
+        let (mut stage, _waiting) = ready();
+        let mut answer = stage.assign(event(1)).unwrap();
+        let body = Bytes::from(vec![0; RESPONSE_LIMIT + 1]);
+        assert_eq!(stage.respond(id(1), body), Err(Refusal::TooLarge));
+        assert_eq!(answer.try_recv().unwrap(), Err(Failure::ResponseTooLarge));
+    }
+
+    proptest! {
+        /// Whatever the runtime does, each accepted event is answered exactly once, at the latest
+        /// when the process ends.
+        #[test]
+        fn every_accepted_event_is_answered(steps in prop::collection::vec(0_u8..7, 0..60)) {
+            let mut stage = Stage::Down;
+            let mut open: Vec<oneshot::Receiver<Answer>> = Vec::new();
+            let mut keep = Vec::new();
+            for (n, step) in steps.iter().enumerate() {
+                match step {
+                    0 if matches!(stage, Stage::Down) => stage.start(oneshot::channel().0),
+                    0 => {}
+                    1 => {
+                        let (next, waiting) = oneshot::channel();
+                        if stage.next(next).is_ok() {
+                            keep.push(waiting);
+                        }
+                    }
+                    2 => {
+                        if let Ok(answer) = stage.assign(event(n as u64)) {
+                            open.push(answer);
+                        }
+                    }
+                    3 => {
+                        let running = match &stage {
+                            Stage::Running { id, .. } => *id,
+                            _ => id(0),
+                        };
+                        let _ = stage.respond(running, Bytes::new());
+                    }
+                    4 => { let _ = stage.respond(id(9_999), Bytes::new()); }
+                    5 => { let _ = stage.init_error(Failure::ResponseTooLarge); }
+                    _ => { stage.exited(EXIT); }
+                }
+            }
+            stage.exited(EXIT);
+            for mut answer in open {
+                prop_assert!(answer.try_recv().is_ok());
+            }
+        }
+    }
+}

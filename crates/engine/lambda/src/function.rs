@@ -1,0 +1,7 @@
+//! Functions as they are kept: records, the tables they lie in, and the cache before them.
+
+pub(crate) mod key;
+pub(crate) mod record;
+pub(crate) mod registry;
+pub(crate) mod tables;
+pub(crate) mod target;

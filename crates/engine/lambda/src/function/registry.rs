@@ -1,0 +1,116 @@
+//! The functions, with a cache before the store.
+//!
+//! An invocation finds its function in memory. What is cached was read from the store, never made
+//! up; a write drops what is cached of its function once it is durable. The generation counter
+//! keeps a slow reader from caching what it read before a write that has been dropped meanwhile.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use parking_lot::RwLock;
+use store::Store;
+
+use super::key::FunctionKey;
+use super::record::{AliasRecord, VersionRecord};
+use super::tables::Tables;
+use crate::deployment::Deployment;
+use crate::error::ApiError;
+
+/// A version as invocations need it.
+#[derive(Debug)]
+pub(crate) struct CachedVersion {
+    pub(crate) record: VersionRecord,
+    /// What invocations run; made when the first one comes.
+    pub(crate) deployment: RwLock<Option<Arc<Deployment>>>,
+}
+
+#[derive(Debug, Default)]
+struct Cached {
+    versions: HashMap<u64, Arc<CachedVersion>>,
+    aliases: HashMap<String, Arc<AliasRecord>>,
+}
+
+/// The functions.
+#[derive(Debug)]
+pub(crate) struct Registry {
+    store: Store,
+    cache: RwLock<HashMap<FunctionKey, Cached>>,
+    generation: AtomicU64,
+}
+
+impl Registry {
+    pub(crate) fn new(store: Store) -> Self {
+        Self { store, cache: RwLock::default(), generation: AtomicU64::new(0) }
+    }
+
+    /// Changes what is kept of `key`, in one transaction, and returns once it is durable.
+    pub(crate) async fn write<T, F>(&self, key: &FunctionKey, work: F) -> Result<T, ApiError>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Tables<'_>) -> Result<T, ApiError> + Send + 'static,
+    {
+        let outcome = self.store.write(move |connection| work(&Tables(connection))).await;
+        self.generation.fetch_add(1, Ordering::SeqCst);
+        self.cache.write().remove(key);
+        outcome
+    }
+
+    /// Reads from the store.
+    pub(crate) async fn read<T, F>(&self, work: F) -> Result<T, ApiError>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Tables<'_>) -> Result<T, ApiError> + Send + 'static,
+    {
+        self.store.read(move |connection| work(&Tables(connection))).await
+    }
+
+    /// One version, from memory where it was read before.
+    pub(crate) async fn version(
+        &self,
+        key: &FunctionKey,
+        number: u64,
+    ) -> Result<Option<Arc<CachedVersion>>, ApiError> {
+        if let Some(found) = self.cache.read().get(key).and_then(|c| c.versions.get(&number)) {
+            return Ok(Some(Arc::clone(found)));
+        }
+        let generation = self.generation.load(Ordering::SeqCst);
+        let wanted = key.clone();
+        let Some(record) = self.read(move |tables| tables.version(&wanted, number)).await? else {
+            return Ok(None);
+        };
+        let found = Arc::new(CachedVersion { record, deployment: RwLock::new(None) });
+        self.keep(generation, key, |cached| {
+            cached.versions.insert(number, Arc::clone(&found));
+        });
+        Ok(Some(found))
+    }
+
+    /// One alias, from memory where it was read before.
+    pub(crate) async fn alias(
+        &self,
+        key: &FunctionKey,
+        alias: &str,
+    ) -> Result<Option<Arc<AliasRecord>>, ApiError> {
+        if let Some(found) = self.cache.read().get(key).and_then(|c| c.aliases.get(alias)) {
+            return Ok(Some(Arc::clone(found)));
+        }
+        let generation = self.generation.load(Ordering::SeqCst);
+        let (wanted, name) = (key.clone(), alias.to_owned());
+        let Some(record) = self.read(move |tables| tables.alias(&wanted, &name)).await? else {
+            return Ok(None);
+        };
+        let found = Arc::new(record);
+        self.keep(generation, key, |cached| {
+            cached.aliases.insert(alias.to_owned(), Arc::clone(&found));
+        });
+        Ok(Some(found))
+    }
+
+    fn keep(&self, generation: u64, key: &FunctionKey, insert: impl FnOnce(&mut Cached)) {
+        let mut cache = self.cache.write();
+        if self.generation.load(Ordering::SeqCst) == generation {
+            insert(cache.entry(key.clone()).or_default());
+        }
+    }
+}

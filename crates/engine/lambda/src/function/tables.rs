@@ -1,0 +1,350 @@
+//! The tables that functions lie in.
+//!
+//! Versions are numbered; 0 stands for `$LATEST`. Listing goes by the primary key, so a page costs
+//! what it returns, however many functions there are.
+
+use rusqlite::{Connection, OptionalExtension, params};
+use store::{Digest, Migration, Schema};
+
+use super::key::FunctionKey;
+use super::record::{AliasRecord, VersionRecord};
+use crate::error::ApiError;
+
+/// The number under which `$LATEST` is kept.
+pub(crate) const LATEST: u64 = 0;
+
+/// The tables of this crate.
+pub const SCHEMA: Schema = Schema {
+    component: "lambda",
+    migrations: &[Migration {
+        name: "functions, versions, aliases",
+        sql: "
+            CREATE TABLE lambda_function (
+                account TEXT NOT NULL,
+                region TEXT NOT NULL,
+                name TEXT NOT NULL,
+                next_version INTEGER NOT NULL,
+                tags TEXT NOT NULL,
+                PRIMARY KEY (account, region, name)
+            ) STRICT, WITHOUT ROWID;
+            CREATE TABLE lambda_version (
+                account TEXT NOT NULL,
+                region TEXT NOT NULL,
+                name TEXT NOT NULL,
+                version INTEGER NOT NULL,
+                code TEXT NOT NULL,
+                unsettled INTEGER NOT NULL,
+                record TEXT NOT NULL,
+                PRIMARY KEY (account, region, name, version),
+                FOREIGN KEY (account, region, name)
+                    REFERENCES lambda_function (account, region, name) ON DELETE CASCADE
+            ) STRICT, WITHOUT ROWID;
+            CREATE INDEX lambda_version_code ON lambda_version (code);
+            CREATE INDEX lambda_version_unsettled ON lambda_version (unsettled) WHERE unsettled;
+            CREATE TABLE lambda_alias (
+                account TEXT NOT NULL,
+                region TEXT NOT NULL,
+                name TEXT NOT NULL,
+                alias TEXT NOT NULL,
+                record TEXT NOT NULL,
+                PRIMARY KEY (account, region, name, alias),
+                FOREIGN KEY (account, region, name)
+                    REFERENCES lambda_function (account, region, name) ON DELETE CASCADE
+            ) STRICT, WITHOUT ROWID;
+        ",
+    }],
+};
+
+/// A transaction's view of the tables.
+#[derive(Debug)]
+pub(crate) struct Tables<'c>(pub(crate) &'c Connection);
+
+type Outcome<T> = Result<T, ApiError>;
+
+impl Tables<'_> {
+    /// Adds a function; `false` where there is one of that name.
+    pub(crate) fn add_function(&self, key: &FunctionKey, tags: &str) -> Outcome<bool> {
+        let added = self
+            .0
+            .prepare_cached(
+                "INSERT OR IGNORE INTO lambda_function (account, region, name, next_version, tags)
+                 VALUES (?1, ?2, ?3, 1, ?4)",
+            )?
+            .execute(params![key.account, key.region, key.name, tags])?;
+        Ok(added == 1)
+    }
+
+    /// Removes a function with its versions and aliases; `false` where there is none.
+    pub(crate) fn remove_function(&self, key: &FunctionKey) -> Outcome<bool> {
+        let removed = self
+            .0
+            .prepare_cached(
+                "DELETE FROM lambda_function WHERE account = ?1 AND region = ?2 AND name = ?3",
+            )?
+            .execute(params![key.account, key.region, key.name])?;
+        Ok(removed == 1)
+    }
+
+    /// The number for the next published version.
+    pub(crate) fn take_version_number(&self, key: &FunctionKey) -> Outcome<u64> {
+        let number: i64 = self
+            .0
+            .prepare_cached(
+                "UPDATE lambda_function SET next_version = next_version + 1
+                 WHERE account = ?1 AND region = ?2 AND name = ?3 RETURNING next_version - 1",
+            )?
+            .query_row(params![key.account, key.region, key.name], |row| row.get(0))?;
+        Ok(number.unsigned_abs())
+    }
+
+    /// The tags, as JSON.
+    pub(crate) fn tags(&self, key: &FunctionKey) -> Outcome<Option<String>> {
+        Ok(self
+            .0
+            .prepare_cached(
+                "SELECT tags FROM lambda_function
+                 WHERE account = ?1 AND region = ?2 AND name = ?3",
+            )?
+            .query_row(params![key.account, key.region, key.name], |row| row.get(0))
+            .optional()?)
+    }
+
+    /// One version.
+    pub(crate) fn version(&self, key: &FunctionKey, number: u64) -> Outcome<Option<VersionRecord>> {
+        self.0
+            .prepare_cached(
+                "SELECT record FROM lambda_version
+                 WHERE account = ?1 AND region = ?2 AND name = ?3 AND version = ?4",
+            )?
+            .query_row(params![key.account, key.region, key.name, sql(number)], |row| {
+                row.get::<_, String>(0)
+            })
+            .optional()?
+            .map(|text| Ok(serde_json::from_str(&text)?))
+            .transpose()
+    }
+
+    /// Writes one version, new or old.
+    pub(crate) fn put_version(
+        &self,
+        key: &FunctionKey,
+        number: u64,
+        record: &VersionRecord,
+        unsettled: bool,
+    ) -> Outcome<()> {
+        let code = record.configuration.code_sha256.as_deref().unwrap_or_default();
+        self.0
+            .prepare_cached(
+                "INSERT OR REPLACE INTO lambda_version
+                     (account, region, name, version, code, unsettled, record)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+            )?
+            .execute(params![
+                key.account,
+                key.region,
+                key.name,
+                sql(number),
+                code,
+                unsettled,
+                serde_json::to_string(record)?
+            ])?;
+        Ok(())
+    }
+
+    /// Removes one version; `false` where there is none.
+    pub(crate) fn remove_version(&self, key: &FunctionKey, number: u64) -> Outcome<bool> {
+        let removed = self
+            .0
+            .prepare_cached(
+                "DELETE FROM lambda_version
+                 WHERE account = ?1 AND region = ?2 AND name = ?3 AND version = ?4",
+            )?
+            .execute(params![key.account, key.region, key.name, sql(number)])?;
+        Ok(removed == 1)
+    }
+
+    /// The newest published version.
+    pub(crate) fn newest_version(
+        &self,
+        key: &FunctionKey,
+    ) -> Outcome<Option<(u64, VersionRecord)>> {
+        let found = self
+            .0
+            .prepare_cached(
+                "SELECT version, record FROM lambda_version
+                 WHERE account = ?1 AND region = ?2 AND name = ?3 AND version > 0
+                 ORDER BY version DESC LIMIT 1",
+            )?
+            .query_row(params![key.account, key.region, key.name], |row| {
+                Ok((row.get::<_, i64>(0)?, row.get::<_, String>(1)?))
+            })
+            .optional()?;
+        found
+            .map(|(number, text)| Ok((number.unsigned_abs(), serde_json::from_str(&text)?)))
+            .transpose()
+    }
+
+    /// Up to `limit` versions of a function, from number `from` on.
+    pub(crate) fn versions(
+        &self,
+        key: &FunctionKey,
+        from: u64,
+        limit: usize,
+    ) -> Outcome<Vec<(u64, VersionRecord)>> {
+        let mut statement = self.0.prepare_cached(
+            "SELECT version, record FROM lambda_version
+             WHERE account = ?1 AND region = ?2 AND name = ?3 AND version >= ?4
+             ORDER BY version LIMIT ?5",
+        )?;
+        let found = statement.query_map(
+            params![key.account, key.region, key.name, sql(from), rows(limit)],
+            |row| Ok((row.get::<_, i64>(0)?, row.get::<_, String>(1)?)),
+        )?;
+        found.map(|row| {
+            let (number, text) = row?;
+            Ok((number.unsigned_abs(), serde_json::from_str(&text)?))
+        })
+        .collect()
+    }
+
+    /// Up to `limit` functions (their `$LATEST`) of an account and region, from name `from` on.
+    pub(crate) fn functions(
+        &self,
+        account: &str,
+        region: &str,
+        from: &str,
+        limit: usize,
+    ) -> Outcome<Vec<(String, VersionRecord)>> {
+        let mut statement = self.0.prepare_cached(
+            "SELECT f.name, v.record FROM lambda_function f
+             JOIN lambda_version v ON v.account = f.account AND v.region = f.region
+                 AND v.name = f.name AND v.version = 0
+             WHERE f.account = ?1 AND f.region = ?2 AND f.name >= ?3
+             ORDER BY f.name LIMIT ?4",
+        )?;
+        let found = statement.query_map(params![account, region, from, rows(limit)], |row| {
+            Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?))
+        })?;
+        found.map(|row| {
+            let (name, text) = row?;
+            Ok((name, serde_json::from_str(&text)?))
+        })
+        .collect()
+    }
+
+    /// Versions that were being created or updated when they were written.
+    pub(crate) fn unsettled(&self) -> Outcome<Vec<(FunctionKey, u64)>> {
+        let mut statement = self.0.prepare_cached(
+            "SELECT account, region, name, version FROM lambda_version WHERE unsettled",
+        )?;
+        let found = statement.query_map([], |row| {
+            let key = FunctionKey { account: row.get(0)?, region: row.get(1)?, name: row.get(2)? };
+            Ok((key, row.get::<_, i64>(3)?.unsigned_abs()))
+        })?;
+        found.map(|row| Ok(row?)).collect()
+    }
+
+    /// Whether any version has the code of that digest.
+    pub(crate) fn uses_code(&self, code: &Digest) -> Outcome<bool> {
+        Ok(self
+            .0
+            .prepare_cached("SELECT EXISTS (SELECT 1 FROM lambda_version WHERE code = ?1)")?
+            .query_row([code.base64()], |row| row.get(0))?)
+    }
+
+    /// One alias.
+    pub(crate) fn alias(&self, key: &FunctionKey, alias: &str) -> Outcome<Option<AliasRecord>> {
+        self.0
+            .prepare_cached(
+                "SELECT record FROM lambda_alias
+                 WHERE account = ?1 AND region = ?2 AND name = ?3 AND alias = ?4",
+            )?
+            .query_row(params![key.account, key.region, key.name, alias], |row| {
+                row.get::<_, String>(0)
+            })
+            .optional()?
+            .map(|text| Ok(serde_json::from_str(&text)?))
+            .transpose()
+    }
+
+    /// Writes one alias, new or old.
+    pub(crate) fn put_alias(
+        &self,
+        key: &FunctionKey,
+        alias: &str,
+        record: &AliasRecord,
+    ) -> Outcome<()> {
+        self.0
+            .prepare_cached(
+                "INSERT OR REPLACE INTO lambda_alias (account, region, name, alias, record)
+                 VALUES (?1, ?2, ?3, ?4, ?5)",
+            )?
+            .execute(params![
+                key.account,
+                key.region,
+                key.name,
+                alias,
+                serde_json::to_string(record)?
+            ])?;
+        Ok(())
+    }
+
+    /// Removes one alias; `false` where there is none.
+    pub(crate) fn remove_alias(&self, key: &FunctionKey, alias: &str) -> Outcome<bool> {
+        let removed = self
+            .0
+            .prepare_cached(
+                "DELETE FROM lambda_alias
+                 WHERE account = ?1 AND region = ?2 AND name = ?3 AND alias = ?4",
+            )?
+            .execute(params![key.account, key.region, key.name, alias])?;
+        Ok(removed == 1)
+    }
+
+    /// The names of the aliases that point to a version.
+    pub(crate) fn aliases_of_version(
+        &self,
+        key: &FunctionKey,
+        number: u64,
+    ) -> Outcome<Vec<String>> {
+        let mut statement = self.0.prepare_cached(
+            "SELECT alias FROM lambda_alias
+             WHERE account = ?1 AND region = ?2 AND name = ?3
+                 AND json_extract(record, '$.configuration.FunctionVersion') = ?4
+             ORDER BY alias",
+        )?;
+        let found = statement.query_map(
+            params![key.account, key.region, key.name, number.to_string()],
+            |row| row.get(0),
+        )?;
+        found.map(|row| Ok(row?)).collect()
+    }
+
+    /// Up to `limit` aliases of a function, from name `from` on.
+    pub(crate) fn aliases(
+        &self,
+        key: &FunctionKey,
+        from: &str,
+        limit: usize,
+    ) -> Outcome<Vec<AliasRecord>> {
+        let mut statement = self.0.prepare_cached(
+            "SELECT record FROM lambda_alias
+             WHERE account = ?1 AND region = ?2 AND name = ?3 AND alias >= ?4
+             ORDER BY alias LIMIT ?5",
+        )?;
+        let found = statement
+            .query_map(params![key.account, key.region, key.name, from, rows(limit)], |row| {
+                row.get::<_, String>(0)
+            })?;
+        found.map(|row| Ok(serde_json::from_str(&row?)?)).collect()
+    }
+}
+
+/// SQLite's integers are signed; version numbers stay far below the limit.
+fn sql(number: u64) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
+}
+
+fn rows(limit: usize) -> i64 {
+    i64::try_from(limit).unwrap_or(i64::MAX)
+}

@@ -1,0 +1,253 @@
+//! The way of one synchronous invocation: resolve, wait for an environment, hand over, report.
+//!
+//! The invocation runs in a task of its own: as on AWS, it goes on when its caller hangs up.
+
+pub(crate) mod event;
+pub(crate) mod failure;
+pub(crate) mod report;
+
+use std::sync::Arc;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use bytes::Bytes;
+use ids::RequestId;
+use serde::de::IgnoredAny;
+use wire::lambda::{
+    InvocationRequest, InvocationResponse, InvocationType, LogType, State, errors,
+};
+use wire::{Caller, ServiceError};
+
+use crate::deployment::Deployment;
+use crate::environment::Environment;
+use crate::environment::stage::Answer;
+use crate::function::registry::CachedVersion;
+use crate::function::tables::LATEST;
+use crate::function::target::{Target, not_found};
+use crate::schedule::pool::NoEnvironment;
+use crate::service::Inner;
+use event::Event;
+use failure::Failure;
+use report::Figures;
+
+/// The longest client context, in bytes of base64.
+/// Source: <https://docs.aws.amazon.com/lambda/latest/api/API_Invoke.html>.
+const CLIENT_CONTEXT_LIMIT: usize = 3_583;
+
+/// What a caller asks to have run.
+struct Job {
+    id: RequestId,
+    payload: Bytes,
+    client_context: Option<String>,
+    trace_id: Option<String>,
+    invoked_arn: Arc<str>,
+    version: String,
+}
+
+/// What an invocation came to.
+struct Finished {
+    answer: Answer,
+    tail: Vec<u8>,
+}
+
+impl Inner {
+    pub(crate) async fn invoke(
+        self: &Arc<Self>,
+        caller: &Caller,
+        input: InvocationRequest,
+    ) -> Result<InvocationResponse, ServiceError> {
+        let target = Target::read(caller, &input.function_name, input.qualifier)?;
+        let (version, number) = self.resolve(&target).await?;
+        check_invocable(&version)?;
+        let executed = match number {
+            LATEST => "$LATEST".to_owned(),
+            number => number.to_string(),
+        };
+        match input.invocation_type {
+            None | Some(InvocationType::RequestResponse) => {}
+            Some(InvocationType::DryRun) => {
+                return Ok(InvocationResponse { status_code: Some(204), ..Default::default() });
+            }
+            Some(other) => {
+                return Err(errors::invalid_parameter_value_exception(format!(
+                    "This engine does not serve the invocation type {other} yet."
+                )));
+            }
+        }
+        let payload = event_payload(input.payload)?;
+        let client_context = input.client_context.as_deref().map(client_context).transpose()?;
+        let job = Job {
+            id: caller.request_id,
+            payload,
+            client_context,
+            trace_id: Some(self.trace_id()),
+            invoked_arn: target.arn().into(),
+            version: executed.clone(),
+        };
+        let this = Arc::clone(self);
+        let running = tokio::spawn(async move {
+            let _counted = this.count_invocation();
+            this.execute(&target, version, job).await
+        });
+        let finished = running
+            .await
+            .map_err(|error| errors::service_exception(format!("The invocation was lost: {error}")))??;
+        let log_result =
+            (input.log_type == Some(LogType::Tail)).then(|| STANDARD.encode(&finished.tail));
+        let (payload, function_error) = match finished.answer {
+            Ok(payload) => (payload, None),
+            Err(failure) => (failure.payload(caller.request_id), Some("Unhandled".to_owned())),
+        };
+        Ok(InvocationResponse {
+            status_code: Some(200),
+            function_error,
+            log_result,
+            payload: Some(payload),
+            executed_version: Some(executed),
+            ..Default::default()
+        })
+    }
+
+    /// What invocations of `target` run, and its version number.
+    async fn resolve(&self, target: &Target) -> Result<(Arc<CachedVersion>, u64), ServiceError> {
+        let found = self.find(target).await;
+        match found {
+            // An invocation without a qualifier is one of $LATEST, and is not found as such.
+            Err(error) if target.qualifier.is_none() && error.status == 404 => {
+                Err(not_found(&target.key.qualified_arn("$LATEST")))
+            }
+            found => found,
+        }
+    }
+
+    /// The deployment that `version` runs, made on first need.
+    async fn deployment(
+        &self,
+        target: &Target,
+        version: &CachedVersion,
+    ) -> Result<Arc<Deployment>, ServiceError> {
+        if let Some(deployment) = &*version.deployment.read() {
+            return Ok(Arc::clone(deployment));
+        }
+        let prepared = self.prepare(&target.key, version.record.live()).await;
+        let deployment = Arc::new(prepared.map_err(errors::service_exception)?);
+        let mut kept = version.deployment.write();
+        Ok(Arc::clone(kept.get_or_insert(deployment)))
+    }
+
+    /// Runs one invocation to its end.
+    async fn execute(
+        self: &Arc<Self>,
+        target: &Target,
+        mut version: Arc<CachedVersion>,
+        job: Job,
+    ) -> Result<Finished, ServiceError> {
+        let mut attempts = 0;
+        let environment = loop {
+            let deployment = self.deployment(target, &version).await?;
+            match self.fleet.pool(&deployment).acquire().await {
+                Ok(environment) => break environment,
+                // The function was updated while this invocation waited: the new state serves it.
+                Err(NoEnvironment::Closed) if attempts < 3 && !self.is_stopping() => {
+                    attempts += 1;
+                    (version, _) = self.resolve(target).await?;
+                }
+                Err(NoEnvironment::TooMany) => {
+                    let mut throttled = errors::too_many_requests_exception("Rate Exceeded.");
+                    let reason = "ConcurrentInvocationLimitExceeded".into();
+                    throttled.members.push(("Reason", reason));
+                    return Err(throttled);
+                }
+                Err(error) => return Err(errors::service_exception(error.to_string())),
+            }
+        };
+        Ok(self.run(&environment, job).await)
+    }
+
+    /// Runs one invocation in `environment`, whose clock starts now.
+    async fn run(&self, environment: &Arc<Environment>, job: Job) -> Finished {
+        let deployment = &environment.deployment;
+        let clock = &*self.clock;
+        let id = job.id;
+        let started = clock.monotonic();
+        let running = self.fleet.admission.running(deployment.memory_mb, started);
+        environment.log.platform(&report::start(id, &job.version));
+        let event = Event {
+            id,
+            payload: job.payload,
+            invoked_arn: job.invoked_arn,
+            deadline: clock.now().plus(deployment.timeout),
+            trace_id: job.trace_id,
+            client_context: job.client_context,
+        };
+        let answer = environment.run(event, deployment.timeout).await;
+        let duration = clock.monotonic().saturating_sub(started);
+        let figures = Figures {
+            duration,
+            init: environment.take_init(),
+            memory_mb: deployment.memory_mb,
+            peak_bytes: environment.peak_memory(),
+        };
+        let failure = answer.as_ref().err();
+        let mut closing = Vec::with_capacity(3);
+        if let Some(failure) = failure {
+            closing.extend(report::lost(id, failure, clock.now()));
+        }
+        closing.push(report::end(id));
+        closing.push(report::report(id, &figures, failure));
+        if failure.is_some_and(Failure::resets_environment) {
+            environment.reset().await;
+        }
+        let tail = environment.log.finish(&closing);
+        self.note_figures(environment, &figures, running.oversubscribed());
+        if failure.is_some_and(Failure::resets_environment) {
+            environment.give_back();
+        }
+        Finished { answer, tail }
+    }
+}
+
+/// Refuses invocations of a function that is not ready.
+fn check_invocable(version: &CachedVersion) -> Result<(), ServiceError> {
+    let (configuration, _) = version.record.live();
+    match &configuration.state {
+        Some(State::Active) => Ok(()),
+        Some(State::Failed) => Err(errors::resource_conflict_exception(format!(
+            "The operation cannot be performed at this time. The function is currently in the \
+             following state: Failed. {}",
+            configuration.state_reason.as_deref().unwrap_or_default()
+        ))),
+        _ => Err(errors::resource_conflict_exception(
+            "The operation cannot be performed at this time. The function is currently in the \
+             following state: Pending",
+        )),
+    }
+}
+
+/// The event: the payload as it is, which must be JSON; an empty one is an empty object.
+fn event_payload(payload: Option<Bytes>) -> Result<Bytes, ServiceError> {
+    let payload = payload.filter(|payload| !payload.is_empty());
+    let Some(payload) = payload else { return Ok(Bytes::from_static(b"{}")) };
+    match serde_json::from_slice::<IgnoredAny>(&payload) {
+        Ok(_) => Ok(payload),
+        Err(error) => Err(errors::invalid_request_content_exception(format!(
+            "Could not parse request body into json: Could not parse payload into json: {error}"
+        ))),
+    }
+}
+
+/// The client context: base64 of JSON.
+fn client_context(encoded: &str) -> Result<String, ServiceError> {
+    let refuse = |reason: &str| {
+        errors::invalid_request_content_exception(format!("Client context {reason}"))
+    };
+    if encoded.len() > CLIENT_CONTEXT_LIMIT {
+        return Err(refuse(&format!("must be at most {CLIENT_CONTEXT_LIMIT} bytes of base64")));
+    }
+    let bytes = STANDARD.decode(encoded).map_err(|_| refuse("must be valid Base64-encoded JSON"))?;
+    let text = String::from_utf8(bytes).map_err(|_| refuse("must be valid Base64-encoded JSON"))?;
+    match serde_json::from_str::<IgnoredAny>(&text) {
+        Ok(_) => Ok(text),
+        Err(_) => Err(refuse("must be a valid JSON object")),
+    }
+}

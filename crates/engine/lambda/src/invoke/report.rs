@@ -1,0 +1,135 @@
+//! The platform's own log lines: INIT_START, INIT_REPORT, START, END and REPORT.
+//!
+//! Format: AWS's recorded answers and
+//! <https://docs.aws.amazon.com/lambda/latest/dg/python-logging.html>. Billed Duration includes the
+//! init phase (since August 2025).
+
+use std::fmt::Write;
+use std::time::Duration;
+
+use ids::{RequestId, Timestamp};
+
+use super::failure::Failure;
+
+/// The figures of one finished invocation.
+#[derive(Debug, Clone)]
+pub(crate) struct Figures {
+    /// From handing the event to the runtime until its answer (or its end).
+    pub(crate) duration: Duration,
+    /// Only on the first invocation of an environment whose init phase ran ahead of it.
+    pub(crate) init: Option<Duration>,
+    /// The configured memory size, in MB.
+    pub(crate) memory_mb: u32,
+    /// The peak so far in this environment, in bytes.
+    pub(crate) peak_bytes: u64,
+}
+
+impl Figures {
+    /// Milliseconds to pay for, rounded up.
+    pub(crate) fn billed_ms(&self) -> u128 {
+        (self.duration + self.init.unwrap_or_default()).as_micros().div_ceil(1_000)
+    }
+}
+
+fn millis(duration: Duration) -> f64 {
+    duration.as_secs_f64() * 1e3
+}
+
+/// `START RequestId: … Version: …`
+pub(crate) fn start(id: RequestId, version: &str) -> String {
+    format!("START RequestId: {id} Version: {version}\n")
+}
+
+/// `END RequestId: …`
+pub(crate) fn end(id: RequestId) -> String {
+    format!("END RequestId: {id}\n")
+}
+
+/// The line that explains why an invocation was lost, where it was.
+pub(crate) fn lost(id: RequestId, failure: &Failure, now: Timestamp) -> Option<String> {
+    match failure {
+        Failure::TimedOut { .. } => Some(format!("{} {id} {failure}\n\n", now.iso_millis_z())),
+        Failure::Exited(_) | Failure::NotStarted { .. } => {
+            Some(format!("RequestId: {id} Error: {failure}\n{}\n", failure.error_type()))
+        }
+        Failure::Reported { .. } | Failure::ResponseTooLarge => None,
+    }
+}
+
+/// The REPORT line.
+pub(crate) fn report(id: RequestId, figures: &Figures, failure: Option<&Failure>) -> String {
+    let mut line = format!(
+        "REPORT RequestId: {id}\tDuration: {:.2} ms\tBilled Duration: {} ms\tMemory Size: {} MB\t\
+         Max Memory Used: {} MB\t",
+        millis(figures.duration),
+        figures.billed_ms(),
+        figures.memory_mb,
+        figures.peak_bytes.div_ceil(1 << 20).min(u64::from(figures.memory_mb)),
+    );
+    if let Some(init) = figures.init {
+        let _infallible = write!(line, "Init Duration: {:.2} ms\t", millis(init));
+    }
+    if let Some(failure) = failure {
+        line.push_str(&failure.report_status());
+    }
+    line.push('\n');
+    line
+}
+
+/// `INIT_START`, the first line of an environment's log.
+pub(crate) fn init_start(runtime_version: &str, runtime_arn: &str) -> String {
+    format!("INIT_START Runtime Version: {runtime_version}\tRuntime Version ARN: {runtime_arn}\n")
+}
+
+/// `INIT_REPORT`, written where an init phase failed; `phase` is `init` or `invoke`.
+pub(crate) fn init_report(duration: Duration, phase: &str, failure: &Failure) -> String {
+    let status = match failure {
+        Failure::TimedOut { .. } => "Status: timeout".to_owned(),
+        other => format!("Status: error\tError Type: {}", other.error_type()),
+    };
+    format!("INIT_REPORT Init Duration: {:.2} ms\tPhase: {phase}\t{status}\n", millis(duration))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ids::SeededEntropy;
+
+    fn figures() -> Figures {
+        Figures {
+            duration: Duration::from_micros(1_234),
+            init: None,
+            memory_mb: 128,
+            peak_bytes: 40 << 20,
+        }
+    }
+
+    #[test]
+    fn a_warm_report() {
+        let id = RequestId::draw(&SeededEntropy::new(1));
+        assert_eq!(
+            report(id, &figures(), None),
+            format!(
+                "REPORT RequestId: {id}\tDuration: 1.23 ms\tBilled Duration: 2 ms\t\
+                 Memory Size: 128 MB\tMax Memory Used: 40 MB\t\n"
+            )
+        );
+    }
+
+    #[test]
+    fn a_cold_report_bills_the_init() {
+        let id = RequestId::draw(&SeededEntropy::new(1));
+        let cold = Figures { init: Some(Duration::from_micros(90_120)), ..figures() };
+        let line = report(id, &cold, None);
+        assert!(line.contains("\tBilled Duration: 92 ms\t"), "{line}");
+        assert!(line.ends_with("\tInit Duration: 90.12 ms\t\n"), "{line}");
+    }
+
+    #[test]
+    fn a_timeout_says_so() {
+        let id = RequestId::draw(&SeededEntropy::new(1));
+        let failure = Failure::TimedOut { timeout: Duration::from_secs(1) };
+        let line = report(id, &figures(), Some(&failure));
+        assert!(line.ends_with("\tStatus: timeout\n"), "{line}");
+    }
+}

@@ -1,0 +1,4 @@
+//! Deployment packages: checked as they come in, kept as they are, unpacked once for each content.
+
+pub(crate) mod archive;
+pub(crate) mod code_store;

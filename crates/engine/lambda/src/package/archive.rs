@@ -1,0 +1,276 @@
+//! Zip archives from outside: measured before they are believed, and unpacked only inside their
+//! folder.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Cursor, Read, Seek};
+use std::path::{Component, Path, PathBuf};
+
+use zip::ZipArchive;
+use zip::read::ZipFile;
+use zip::result::ZipError;
+
+/// The most that a package may hold unpacked, in bytes.
+/// Source: <https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html>.
+pub(crate) const UNZIPPED_LIMIT: u64 = 262_144_000;
+
+/// The most entries that a package may have: more is a bomb, not a function.
+const ENTRY_LIMIT: usize = 200_000;
+
+/// Longest link target that is followed.
+const LINK_LIMIT: u64 = 4_096;
+
+/// Why a package was refused.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ArchiveError {
+    /// It is no zip archive, or a damaged one, or holds an entry that must not be unpacked.
+    #[error("Could not unzip uploaded file. Please check your file, then try to upload again.")]
+    Unreadable {
+        /// For the engine's log.
+        reason: String,
+    },
+    /// It unpacks to more than a function may have.
+    #[error("Unzipped size must be smaller than {UNZIPPED_LIMIT} bytes")]
+    TooLarge,
+    /// The engine's own disk refuses.
+    #[error("cannot unpack to {path}: {source}")]
+    Disk {
+        /// Where.
+        path: PathBuf,
+        /// The system's reason.
+        source: io::Error,
+    },
+}
+
+fn unreadable(reason: impl ToString) -> ArchiveError {
+    ArchiveError::Unreadable { reason: reason.to_string() }
+}
+
+impl From<ZipError> for ArchiveError {
+    fn from(error: ZipError) -> Self {
+        unreadable(error)
+    }
+}
+
+/// Checks a package as far as its directory goes: every entry stays inside, the declared sizes fit.
+///
+/// # Errors
+/// See [`ArchiveError`].
+pub(crate) fn check(bytes: &[u8]) -> Result<(), ArchiveError> {
+    let mut archive = open(Cursor::new(bytes))?;
+    let mut total = 0_u64;
+    for index in 0..archive.len() {
+        let entry = archive.by_index_raw(index)?;
+        inside(&entry)?;
+        total = total.saturating_add(entry.size());
+        if total >= UNZIPPED_LIMIT {
+            return Err(ArchiveError::TooLarge);
+        }
+    }
+    Ok(())
+}
+
+fn open<R: Read + Seek>(source: R) -> Result<ZipArchive<R>, ArchiveError> {
+    let archive = ZipArchive::new(source)?;
+    if archive.is_empty() {
+        return Err(unreadable("the archive is empty"));
+    }
+    if archive.len() > ENTRY_LIMIT {
+        return Err(unreadable(format!("{} entries; at most {ENTRY_LIMIT}", archive.len())));
+    }
+    Ok(archive)
+}
+
+/// The entry's path, which must not lead out of the archive.
+fn inside<R: Read + ?Sized>(entry: &ZipFile<'_, R>) -> Result<PathBuf, ArchiveError> {
+    entry.enclosed_name().ok_or_else(|| {
+        let name = String::from_utf8_lossy(entry.name_raw()).into_owned();
+        unreadable(format!("the entry `{name}` leads out of the archive"))
+    })
+}
+
+/// Unpacks `source` into `folder`, which must be new. Sizes are counted as they are unpacked: what
+/// the directory declares is not believed.
+///
+/// # Errors
+/// See [`ArchiveError`]; `folder` then holds a part.
+pub(crate) fn unpack<R: Read + Seek>(source: R, folder: &Path) -> Result<(), ArchiveError> {
+    let mut archive = open(source)?;
+    let disk = |path: &Path| {
+        let path = path.to_owned();
+        move |source| ArchiveError::Disk { path, source }
+    };
+    let mut left = UNZIPPED_LIMIT;
+    let mut links = Vec::new();
+    for index in 0..archive.len() {
+        let mut entry = archive.by_index(index)?;
+        let name = inside(&entry)?;
+        let path = folder.join(&name);
+        if entry.is_dir() {
+            fs::create_dir_all(&path).map_err(disk(&path))?;
+            continue;
+        }
+        if let Some(parent) = path.parent() {
+            fs::create_dir_all(parent).map_err(disk(parent))?;
+        }
+        if entry.is_symlink() {
+            let mut target = String::new();
+            (&mut entry).take(LINK_LIMIT).read_to_string(&mut target).map_err(unreadable)?;
+            links.push((name, PathBuf::from(target)));
+            continue;
+        }
+        let mode = entry.unix_mode().map_or(0o644, |mode| mode & 0o777);
+        let mut file = create(&path, mode).map_err(disk(&path))?;
+        let copied = io::copy(&mut (&mut entry).take(left + 1), &mut file);
+        let written = copied.map_err(|error| match error.kind() {
+            io::ErrorKind::InvalidData | io::ErrorKind::InvalidInput | io::ErrorKind::UnexpectedEof => {
+                unreadable(error)
+            }
+            _ => ArchiveError::Disk { path: path.clone(), source: error },
+        })?;
+        left = left.checked_sub(written).filter(|left| *left > 0).ok_or(ArchiveError::TooLarge)?;
+    }
+    // Links come last, so that no entry is ever written through one.
+    for (name, target) in links {
+        link(folder, &name, &target)?;
+    }
+    Ok(())
+}
+
+#[cfg(unix)]
+fn create(path: &Path, mode: u32) -> io::Result<File> {
+    use std::os::unix::fs::OpenOptionsExt;
+    OpenOptions::new().write(true).create(true).truncate(true).mode(mode | 0o400).open(path)
+}
+
+#[cfg(not(unix))]
+fn create(path: &Path, _mode: u32) -> io::Result<File> {
+    OpenOptions::new().write(true).create(true).truncate(true).open(path)
+}
+
+/// Makes a link, if what it points to lies inside the archive.
+fn link(folder: &Path, name: &Path, target: &Path) -> Result<(), ArchiveError> {
+    let mut depth = name.parent().map_or(0, |parent| parent.components().count());
+    for component in target.components() {
+        match component {
+            Component::Normal(_) => depth += 1,
+            Component::CurDir => {}
+            Component::ParentDir if depth > 0 => depth -= 1,
+            _ => {
+                return Err(unreadable(format!(
+                    "the link `{}` leads out of the archive",
+                    name.display()
+                )));
+            }
+        }
+    }
+    let path = folder.join(name);
+    #[cfg(unix)]
+    std::os::unix::fs::symlink(target, &path)
+        .map_err(|source| ArchiveError::Disk { path: path.clone(), source })?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use std::io::Write;
+    use zip::ZipWriter;
+    use zip::write::SimpleFileOptions;
+
+    fn zipped(fill: impl FnOnce(&mut ZipWriter<Cursor<Vec<u8>>>)) -> Vec<u8> {
+        let mut writer = ZipWriter::new(Cursor::new(Vec::new()));
+        fill(&mut writer);
+        writer.finish().unwrap().into_inner()
+    }
+
+    fn plain() -> Vec<u8> {
+        zipped(|zip| {
+            let options = SimpleFileOptions::default().unix_permissions(0o755);
+            zip.start_file("pkg/run.sh", options).unwrap();
+            zip.write_all(b"#!/bin/sh\n").unwrap();
+        })
+    }
+
+    #[test]
+    fn unpacks_with_permissions() {
+        let folder = tempfile::tempdir().unwrap();
+        let bytes = plain();
+        check(&bytes).unwrap();
+        unpack(Cursor::new(&bytes), folder.path()).unwrap();
+        let file = folder.path().join("pkg/run.sh");
+        assert_eq!(fs::read(&file).unwrap(), b"#!/bin/sh\n");
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::PermissionsExt;
+            assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o111, 0o111);
+        }
+    }
+
+    #[test]
+    fn refuses_what_leads_out() {
+        for name in ["../evil", "/etc/passwd", "a/../../evil"] {
+            let bytes = zipped(|zip| {
+                zip.start_file(name, SimpleFileOptions::default()).unwrap();
+            });
+            assert!(matches!(check(&bytes), Err(ArchiveError::Unreadable { .. })), "{name}");
+        }
+    }
+
+    #[test]
+    fn refuses_links_that_lead_out_and_keeps_those_that_do_not() {
+        let linked = |target: &str| {
+            zipped(|zip| {
+                zip.start_file("pkg/file", SimpleFileOptions::default()).unwrap();
+                zip.add_symlink("pkg/link", target, SimpleFileOptions::default()).unwrap();
+            })
+        };
+        for target in ["/etc/shadow", "../../etc/shadow"] {
+            let folder = tempfile::tempdir().unwrap();
+            let outcome = unpack(Cursor::new(linked(target)), folder.path());
+            assert!(matches!(outcome, Err(ArchiveError::Unreadable { .. })), "{target}");
+        }
+        let folder = tempfile::tempdir().unwrap();
+        unpack(Cursor::new(linked("../pkg/file")), folder.path()).unwrap();
+        assert!(folder.path().join("pkg/link").is_file());
+    }
+
+    #[test]
+    fn an_entry_is_never_written_through_a_link() {
+        let outside = tempfile::tempdir().unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let bytes = zipped(|zip| {
+            let target = outside.path().to_str().unwrap();
+            zip.add_symlink("d", target, SimpleFileOptions::default()).unwrap();
+            zip.start_file("d/evil", SimpleFileOptions::default()).unwrap();
+        });
+        assert!(unpack(Cursor::new(bytes), folder.path()).is_err());
+        assert!(!outside.path().join("evil").exists());
+    }
+
+    #[test]
+    fn refuses_a_bomb() {
+        let bytes = zipped(|zip| {
+            let zeros = vec![0; 1 << 20];
+            for n in 0..=(UNZIPPED_LIMIT >> 20) {
+                zip.start_file(format!("{n}"), SimpleFileOptions::default()).unwrap();
+                zip.write_all(&zeros).unwrap();
+            }
+        });
+        assert!(bytes.len() < 2 << 20, "it is a bomb: {} bytes", bytes.len());
+        assert!(matches!(check(&bytes), Err(ArchiveError::TooLarge)));
+    }
+
+    proptest! {
+        #[test]
+        fn garbage_is_refused_not_a_panic(cut in 0_usize..200, at in 0_usize..200, byte: u8) {
+            let mut bytes = plain();
+            let length = bytes.len();
+            bytes[at % length] = byte;
+            bytes.truncate(length.saturating_sub(cut));
+            let folder = tempfile::tempdir().unwrap();
+            let _ = check(&bytes);
+            let _ = unpack(Cursor::new(bytes), folder.path());
+        }
+    }
+}

@@ -1,0 +1,29 @@
+"""Starts AWS's runtime interface client for Python the way the Lambda service lays out its path.
+
+The function's own packages come first, then layers, then the client with the packages that AWS's
+runtime bundles. The client itself is imported before the function can put anything in its place.
+The interpreter runs with -S, so that packages of the host stay out of sight.
+"""
+
+import os
+import site
+import sys
+
+site.setquit()
+site.sethelper()
+
+here = os.path.join(os.path.dirname(os.path.abspath(__file__)), "site")
+sys.path[0] = here
+
+from awslambdaric.__main__ import main  # noqa: E402
+
+layers = [
+    os.path.join(
+        "/opt/python/lib", "python%d.%d" % sys.version_info[:2], "site-packages"
+    ),
+    "/opt/python",
+]
+extra = [os.environ["LAMBDA_TASK_ROOT"]] + [path for path in layers if os.path.isdir(path)]
+sys.path[0:1] = extra + [here]
+
+main(sys.argv)

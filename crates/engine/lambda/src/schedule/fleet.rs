@@ -1,0 +1,195 @@
+//! All pools, and the making of environments.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use ids::{EnvironmentId, RequestId, SharedClock, SharedEntropy};
+use parking_lot::{Mutex, RwLock};
+use tokio::sync::OwnedSemaphorePermit;
+
+use super::admission::Admission;
+use super::janitor::Janitor;
+use super::pool::{NoEnvironment, Pool};
+use crate::deployment::Deployment;
+use crate::environment::{Environment, Place};
+use crate::runtime::launch;
+
+/// All environments of the engine.
+#[derive(Debug)]
+pub(crate) struct Fleet {
+    pub(crate) janitor: Arc<Janitor>,
+    pub(crate) admission: Arc<Admission>,
+    pub(crate) clock: SharedClock,
+    entropy: SharedEntropy,
+    sandbox: sandbox::Sandbox,
+    settings: launch::Settings,
+    pools: RwLock<HashMap<RequestId, Arc<Pool>>>,
+    /// Whose credentials are whose: access key id to function ARN.
+    identities: Mutex<HashMap<String, Arc<str>>>,
+}
+
+impl Fleet {
+    /// An empty fleet whose idle environments live for `idle_limit`.
+    pub(crate) fn new(
+        sandbox: sandbox::Sandbox,
+        settings: launch::Settings,
+        admission: Admission,
+        clock: SharedClock,
+        entropy: SharedEntropy,
+        idle_limit: Duration,
+    ) -> Arc<Self> {
+        let fleet = Arc::new(Self {
+            janitor: Arc::default(),
+            admission: Arc::new(admission),
+            clock: Arc::clone(&clock),
+            entropy,
+            sandbox,
+            settings,
+            pools: RwLock::default(),
+            identities: Mutex::default(),
+        });
+        tokio::spawn(Arc::clone(&fleet.janitor).freeze(Arc::clone(&clock)));
+        tokio::spawn(Janitor::reap(Arc::downgrade(&fleet), clock, idle_limit));
+        fleet
+    }
+
+    /// The pool of `deployment`.
+    pub(crate) fn pool(self: &Arc<Self>, deployment: &Arc<Deployment>) -> Arc<Pool> {
+        if let Some(pool) = self.pools.read().get(&deployment.id) {
+            return Arc::clone(pool);
+        }
+        let mut pools = self.pools.write();
+        let pool = pools
+            .entry(deployment.id)
+            .or_insert_with(|| Pool::new(Arc::clone(deployment), Arc::downgrade(self)));
+        Arc::clone(pool)
+    }
+
+    /// Makes and initialises an environment for `pool`; `None` where nobody wants it any more.
+    pub(super) async fn make(
+        &self,
+        pool: &Arc<Pool>,
+    ) -> Result<Option<Arc<Environment>>, NoEnvironment> {
+        let Some((memory, _init)) = self.admit(pool).await? else { return Ok(None) };
+        let id = EnvironmentId::draw(&*self.entropy);
+        let deployment = Arc::clone(&pool.deployment);
+        let identity = launch::Identity::new(
+            id,
+            &deployment,
+            &self.settings,
+            &*self.clock,
+            &*self.entropy,
+        );
+        self.identities
+            .lock()
+            .insert(identity.access_key_id.clone(), deployment.arn.clone());
+        let failed = |error: &dyn std::fmt::Display| NoEnvironment::Failed(error.to_string());
+        let sandbox = self
+            .sandbox
+            .create(launch::place(id, &deployment, &identity))
+            .await
+            .map_err(|error| failed(&error))?;
+        let place = Place {
+            sandbox,
+            pool: Arc::downgrade(pool),
+            clock: Arc::clone(&self.clock),
+            memory,
+            identity,
+        };
+        let environment =
+            Environment::new(id, deployment, place).map_err(|error| failed(&error))?;
+        environment.initialise().await;
+        Ok(Some(environment))
+    }
+
+    /// Waits for memory and for the right to initialise. The right is not kept while memory is
+    /// waited for, so that a large function does not hold up small ones.
+    async fn admit(
+        &self,
+        pool: &Pool,
+    ) -> Result<Option<(OwnedSemaphorePermit, OwnedSemaphorePermit)>, NoEnvironment> {
+        let admission = &self.admission;
+        let init = admission.init().await.ok_or(NoEnvironment::Closed)?;
+        if !pool.wanted() {
+            return Ok(None);
+        }
+        let reservation = pool.reservation_mb();
+        if let Some(memory) = admission.try_memory(reservation) {
+            return Ok(Some((memory, init)));
+        }
+        drop(init);
+        self.make_room(reservation).await;
+        let memory = admission.memory(reservation).await.ok_or(NoEnvironment::Closed)?;
+        let init = admission.init().await.ok_or(NoEnvironment::Closed)?;
+        Ok(pool.wanted().then_some((memory, init)))
+    }
+
+    /// Ends idle environments, the longest idle first, until `mb` could be free.
+    async fn make_room(&self, mb: u32) {
+        while self.admission.try_memory(mb).is_none() {
+            let pools: Vec<_> = self.pools.read().values().cloned().collect();
+            let oldest = pools
+                .iter()
+                .filter_map(|pool| Some((pool.longest_idle()?, pool)))
+                .max_by_key(|(idle, _)| *idle);
+            let Some(environment) = oldest.and_then(|(_, pool)| pool.take_longest_idle()) else {
+                return;
+            };
+            self.end(environment).await;
+        }
+    }
+
+    /// Ends an environment for good.
+    pub(super) async fn end(&self, environment: Arc<Environment>) {
+        environment.destroy().await;
+        self.identities.lock().remove(environment.access_key_id());
+        let folder = environment.folder().to_owned();
+        let removed = tokio::task::spawn_blocking(move || std::fs::remove_dir_all(folder)).await;
+        if let Ok(Err(error)) = removed {
+            tracing::warn!(%error, environment = %environment.id, "its folder could not be removed");
+        }
+    }
+
+    /// Whose credentials these are, where they were given to a function.
+    pub(crate) fn identity(&self, access_key_id: &str) -> Option<Arc<str>> {
+        self.identities.lock().get(access_key_id).cloned()
+    }
+
+    /// Ends environments that have been idle for longer than `limit`.
+    pub(super) async fn reap(&self, limit: Duration) {
+        let pools: Vec<_> = self.pools.read().values().cloned().collect();
+        for pool in pools {
+            for environment in pool.take_idle(|idle| idle.idle_for() >= limit) {
+                self.end(environment).await;
+            }
+        }
+        self.pools.write().retain(|_, pool| !pool.is_empty() || Arc::strong_count(pool) > 1);
+    }
+
+    /// The deployment is no longer served: its environments end as they get idle.
+    pub(crate) fn retire(self: &Arc<Self>, deployment: RequestId) {
+        let Some(pool) = self.pools.write().remove(&deployment) else { return };
+        let idle = pool.close();
+        let fleet = Arc::clone(self);
+        tokio::spawn(async move {
+            for environment in idle {
+                fleet.end(environment).await;
+            }
+        });
+    }
+
+    /// How many environments exist.
+    pub(crate) fn environments(&self) -> usize {
+        self.pools.read().values().map(|pool| pool.alive()).sum()
+    }
+
+    /// Stops admitting and ends every idle environment. Running invocations are not waited for.
+    pub(crate) async fn shut_down(&self) {
+        self.admission.close();
+        let pools: Vec<_> = self.pools.write().drain().map(|(_, pool)| pool).collect();
+        for environment in pools.iter().flat_map(|pool| pool.close()) {
+            self.end(environment).await;
+        }
+    }
+}

@@ -1,0 +1,216 @@
+//! The environments of one deployment.
+//!
+//! An invocation takes the environment that was idle for the shortest time, so that the others can
+//! freeze and be reaped. Where none is idle it waits in line, and an environment is started for
+//! it; whichever comes first — a warm one that gets free or the new one — serves the head of the
+//! line.
+
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Weak};
+
+use parking_lot::Mutex;
+use tokio::sync::oneshot;
+
+use super::fleet::Fleet;
+use crate::deployment::Deployment;
+use crate::environment::Environment;
+
+/// How many invocations of one deployment may wait for an environment.
+pub(crate) const QUEUE_LIMIT: usize = 10_000;
+
+/// Why no environment can be had.
+#[derive(Debug, Clone, thiserror::Error)]
+pub(crate) enum NoEnvironment {
+    /// The line is full.
+    #[error("more than {QUEUE_LIMIT} invocations of this function wait for an environment")]
+    TooMany,
+    /// An environment could not be made.
+    #[error("an execution environment could not be created: {0}")]
+    Failed(String),
+    /// The engine stops.
+    #[error("the engine is shutting down")]
+    Closed,
+}
+
+type Handover = oneshot::Sender<Result<Arc<Environment>, NoEnvironment>>;
+
+/// The environments of one deployment.
+#[derive(Debug)]
+pub(crate) struct Pool {
+    pub(crate) deployment: Arc<Deployment>,
+    fleet: Weak<Fleet>,
+    state: Mutex<State>,
+    /// The most memory that any of its environments was seen to use, in bytes.
+    peak: AtomicU64,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    /// The most recently used last.
+    idle: Vec<Arc<Environment>>,
+    line: VecDeque<Handover>,
+    starting: usize,
+    alive: usize,
+    closed: bool,
+}
+
+impl Pool {
+    pub(crate) fn new(deployment: Arc<Deployment>, fleet: Weak<Fleet>) -> Arc<Self> {
+        Arc::new(Self { deployment, fleet, state: Mutex::default(), peak: AtomicU64::new(0) })
+    }
+
+    /// An environment for one invocation; it counts as occupied until it is given back.
+    pub(crate) async fn acquire(self: &Arc<Self>) -> Result<Arc<Environment>, NoEnvironment> {
+        let waiting = {
+            let mut state = self.state.lock();
+            if state.closed {
+                return Err(NoEnvironment::Closed);
+            }
+            if let Some(environment) = state.idle.pop() {
+                drop(state);
+                environment.occupy();
+                return Ok(environment);
+            }
+            if state.line.len() >= QUEUE_LIMIT {
+                state.line.retain(|handover| !handover.is_closed());
+                if state.line.len() >= QUEUE_LIMIT {
+                    return Err(NoEnvironment::TooMany);
+                }
+            }
+            let (handover, waiting) = oneshot::channel();
+            state.line.push_back(handover);
+            if state.starting < state.line.len() {
+                state.starting += 1;
+                tokio::spawn(Arc::clone(self).start_one());
+            }
+            waiting
+        };
+        waiting.await.unwrap_or(Err(NoEnvironment::Closed))
+    }
+
+    /// Starts one environment, unless nobody waits for it any more when its turn comes.
+    async fn start_one(self: Arc<Self>) {
+        let Some(fleet) = self.fleet.upgrade() else { return };
+        let made = fleet.make(&self).await;
+        let mut state = self.state.lock();
+        state.starting -= 1;
+        match made {
+            Ok(Some(environment)) => {
+                state.alive += 1;
+                drop(state);
+                self.ready(environment);
+            }
+            Ok(None) => {}
+            Err(error) => {
+                while let Some(handover) = state.line.pop_front() {
+                    if handover.send(Err(error.clone())).is_ok() {
+                        break;
+                    }
+                }
+            }
+        }
+    }
+
+    /// Whether anybody waits who would not be served by those that start already.
+    pub(crate) fn wanted(&self) -> bool {
+        let mut state = self.state.lock();
+        while state.line.front().is_some_and(Handover::is_closed) {
+            state.line.pop_front();
+        }
+        !state.closed && !state.line.is_empty()
+    }
+
+    /// Takes an environment back and hands it to the head of the line.
+    pub(crate) fn ready(self: &Arc<Self>, environment: Arc<Environment>) {
+        let mut environment = environment;
+        let mut state = self.state.lock();
+        while let Some(handover) = state.line.pop_front() {
+            match handover.send(Ok(environment)) {
+                Ok(()) => return,
+                Err(back) => match back {
+                    Ok(unwanted) => environment = unwanted,
+                    Err(_) => return,
+                },
+            }
+        }
+        let Some(fleet) = self.fleet.upgrade() else { return };
+        environment.vacate();
+        if state.closed || fleet.admission.is_hungry() {
+            state.alive -= 1;
+            drop(state);
+            tokio::spawn(async move { fleet.end(environment).await });
+            return;
+        }
+        state.idle.push(Arc::clone(&environment));
+        drop(state);
+        fleet.janitor.watch(environment);
+    }
+
+    /// Takes idle environments out that `which` picks.
+    pub(crate) fn take_idle(&self, which: impl Fn(&Environment) -> bool) -> Vec<Arc<Environment>> {
+        let mut state = self.state.lock();
+        let taken: Vec<_> = state.idle.extract_if(.., |idle| which(idle)).collect();
+        state.alive -= taken.len();
+        taken
+    }
+
+    /// The environment that has been idle for the longest time, and for how long.
+    pub(crate) fn longest_idle(&self) -> Option<std::time::Duration> {
+        self.state.lock().idle.first().map(|idle| idle.idle_for())
+    }
+
+    /// Takes out the environment that has been idle for the longest time.
+    pub(crate) fn take_longest_idle(&self) -> Option<Arc<Environment>> {
+        let mut state = self.state.lock();
+        if state.idle.is_empty() {
+            return None;
+        }
+        state.alive -= 1;
+        Some(state.idle.remove(0))
+    }
+
+    /// No more invocations: those that wait are told, those that run finish, and environments go
+    /// as they get idle. Returns the ones that are idle now.
+    pub(crate) fn close(&self) -> Vec<Arc<Environment>> {
+        let mut state = self.state.lock();
+        state.closed = true;
+        for handover in state.line.drain(..) {
+            let _caller_gave_up = handover.send(Err(NoEnvironment::Closed));
+        }
+        let idle = std::mem::take(&mut state.idle);
+        state.alive -= idle.len();
+        idle
+    }
+
+    /// Whether it has no environment and none on the way.
+    pub(crate) fn is_empty(&self) -> bool {
+        let state = self.state.lock();
+        state.alive == 0 && state.starting == 0 && state.line.is_empty()
+    }
+
+    /// How many environments it has.
+    pub(crate) fn alive(&self) -> usize {
+        self.state.lock().alive
+    }
+
+    /// What to set aside for one more environment, in MB.
+    pub(crate) fn reservation_mb(&self) -> u32 {
+        let size = self.deployment.memory_mb;
+        match self.peak.load(Ordering::Relaxed) {
+            0 => size,
+            peak => seen_need_mb(peak).min(size),
+        }
+    }
+
+    /// Learns what an environment was seen to use, and returns what it should keep set aside, MB.
+    pub(crate) fn learn_peak(&self, bytes: u64) -> usize {
+        let peak = self.peak.fetch_max(bytes, Ordering::Relaxed).max(bytes);
+        seen_need_mb(peak).min(self.deployment.memory_mb) as usize
+    }
+}
+
+/// Twice the peak, and at least 32 MB: a function's next event may be a larger one.
+fn seen_need_mb(peak_bytes: u64) -> u32 {
+    u32::try_from((peak_bytes >> 20).saturating_mul(2).max(32)).unwrap_or(u32::MAX)
+}

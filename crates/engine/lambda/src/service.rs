@@ -1,0 +1,262 @@
+//! The service as a whole: what it is made of, and the list of what it serves.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::Duration;
+
+use bytes::Bytes;
+use ids::{RequestId, SharedClock, SharedEntropy};
+use store::{Blobs, Digest, Store};
+use wire::lambda as shapes;
+use wire::{Caller, ServiceError};
+
+use crate::environment::Environment;
+use crate::function::registry::Registry;
+use crate::invoke::report::Figures;
+use crate::package::code_store::{CodeError, CodeStore};
+use crate::runtime::install::Runtimes;
+use crate::runtime::launch;
+use crate::schedule::admission::Admission;
+use crate::schedule::fleet::Fleet;
+
+/// What the service stands on.
+#[derive(Debug)]
+pub struct LambdaOptions {
+    /// Holds [`crate::SCHEMA`].
+    pub store: Store,
+    /// Holds packages as they were uploaded.
+    pub blobs: Blobs,
+    /// Unpacked code and the environments' own folders lie below it.
+    pub data_dir: PathBuf,
+    /// Where runtime interface clients are installed.
+    pub runtimes: Runtimes,
+    /// Makes environments.
+    pub sandbox: sandbox::Sandbox,
+    /// The engine's endpoint, as functions reach it.
+    pub endpoint: String,
+    /// Memory that environments may share, in MB.
+    pub memory_budget_mb: u32,
+    /// How long an environment is kept after its last invocation.
+    pub environment_idle: Duration,
+    /// Time.
+    pub clock: SharedClock,
+    /// Randomness.
+    pub entropy: SharedEntropy,
+}
+
+/// Why the service cannot start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The folders for code and environments cannot be used.
+    #[error("{0}")]
+    Folder(String),
+    /// The store cannot be read.
+    #[error("the functions cannot be read: {0}")]
+    Store(String),
+}
+
+/// AWS Lambda. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Lambda {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+pub(crate) struct Inner {
+    pub(crate) registry: Registry,
+    pub(crate) code: CodeStore,
+    pub(crate) runtimes: Runtimes,
+    pub(crate) fleet: Arc<Fleet>,
+    pub(crate) clock: SharedClock,
+    pub(crate) entropy: SharedEntropy,
+    pub(crate) endpoint: String,
+    /// Held shared while a package is on its way into a function, alone while unused ones go.
+    pub(crate) code_gate: tokio::sync::RwLock<()>,
+    /// Makes the locations of packages unguessable.
+    location_key: u128,
+    stopping: AtomicBool,
+    invocations: AtomicUsize,
+}
+
+impl Lambda {
+    /// Starts the service: takes up what a crash interrupted, and serves.
+    ///
+    /// # Errors
+    /// See [`StartError`].
+    pub async fn start(options: LambdaOptions) -> Result<Self, StartError> {
+        let folder = |error: &dyn std::fmt::Display| StartError::Folder(error.to_string());
+        let environments = options.data_dir.join("environments");
+        fresh_folder(&environments).map_err(|error| {
+            folder(&format_args!("cannot use {}: {error}", environments.display()))
+        })?;
+        let code_folder = options.data_dir.join("code");
+        let code = CodeStore::open(options.blobs, code_folder, Arc::clone(&options.entropy))
+            .map_err(|error: CodeError| folder(&error))?;
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        let settings = launch::Settings { endpoint: options.endpoint.clone(), environments };
+        let fleet = Fleet::new(
+            options.sandbox,
+            settings,
+            Admission::new(cores, options.memory_budget_mb),
+            Arc::clone(&options.clock),
+            Arc::clone(&options.entropy),
+            options.environment_idle,
+        );
+        let inner = Arc::new(Inner {
+            registry: Registry::new(options.store),
+            code,
+            runtimes: options.runtimes,
+            fleet,
+            clock: options.clock,
+            location_key: options.entropy.bits(),
+            entropy: options.entropy,
+            endpoint: options.endpoint,
+            code_gate: tokio::sync::RwLock::default(),
+            stopping: AtomicBool::new(false),
+            invocations: AtomicUsize::new(0),
+        });
+        inner.take_up().await.map_err(|error| StartError::Store(error.to_string()))?;
+        Ok(Self { inner })
+    }
+
+    /// The ARN of the function that was given these credentials, if one was.
+    #[must_use]
+    pub fn function_of(&self, access_key_id: &str) -> Option<Arc<str>> {
+        self.inner.fleet.identity(access_key_id)
+    }
+
+    /// How many environments exist, idle ones included.
+    #[must_use]
+    pub fn environments(&self) -> usize {
+        self.inner.fleet.environments()
+    }
+
+    /// How many invocations run or wait.
+    #[must_use]
+    pub fn invocations(&self) -> usize {
+        self.inner.invocations.load(Ordering::Relaxed)
+    }
+
+    /// The package of that digest, for who knows its token (see `GetFunction`'s `Code.Location`).
+    pub async fn package(&self, digest: &str, token: &str) -> Option<Bytes> {
+        let digest: Digest = digest.parse().ok()?;
+        if self.inner.location_token(&digest) != token {
+            return None;
+        }
+        self.inner.code.package(digest).await.ok()
+    }
+
+    /// Takes no more invocations and ends every environment.
+    pub async fn shut_down(&self) {
+        self.inner.stopping.store(true, Ordering::SeqCst);
+        self.inner.fleet.shut_down().await;
+    }
+}
+
+fn fresh_folder(folder: &std::path::Path) -> std::io::Result<()> {
+    match std::fs::remove_dir_all(folder) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    std::fs::create_dir_all(folder)
+}
+
+impl Inner {
+    pub(crate) fn is_stopping(&self) -> bool {
+        self.stopping.load(Ordering::SeqCst)
+    }
+
+    /// A new revision or deployment id.
+    pub(crate) fn draw_id(&self) -> RequestId {
+        RequestId::draw(&*self.entropy)
+    }
+
+    /// A trace header for an invocation that came without one.
+    /// Source: <https://docs.aws.amazon.com/xray/latest/devguide/xray-concepts.html>.
+    pub(crate) fn trace_id(&self) -> String {
+        let bits = self.entropy.bits();
+        let seconds = self.clock.now().as_millis() / 1_000;
+        let (root, parent) = (bits >> 32, self.entropy.bits() >> 64);
+        format!("Root=1-{seconds:08x}-{root:024x};Parent={parent:016x};Sampled=0")
+    }
+
+    pub(crate) fn location_token(&self, digest: &Digest) -> String {
+        let secret = self.location_key.to_be_bytes();
+        Digest::of(&[&secret[..], digest.as_bytes()].concat()).to_string()
+    }
+
+    /// Counts an invocation until the guard is dropped.
+    pub(crate) fn count_invocation(self: &Arc<Self>) -> Counted {
+        self.invocations.fetch_add(1, Ordering::Relaxed);
+        Counted(Arc::clone(self))
+    }
+
+    /// Learns from the figures of an invocation.
+    pub(crate) fn note_figures(
+        &self,
+        environment: &Environment,
+        figures: &Figures,
+        oversubscribed: bool,
+    ) {
+        let deployment = &environment.deployment;
+        if let Some(pool) = environment.pool() {
+            environment.shrink_reservation(pool.learn_peak(figures.peak_bytes));
+        }
+        tracing::debug!(
+            function = &*deployment.key.name,
+            version = deployment.version,
+            environment = %environment.id,
+            duration_us = u64::try_from(figures.duration.as_micros()).unwrap_or(u64::MAX),
+            cold = figures.init.is_some(),
+            oversubscribed,
+            "invocation finished"
+        );
+    }
+}
+
+/// An invocation that runs or waits.
+pub(crate) struct Counted(Arc<Inner>);
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.0.invocations.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// Every operation in one line: what it does is in `control` and `invoke`.
+macro_rules! serve {
+    ($($operation:ident($input:ident) -> $output:ty;)*) => {
+        impl shapes::LambdaApi for Lambda {
+            $(
+                async fn $operation(
+                    &self,
+                    caller: &Caller,
+                    input: shapes::$input,
+                ) -> Result<$output, ServiceError> {
+                    self.inner.$operation(caller, input).await
+                }
+            )*
+        }
+    };
+}
+
+serve! {
+    create_function(CreateFunctionRequest) -> shapes::FunctionConfiguration;
+    get_function(GetFunctionRequest) -> shapes::GetFunctionResponse;
+    get_function_configuration(GetFunctionConfigurationRequest) -> shapes::FunctionConfiguration;
+    list_functions(ListFunctionsRequest) -> shapes::ListFunctionsResponse;
+    update_function_code(UpdateFunctionCodeRequest) -> shapes::FunctionConfiguration;
+    update_function_configuration(UpdateFunctionConfigurationRequest)
+        -> shapes::FunctionConfiguration;
+    delete_function(DeleteFunctionRequest) -> shapes::DeleteFunctionResponse;
+    publish_version(PublishVersionRequest) -> shapes::FunctionConfiguration;
+    list_versions_by_function(ListVersionsByFunctionRequest)
+        -> shapes::ListVersionsByFunctionResponse;
+    create_alias(CreateAliasRequest) -> shapes::AliasConfiguration;
+    get_alias(GetAliasRequest) -> shapes::AliasConfiguration;
+    list_aliases(ListAliasesRequest) -> shapes::ListAliasesResponse;
+    update_alias(UpdateAliasRequest) -> shapes::AliasConfiguration;
+    delete_alias(DeleteAliasRequest) -> ();
+    invoke(InvocationRequest) -> shapes::InvocationResponse;
+}

@@ -1,0 +1,207 @@
+//! Who may talk to the engine.
+//!
+//! The engine runs code, and it listens where every web page in the user's browser can send
+//! requests to. Three rules keep such pages out, each against one trick:
+//!
+//! 1. The host must be ours. A page that has its own name resolve to 127.0.0.1 (DNS rebinding) is
+//!    same-origin with us, but its requests carry its name.
+//! 2. The origin, where there is one, must be ours or allowed. This is what a browser adds to
+//!    requests that a foreign page sends.
+//! 3. There must be an AWS `Authorization` header or a presigned query. A page can set that header
+//!    only after a preflight, which is refused; forms, images and links cannot set it at all.
+
+use std::net::IpAddr;
+
+use http::header::{AUTHORIZATION, HOST, ORIGIN};
+use http::request::Parts;
+use http::uri::Authority;
+use http::{HeaderMap, Method};
+use wire::ServiceError;
+
+/// The rules of one engine.
+#[derive(Debug, Clone)]
+pub struct Access {
+    listen: IpAddr,
+    allow_origins: Vec<String>,
+}
+
+impl Access {
+    /// The rules for an engine that listens on `listen`, with the origins that may call.
+    #[must_use]
+    pub fn new(listen: IpAddr, allow_origins: Vec<String>) -> Self {
+        Self { listen, allow_origins }
+    }
+
+    /// Rules 1 and 2, which hold for every request.
+    ///
+    /// # Errors
+    /// The error to answer.
+    pub fn check_origin(&self, request: &Parts) -> Result<(), ServiceError> {
+        let host = host(request).ok_or_else(|| refused("the request names no host"))?;
+        if !self.is_ours(&host) {
+            return Err(refused(&format!("`{host}` is not a host name of this engine")));
+        }
+        for origin in request.headers.get_all(ORIGIN) {
+            let origin = String::from_utf8_lossy(origin.as_bytes());
+            if !self.allows(&origin) {
+                return Err(refused(&format!(
+                    "web pages of the origin `{origin}` may not call; start the engine with \
+                     --allow-origin if they should"
+                )));
+            }
+        }
+        Ok(())
+    }
+
+    /// Rule 3, which holds for every AWS operation.
+    ///
+    /// # Errors
+    /// The error to answer.
+    pub fn check_signed(&self, request: &Parts) -> Result<(), ServiceError> {
+        let presigned = request.uri.query().is_some_and(|query| {
+            query.split('&').any(|part| part.starts_with("X-Amz-Signature="))
+        });
+        if presigned || request.headers.contains_key(AUTHORIZATION) {
+            return Ok(());
+        }
+        Err(ServiceError::new(
+            "MissingAuthenticationTokenException",
+            403,
+            "Missing Authentication Token",
+        ))
+    }
+
+    /// The origin to name in CORS headers, where a page of an allowed one asks.
+    #[must_use]
+    pub fn cors_origin<'r>(&self, headers: &'r HeaderMap) -> Option<&'r http::HeaderValue> {
+        let origin = headers.get(ORIGIN)?;
+        let text = origin.to_str().ok()?;
+        self.allow_origins.iter().any(|allowed| allowed == text || allowed == "*").then_some(origin)
+    }
+
+    /// Whether this is the question that a browser asks before it lets a page call.
+    #[must_use]
+    pub fn is_preflight(request: &Parts) -> bool {
+        request.method == Method::OPTIONS && request.headers.contains_key(ORIGIN)
+    }
+
+    fn allows(&self, origin: &str) -> bool {
+        if self.allow_origins.iter().any(|allowed| allowed == origin || allowed == "*") {
+            return true;
+        }
+        let authority = origin.strip_prefix("http://").or_else(|| origin.strip_prefix("https://"));
+        authority.is_some_and(|authority| self.is_ours(authority))
+    }
+
+    /// Whether `authority` (`host` or `host:port`) can only lead to this machine. The port does not
+    /// matter: whoever can name a port of ours in a URL cannot make a foreign name look like ours.
+    fn is_ours(&self, authority: &str) -> bool {
+        let Ok(authority) = authority.parse::<Authority>() else { return false };
+        if authority.as_str().contains('@') {
+            return false;
+        }
+        let host = authority.host().to_ascii_lowercase();
+        let bare = host.trim_start_matches('[').trim_end_matches(']');
+        match bare.parse::<IpAddr>() {
+            Ok(address) => address.is_loopback() || address == self.listen,
+            Err(_) => host == "localhost" || host.ends_with(".localhost"),
+        }
+    }
+}
+
+/// The host that the request is for, from HTTP/2's `:authority` or the `Host` header; `None` where
+/// there is none or more than one.
+fn host(request: &Parts) -> Option<String> {
+    let mut headers = request.headers.get_all(HOST).iter();
+    let header = headers.next().map(|host| String::from_utf8_lossy(host.as_bytes()).into_owned());
+    if headers.next().is_some() {
+        return None;
+    }
+    match (request.uri.authority(), header) {
+        (Some(authority), Some(header)) if authority.as_str() != header => None,
+        (Some(authority), _) => Some(authority.to_string()),
+        (None, header) => header,
+    }
+}
+
+fn refused(reason: &str) -> ServiceError {
+    ServiceError::access_denied(Some(format!("Refused: {reason}.")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use http::Request;
+
+    fn access() -> Access {
+        Access::new(IpAddr::from([127, 0, 0, 1]), vec!["https://lab.example".to_owned()])
+    }
+
+    fn parts(headers: &[(&str, &str)]) -> Parts {
+        let mut builder = Request::builder().uri("/2015-03-31/functions/");
+        for (name, value) in headers {
+            builder = builder.header(*name, *value);
+        }
+        builder.body(()).unwrap().into_parts().0
+    }
+
+    #[test]
+    fn our_own_names_pass() {
+        for host in [
+            "localhost:4566",
+            "127.0.0.1:4566",
+            "127.0.0.1",
+            "[::1]:4566",
+            "LOCALHOST",
+            "abc.lambda-url.localhost:4566",
+        ] {
+            assert!(access().check_origin(&parts(&[("host", host)])).is_ok(), "{host}");
+        }
+    }
+
+    #[test]
+    fn foreign_names_do_not() {
+        for host in [
+            "evil.example",
+            "evil.example:4566",
+            "localhost.evil.example",
+            "127.0.0.1.evil.example",
+            "notlocalhost",
+            "user@localhost",
+            "localhost:4566@evil.example",
+            "10.0.0.1",
+            "",
+        ] {
+            let error = access().check_origin(&parts(&[("host", host)])).unwrap_err();
+            assert_eq!(error.status, 403, "{host}");
+        }
+        assert!(access().check_origin(&parts(&[])).is_err());
+        let twice = parts(&[("host", "localhost"), ("host", "evil.example")]);
+        assert!(access().check_origin(&twice).is_err());
+    }
+
+    #[test]
+    fn foreign_pages_do_not() {
+        for origin in ["https://evil.example", "null", "http://localhost.evil.example", "file://"] {
+            let request = parts(&[("host", "localhost:4566"), ("origin", origin)]);
+            assert!(access().check_origin(&request).is_err(), "{origin}");
+        }
+        for origin in ["http://localhost:4566", "https://lab.example"] {
+            let request = parts(&[("host", "localhost:4566"), ("origin", origin)]);
+            assert!(access().check_origin(&request).is_ok(), "{origin}");
+        }
+    }
+
+    #[test]
+    fn only_allowed_pages_get_cors_headers() {
+        let headers = |origin| parts(&[("origin", origin)]).headers;
+        assert!(access().cors_origin(&headers("https://lab.example")).is_some());
+        assert!(access().cors_origin(&headers("http://localhost:4566")).is_none());
+    }
+
+    #[test]
+    fn unsigned_requests_do_not() {
+        assert!(access().check_signed(&parts(&[])).is_err());
+        assert!(access().check_signed(&parts(&[("authorization", "AWS4-HMAC-SHA256 …")])).is_ok());
+    }
+}

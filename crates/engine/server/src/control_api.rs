@@ -1,0 +1,105 @@
+//! The control API: what AWS has no word for. Its schema is the crate `control`.
+
+use std::convert::Infallible;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use control::{Health, ServedOperation};
+use http::header::{ALLOW, CONTENT_TYPE};
+use http::request::Parts;
+use http::{HeaderValue, Method, Response, StatusCode};
+use http_body::Frame;
+use http_body_util::{BodyExt, Full};
+use wire::lambda::LambdaOperation;
+
+use crate::activity::Ongoing;
+use crate::http_server::{Body, Shared};
+
+/// Below this path lie packages, for who was told their location.
+const CODE_PATH: &str = "/_lambdalab/v1/code/";
+
+/// Whether a request is for this API: no bucket and no operation of AWS's begins like this.
+pub(crate) fn owns(path: &str) -> bool {
+    path == "/_lambdalab" || path.starts_with("/_lambdalab/")
+}
+
+pub(crate) async fn serve(shared: &Shared, parts: &Parts) -> Response<Body> {
+    if parts.method != Method::GET {
+        let mut refusal = message(StatusCode::METHOD_NOT_ALLOWED, "only GET is served here");
+        refusal.headers_mut().insert(ALLOW, HeaderValue::from_static("GET"));
+        return refusal;
+    }
+    match parts.uri.path() {
+        control::HEALTH_PATH => json(StatusCode::OK, &health(shared)),
+        control::OPERATIONS_PATH => json(StatusCode::OK, &operations()),
+        control::LEASE_PATH => {
+            let lease = Lease { _ongoing: shared.activity.begin() };
+            Response::new(lease.boxed_unsync())
+        }
+        path => match path.strip_prefix(CODE_PATH) {
+            Some(digest) => package(shared, digest, parts.uri.query()).await,
+            None => message(StatusCode::NOT_FOUND, "there is no such page"),
+        },
+    }
+}
+
+fn health(shared: &Shared) -> Health {
+    Health {
+        status: "ok".to_owned(),
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        pid: std::process::id(),
+        environments: shared.services.lambda.environments(),
+        invocations: shared.services.lambda.invocations(),
+    }
+}
+
+fn operations() -> Vec<ServedOperation> {
+    LambdaOperation::ALL
+        .iter()
+        .map(|operation| ServedOperation {
+            service: "lambda".to_owned(),
+            operation: operation.name().to_owned(),
+            served: operation.served(),
+        })
+        .collect()
+}
+
+async fn package(shared: &Shared, digest: &str, query: Option<&str>) -> Response<Body> {
+    let token = query.and_then(|query| query.strip_prefix("token=")).unwrap_or_default();
+    let Some(package) = shared.services.lambda.package(digest, token).await else {
+        return message(StatusCode::NOT_FOUND, "there is no such package");
+    };
+    let mut answer = Response::new(Full::new(package).boxed_unsync());
+    answer.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/zip"));
+    answer
+}
+
+fn json(status: StatusCode, document: &impl serde::Serialize) -> Response<Body> {
+    let body = serde_json::to_vec(document).unwrap_or_default();
+    let mut answer = Response::new(Full::new(Bytes::from(body)).boxed_unsync());
+    *answer.status_mut() = status;
+    answer.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    answer
+}
+
+fn message(status: StatusCode, text: &str) -> Response<Body> {
+    json(status, &serde_json::json!({ "message": text }))
+}
+
+/// A body that never ends: the lease lasts as long as somebody reads it.
+struct Lease {
+    _ongoing: Ongoing,
+}
+
+impl http_body::Body for Lease {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        _context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        Poll::Pending
+    }
+}

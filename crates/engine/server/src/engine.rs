@@ -1,0 +1,212 @@
+//! One engine, from its start to its end.
+
+use std::future::Future;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use control::{EngineFile, EngineFileError};
+use ids::{SharedClock, SystemClock, SystemEntropy};
+use lambda::runtime::install::Runtimes;
+use lambda::{Lambda, LambdaOptions};
+use sandbox::{Sandbox, SandboxError, SpawnerLink};
+use store::{BlobError, Blobs, DataDir, DataDirError, OpenError, Store, StoreOptions};
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
+use crate::EngineOptions;
+use crate::access::Access;
+use crate::activity::Activity;
+use crate::http_server::{self, Shared};
+use crate::services::Services;
+
+/// The name of the file with the control data and the journal.
+const CONTROL_FILE: &str = "control.db";
+
+/// The share of the host's memory that environments get where nothing else is said.
+const MEMORY_SHARE: (u64, u64) = (3, 4);
+
+/// Why an engine does not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// Another engine has the data folder, or it cannot be used.
+    #[error(transparent)]
+    DataDir(#[from] DataDirError),
+    /// The address cannot be listened on.
+    #[error("cannot listen on {address}: {source}")]
+    Listen {
+        /// The address.
+        address: SocketAddr,
+        /// The system's reason.
+        source: io::Error,
+    },
+    /// Everyone who can reach this machine could run code on it.
+    #[error(
+        "refused to listen on {0}: beyond loopback every caller could run code here, and this \
+         engine does not verify signatures yet; listen on 127.0.0.1 or [::1]"
+    )]
+    BeyondLoopback(SocketAddr),
+    /// The control data cannot be opened.
+    #[error(transparent)]
+    Store(#[from] OpenError),
+    /// The blobs cannot be opened.
+    #[error(transparent)]
+    Blobs(#[from] BlobError),
+    /// The spawner cannot be used.
+    #[error(transparent)]
+    Sandbox(#[from] SandboxError),
+    /// Lambda cannot start.
+    #[error(transparent)]
+    Lambda(#[from] lambda::StartError),
+    /// `engine.json` cannot be written.
+    #[error(transparent)]
+    EngineFile(#[from] EngineFileError),
+}
+
+/// Why a running engine ended against its will.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// Without its spawner the engine can start no function.
+    #[error("the spawner process died, and every function with it; start the engine again")]
+    SpawnerDied,
+    /// The listener's task ended.
+    #[error("the HTTP server ended: {0}")]
+    Server(String),
+    /// `engine.json` cannot be removed.
+    #[error(transparent)]
+    EngineFile(#[from] EngineFileError),
+}
+
+/// A running engine.
+#[derive(Debug)]
+pub struct Engine {
+    endpoint: String,
+    lambda: Lambda,
+    sandbox: Sandbox,
+    activity: Arc<Activity>,
+    idle_exit: Option<Duration>,
+    stop: watch::Sender<bool>,
+    server: JoinHandle<()>,
+    /// Dropped last: with it the next engine may come.
+    data_dir: DataDir,
+}
+
+impl Engine {
+    /// Starts an engine; when this returns, it answers.
+    ///
+    /// # Errors
+    /// See [`StartError`].
+    pub async fn start(options: EngineOptions, link: SpawnerLink) -> Result<Self, StartError> {
+        if !options.listen.ip().is_loopback() {
+            return Err(StartError::BeyondLoopback(options.listen));
+        }
+        let data_dir = DataDir::lock(options.data_dir)?;
+        let address = options.listen;
+        let listen = |source| StartError::Listen { address, source };
+        let listener = TcpListener::bind(address).await.map_err(listen)?;
+        let address = listener.local_addr().map_err(listen)?;
+        let endpoint = format!("http://{address}");
+        let sandbox = link.connect()?;
+        let clock: SharedClock = SystemClock::shared();
+        let entropy = SystemEntropy::shared();
+        let folder = data_dir.path();
+        let schemas = vec![lambda::SCHEMA];
+        let store = Store::open(StoreOptions::new(folder, CONTROL_FILE, schemas))?;
+        let blobs = Blobs::open(folder.join("blobs"))?;
+        let lambda = Lambda::start(LambdaOptions {
+            store,
+            blobs,
+            data_dir: folder.to_owned(),
+            runtimes: Runtimes::new(options.runtimes_dir, options.strict_runtimes),
+            sandbox: sandbox.clone(),
+            endpoint: endpoint.clone(),
+            memory_budget_mb: memory_budget(options.memory_budget_mb),
+            environment_idle: options.environment_idle,
+            clock: Arc::clone(&clock),
+            entropy: Arc::clone(&entropy),
+        })
+        .await?;
+        let activity = Activity::new(clock);
+        let shared = Arc::new(Shared {
+            services: Services {
+                lambda: lambda.clone(),
+                account: options.account.into(),
+                region: options.region.into(),
+            },
+            access: Access::new(address.ip(), options.allow_origins),
+            activity: Arc::clone(&activity),
+            entropy,
+        });
+        let (stop, stopped) = watch::channel(false);
+        let server = tokio::spawn(http_server::run(listener, shared, stopped, options.drain));
+        EngineFile {
+            endpoint: endpoint.clone(),
+            pid: std::process::id(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+        }
+        .write(data_dir.path())?;
+        tracing::info!(endpoint, data_dir = %data_dir.path().display(), "the engine answers");
+        let idle_exit = options.idle_exit;
+        Ok(Self { endpoint, lambda, sandbox, activity, idle_exit, stop, server, data_dir })
+    }
+
+    /// Where it answers: `http://127.0.0.1:4566`.
+    #[must_use]
+    pub fn endpoint(&self) -> &str {
+        &self.endpoint
+    }
+
+    /// Serves until `shutdown` resolves or nobody needs the engine any more; then lets running
+    /// requests end, and ends every environment.
+    ///
+    /// # Errors
+    /// The spawner died, or the data folder cannot be left in order.
+    pub async fn run(mut self, shutdown: impl Future<Output = ()>) -> Result<(), RunError> {
+        let outcome = tokio::select! {
+            () = shutdown => Ok(()),
+            () = idle(&self.activity, self.idle_exit) => {
+                tracing::info!("nobody needs the engine any more");
+                Ok(())
+            }
+            () = self.sandbox.closed() => Err(RunError::SpawnerDied),
+            ended = &mut self.server => {
+                let reason = ended.err().map_or_else(|| "without a reason".into(), |e| e.to_string());
+                return Err(RunError::Server(reason));
+            }
+        };
+        // From here on nobody is told to come here.
+        EngineFile::remove(self.data_dir.path())?;
+        self.stop.send_replace(true);
+        if let Err(error) = (&mut self.server).await {
+            tracing::warn!(%error, "the HTTP server ended badly");
+        }
+        self.lambda.shut_down().await;
+        tracing::info!("the engine has stopped");
+        outcome
+    }
+}
+
+async fn idle(activity: &Activity, limit: Option<Duration>) {
+    match limit {
+        Some(limit) => activity.idle(limit).await,
+        None => std::future::pending().await,
+    }
+}
+
+/// The memory that environments may share, in MB.
+fn memory_budget(asked: Option<u64>) -> u32 {
+    let (numerator, denominator) = MEMORY_SHARE;
+    let budget = asked.unwrap_or_else(|| total_memory_mb() * numerator / denominator);
+    u32::try_from(budget.max(128)).unwrap_or(u32::MAX)
+}
+
+/// The host's memory; where it cannot be read, that of a small laptop.
+fn total_memory_mb() -> u64 {
+    const SMALL_LAPTOP_MB: u64 = 8_192;
+    let text = std::fs::read_to_string("/proc/meminfo").unwrap_or_default();
+    let total = text.lines().find_map(|line| line.strip_prefix("MemTotal:"));
+    let kib = total.and_then(|rest| rest.trim().trim_end_matches("kB").trim().parse::<u64>().ok());
+    kib.map_or(SMALL_LAPTOP_MB, |kib| kib / 1_024)
+}

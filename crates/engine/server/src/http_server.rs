@@ -1,0 +1,137 @@
+//! Connections and requests: from the listener to the services and back.
+
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::header::{ACCESS_CONTROL_ALLOW_ORIGIN, VARY};
+use http::{HeaderName, HeaderValue, Request, Response, StatusCode};
+use http_body_util::combinators::UnsyncBoxBody;
+use http_body_util::{BodyExt, Full};
+use hyper::body::Incoming;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::server::conn::auto;
+use hyper_util::server::graceful::GracefulShutdown;
+use ids::{RequestId, SharedEntropy};
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use wire::ServiceError;
+use wire::protocol::RestJson;
+
+use crate::access::Access;
+use crate::activity::Activity;
+use crate::control_api;
+use crate::services::Services;
+
+/// The body of every answer.
+pub(crate) type Body = UnsyncBoxBody<Bytes, Infallible>;
+
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-amzn-requestid");
+
+/// How long a client may take to send the head of a request.
+const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// What every connection works with.
+#[derive(Debug)]
+pub(crate) struct Shared {
+    pub(crate) services: Services,
+    pub(crate) access: Access,
+    pub(crate) activity: Arc<Activity>,
+    pub(crate) entropy: SharedEntropy,
+}
+
+/// Serves until `stop` says so, then lets running requests end for as long as `drain`.
+pub(crate) async fn run(
+    listener: TcpListener,
+    shared: Arc<Shared>,
+    mut stop: watch::Receiver<bool>,
+    drain: Duration,
+) {
+    let graceful = GracefulShutdown::new();
+    let mut builder = auto::Builder::new(TokioExecutor::new());
+    builder.http1().timer(TokioTimer::new()).header_read_timeout(HEAD_TIMEOUT);
+    builder.http2().timer(TokioTimer::new());
+    loop {
+        let accepted = tokio::select! {
+            accepted = listener.accept() => accepted,
+            _ = stop.wait_for(|stop| *stop) => break,
+        };
+        let stream = match accepted {
+            Ok((stream, _)) => stream,
+            Err(error) => {
+                // Out of descriptors, most likely: connections that end give some back.
+                tracing::warn!(%error, "a connection could not be accepted");
+                tokio::task::yield_now().await;
+                continue;
+            }
+        };
+        if stream.set_nodelay(true).is_err() {
+            continue;
+        }
+        let shared = Arc::clone(&shared);
+        let service = service_fn(move |request| {
+            let shared = Arc::clone(&shared);
+            async move { Ok::<_, Infallible>(answer(&shared, request).await) }
+        });
+        let connection = builder.serve_connection(TokioIo::new(stream), service).into_owned();
+        let connection = graceful.watch(connection);
+        tokio::spawn(async move {
+            if let Err(error) = connection.await {
+                tracing::debug!(error, "a connection ended");
+            }
+        });
+    }
+    drop(listener);
+    if tokio::time::timeout(drain, graceful.shutdown()).await.is_err() {
+        tracing::warn!("some requests were cut off after {} s", drain.as_secs());
+    }
+}
+
+async fn answer(shared: &Shared, request: Request<Incoming>) -> Response<Body> {
+    let request_id = RequestId::draw(&*shared.entropy);
+    let (parts, body) = request.into_parts();
+    let mut answer = if let Err(error) = shared.access.check_origin(&parts) {
+        buffered(error.into_response::<RestJson>())
+    } else if control_api::owns(parts.uri.path()) {
+        control_api::serve(shared, &parts).await
+    } else if shared.access.cors_origin(&parts.headers).is_some() && Access::is_preflight(&parts) {
+        preflight()
+    } else {
+        let _ongoing = shared.activity.begin();
+        let outcome = match shared.access.check_signed(&parts) {
+            Ok(()) => shared.services.serve(&parts, body, request_id).await,
+            Err(error) => Err(error),
+        };
+        buffered(outcome.unwrap_or_else(ServiceError::into_response::<RestJson>))
+    };
+    let headers = answer.headers_mut();
+    if let Ok(id) = HeaderValue::try_from(request_id.to_string()) {
+        headers.insert(REQUEST_ID, id);
+    }
+    if let Some(origin) = shared.access.cors_origin(&parts.headers) {
+        headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, origin.clone());
+        headers.insert(VARY, HeaderValue::from_static("Origin"));
+        headers.insert("access-control-expose-headers", HeaderValue::from_static("*"));
+    }
+    answer
+}
+
+fn buffered(response: Response<Bytes>) -> Response<Body> {
+    response.map(|body| Full::new(body).boxed_unsync())
+}
+
+/// The answer to a browser that asks whether an allowed page may call.
+fn preflight() -> Response<Body> {
+    let mut answer = Response::new(Full::new(Bytes::new()).boxed_unsync());
+    *answer.status_mut() = StatusCode::NO_CONTENT;
+    let headers = answer.headers_mut();
+    let methods = HeaderValue::from_static("GET, HEAD, POST, PUT, PATCH, DELETE");
+    headers.insert("access-control-allow-methods", methods);
+    // `*` does not cover Authorization, which every call carries.
+    let allowed = HeaderValue::from_static("Authorization, *");
+    headers.insert("access-control-allow-headers", allowed);
+    headers.insert("access-control-max-age", HeaderValue::from_static("600"));
+    answer
+}

@@ -1,0 +1,52 @@
+//! What an engine is started with.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// What an engine is started with.
+#[derive(Debug, Clone)]
+pub struct EngineOptions {
+    /// Everything the engine keeps lies here. One engine at a time.
+    pub data_dir: PathBuf,
+    /// Where to listen; port 0 picks a free one.
+    pub listen: SocketAddr,
+    /// Where runtime interface clients are installed; may be shared between engines.
+    pub runtimes_dir: PathBuf,
+    /// The region of callers that name none.
+    pub region: String,
+    /// The account of callers whose credentials name none.
+    pub account: String,
+    /// Web pages that may call, by origin (`https://console.example`).
+    pub allow_origins: Vec<String>,
+    /// Stop once nobody has called, run a function or held a lease for so long.
+    pub idle_exit: Option<Duration>,
+    /// Memory that environments may share, in MB; by default most of what the host has free.
+    pub memory_budget_mb: Option<u64>,
+    /// Refuse a runtime whose interpreter the host lacks, in place of using the nearest one.
+    pub strict_runtimes: bool,
+    /// How long an environment is kept after its last invocation.
+    pub environment_idle: Duration,
+    /// How long running requests may take once the engine is told to stop.
+    pub drain: Duration,
+}
+
+impl EngineOptions {
+    /// The defaults for an engine with its data in `data_dir`.
+    #[must_use]
+    pub fn new(data_dir: PathBuf) -> Self {
+        Self {
+            runtimes_dir: data_dir.join("runtimes"),
+            data_dir,
+            listen: SocketAddr::from(([127, 0, 0, 1], 4566)),
+            region: ids::DEFAULT_REGION.to_owned(),
+            account: ids::DEFAULT_ACCOUNT.to_owned(),
+            allow_origins: Vec::new(),
+            idle_exit: None,
+            memory_budget_mb: None,
+            strict_runtimes: false,
+            environment_idle: Duration::from_mins(5),
+            drain: Duration::from_secs(5),
+        }
+    }
+}

@@ -1,0 +1,117 @@
+//! The services, mounted: a request goes to the one it is signed for, and services call one
+//! another here, in process.
+
+use std::any::Any;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::Response;
+use http::request::Parts;
+use http_body_util::{BodyExt, LengthLimitError, Limited};
+use hyper::body::Incoming;
+use ids::RequestId;
+use lambda::Lambda;
+use wire::lambda::LambdaOperation;
+use wire::protocol::Request;
+use wire::{BoxFuture, Call, Caller, Dispatch, Principal, Service, ServiceError};
+
+use crate::credentials;
+
+/// Every service that this engine serves.
+#[derive(Debug, Clone)]
+pub(crate) struct Services {
+    pub(crate) lambda: Lambda,
+    /// The account of callers whose credentials name none.
+    pub(crate) account: Arc<str>,
+    /// The region of callers whose signature names none.
+    pub(crate) region: Arc<str>,
+}
+
+impl Services {
+    /// Serves one signed request.
+    pub(crate) async fn serve(
+        &self,
+        parts: &Parts,
+        body: Incoming,
+        request_id: RequestId,
+    ) -> Result<Response<Bytes>, ServiceError> {
+        let scope = credentials::scope(parts)?;
+        let caller = Caller {
+            account: self.account_of(&scope.access_key_id),
+            region: if scope.region == *self.region || scope.region.is_empty() {
+                Arc::clone(&self.region)
+            } else {
+                scope.region.as_str().into()
+            },
+            principal: self.principal(&scope.access_key_id),
+            request_id,
+        };
+        match Service::from_signing_name(&scope.service) {
+            Some(Service::Lambda) => self.lambda(parts, body, &caller).await,
+            _ => Err(ServiceError::new(
+                "UnknownOperationException",
+                404,
+                format!(
+                    "This engine does not serve the service `{}`; `lambdalab api` lists what it \
+                     serves.",
+                    scope.service
+                ),
+            )),
+        }
+    }
+
+    async fn lambda(
+        &self,
+        parts: &Parts,
+        body: Incoming,
+        caller: &Caller,
+    ) -> Result<Response<Bytes>, ServiceError> {
+        let (operation, labels) = LambdaOperation::route(&parts.method, &parts.uri)
+            .map_err(|miss| miss.error(&parts.method, &parts.uri))?;
+        let limit = operation.body_limit(&parts.headers);
+        let too_large = || operation.too_large(&parts.headers);
+        let body = read(body, limit, too_large).await?;
+        wire::lambda::serve(&self.lambda, operation, caller, Request { parts, labels, body }).await
+    }
+
+    /// Twelve digits as an access key id choose the account; everything else is the default one's.
+    fn account_of(&self, access_key_id: &str) -> Arc<str> {
+        let digits = access_key_id.len() == 12 && access_key_id.bytes().all(|b| b.is_ascii_digit());
+        if digits { access_key_id.into() } else { Arc::clone(&self.account) }
+    }
+
+    fn principal(&self, access_key_id: &str) -> Principal {
+        match self.lambda.function_of(access_key_id) {
+            Some(arn) => Principal::Function { arn },
+            None => Principal::Account { access_key_id: access_key_id.into() },
+        }
+    }
+}
+
+/// The whole body, unless it exceeds `limit`; then `too_large`, without reading on.
+async fn read(
+    body: Incoming,
+    limit: usize,
+    too_large: impl FnOnce() -> ServiceError,
+) -> Result<Bytes, ServiceError> {
+    match Limited::new(body, limit).collect().await {
+        Ok(whole) => Ok(whole.to_bytes()),
+        Err(error) if error.is::<LengthLimitError>() => Err(too_large()),
+        Err(_) => Err(ServiceError::serialization("The request body ended early.")),
+    }
+}
+
+impl Dispatch for Services {
+    fn dispatch(&self, call: Call) -> BoxFuture<'_, Result<Box<dyn Any + Send>, ServiceError>> {
+        Box::pin(async move {
+            match call.service {
+                Service::Lambda => wire::lambda::dispatch(&self.lambda, call).await,
+                other => Err(ServiceError::new(
+                    "UnknownOperationException",
+                    404,
+                    format!("This engine does not serve the service `{}`.", other.signing_name()),
+                )),
+            }
+        })
+    }
+}

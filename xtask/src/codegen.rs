@@ -25,7 +25,7 @@ pub use context::Context;
 /// Where the generated code lives.
 const FOLDER: &str = "crates/engine/wire/src/generated";
 
-/// Files by their path from [`FOLDER`].
+/// Files by their path from the folder of generated code.
 pub type Files = BTreeMap<String, String>;
 
 /// Why nothing was generated, or why the check failed.
@@ -51,7 +51,7 @@ pub enum CodegenError {
     Drift(Vec<String>),
 }
 
-/// What [`write`] did.
+/// What [`write()`] did.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Outcome {
     /// Nothing had to change.

@@ -4,7 +4,7 @@
 //! `cargo xtask codegen --check`, which needs that package.
 #![expect(
     clippy::unwrap_used,
-    reason = "the helpers of a test may fail as the test may"
+    reason = "what a test calls may fail as the test may"
 )]
 
 use std::io::Write as _;

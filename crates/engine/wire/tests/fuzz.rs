@@ -1,7 +1,10 @@
 //! Whatever a client sends, the decoder answers with the operation's result or with an error in
 //! AWS's form that is the client's: never a panic, never a 5xx.
 
-#![expect(clippy::unwrap_used, reason = "the helpers of a test may fail as the test may")]
+#![expect(
+    clippy::unwrap_used,
+    reason = "what a test calls may fail as the test may"
+)]
 
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue, Method, Request, Response, Uri};

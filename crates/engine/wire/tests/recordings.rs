@@ -2,7 +2,10 @@
 //!
 //! The recordings lie beside a checkout, not in it; without them there is nothing to compare.
 
-#![expect(clippy::unwrap_used, reason = "the helpers of a test may fail as the test may")]
+#![expect(
+    clippy::unwrap_used,
+    reason = "what a test calls may fail as the test may"
+)]
 
 use std::collections::BTreeMap;
 use std::path::Path;

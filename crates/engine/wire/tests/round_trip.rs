@@ -1,6 +1,9 @@
 //! What a service answers reaches a client whole, and the other way round.
 
-#![expect(clippy::unwrap_used, reason = "the helpers of a test may fail as the test may")]
+#![expect(
+    clippy::unwrap_used,
+    reason = "what a test calls may fail as the test may"
+)]
 
 use std::collections::BTreeMap;
 

@@ -78,7 +78,7 @@ def test_the_life_of_a_function(aws, names, tmp_path):
     aws("delete-alias", "--function-name", name, "--name", "prod")
     aws("delete-function", "--function-name", name)
     gone = aws.fails("get-function", "--function-name", name)
-    assert gone.returncode == 254
+    assert gone.returncode == 255
     assert "(ResourceNotFoundException) when calling the GetFunction operation" in gone.stderr
     assert "Function not found: arn:aws:lambda:us-east-1:" in gone.stderr
 
@@ -92,6 +92,6 @@ def test_a_function_error_shows(aws, deploy, tmp_path):
 
 def test_wrong_values_are_answered_by_the_engine(aws, echo):
     refused = aws.fails("update-function-configuration", "--function-name", echo, "--timeout", "0")
-    assert refused.returncode == 254
+    assert refused.returncode == 255
     assert "(ValidationException)" in refused.stderr
     assert "Value '0' at 'timeout' failed to satisfy constraint" in refused.stderr

@@ -116,10 +116,6 @@ class Engine:
         """The pids of the engine's processes of that name."""
         return [pid for pid, comm in census.processes(self.mark).items() if comm == name]
 
-    def signal(self, number):
-        """Sends the engine a signal."""
-        self.process.send_signal(number)
-
     def kill(self):
         """Kills the engine alone, as the out-of-memory killer would."""
         self.process.kill()
@@ -127,7 +123,7 @@ class Engine:
 
     def stop(self, number=signal.SIGTERM, timeout=15):
         """Stops it in good order and returns its exit code."""
-        self.signal(number)
+        self.process.send_signal(number)
         try:
             code = self.process.wait(timeout=timeout)
         except subprocess.TimeoutExpired:

@@ -22,6 +22,8 @@ pub(crate) fn sync_folder(_folder: &Path) -> io::Result<()> {
 /// reading still shows them, flushing again reports success, and a power cut loses them. SQLite,
 /// opening the file in the same boot, would take a log in that state for durable. Written anew,
 /// the pages are dirty again and the flush means what it says.
+///
+/// Nobody else may have the file open: what they wrote meanwhile would be overwritten.
 pub(crate) fn rewrite(path: &Path) -> io::Result<()> {
     let mut file = match OpenOptions::new().read(true).write(true).open(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),

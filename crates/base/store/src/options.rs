@@ -17,7 +17,8 @@ pub enum Durability {
 /// How a store is opened; [`StoreOptions::new`] gives the values for control data.
 #[derive(Debug, Clone)]
 pub struct StoreOptions {
-    /// The folder that holds the file. It must exist.
+    /// The folder that holds the file. It must exist, and be ours alone: see
+    /// [`DataDir`](crate::DataDir).
     pub folder: PathBuf,
     /// The file's name, for example `control.db`.
     pub file_name: String,

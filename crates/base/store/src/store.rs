@@ -27,6 +27,32 @@ use crate::{OpenError, Stats, StoreError, StoreOptions};
 /// the connections live as long as the store. An error type that is to carry SQLite's errors out
 /// by `?` implements `From<rusqlite::Error>`, best by way of [`StoreError`], which tells a full
 /// disk from the rest.
+///
+/// ```
+/// use store::{Migration, Schema, Store, StoreError, StoreOptions};
+///
+/// const SCHEMA: Schema = Schema {
+///     component: "notes",
+///     migrations: &[Migration {
+///         name: "make the note table",
+///         sql: "CREATE TABLE note (text TEXT NOT NULL) STRICT;",
+///     }],
+/// };
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let folder = tempfile::tempdir()?;
+/// # tokio::runtime::Runtime::new()?.block_on(async {
+/// let store = Store::open(StoreOptions::new(folder.path(), "notes.db", vec![SCHEMA]))?;
+/// store
+///     .write(|c| Ok::<_, StoreError>(c.execute("INSERT INTO note VALUES ('durable')", [])?))
+///     .await?;
+/// let notes: i64 = store
+///     .read(|c| Ok::<_, StoreError>(c.query_row("SELECT count(*) FROM note", [], |r| r.get(0))?))
+///     .await?;
+/// assert_eq!(notes, 1);
+/// # Ok(()) })
+/// # }
+/// ```
 #[derive(Clone)]
 pub struct Store {
     inner: Arc<Inner>,

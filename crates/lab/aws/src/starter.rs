@@ -83,10 +83,13 @@ impl EngineStarter {
 
     async fn start(&self) -> Result<(), EngineError> {
         tracing::debug!(data_dir = %self.data_dir.display(), "starting the engine");
-        let ended = tokio::process::Command::new(&self.program)
+        let mut command = tokio::process::Command::new(&self.program);
+        // Ctrl-C at the terminal is for the caller, who may have things to take away first.
+        #[cfg(unix)]
+        command.process_group(0);
+        let ended = command
             .arg("up")
             .arg("--detach")
-            .arg("--quiet")
             .arg("--or-free-port")
             .args(["--idle-exit", &self.idle_exit])
             .arg("--data-dir")

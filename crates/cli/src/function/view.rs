@@ -1,0 +1,140 @@
+//! Functions as they are shown.
+
+use lab_aws::FunctionConfiguration;
+use serde::Serialize;
+
+use crate::output::{Render, flush_right, lines, pairs, table};
+
+/// The list.
+#[derive(Debug, Serialize)]
+#[serde(transparent)]
+pub(super) struct Functions(pub Vec<FunctionConfiguration>);
+
+impl Render for Functions {
+    fn text(&self) -> String {
+        if self.0.is_empty() {
+            return "no functions".to_owned();
+        }
+        let mut table = table([
+            "name", "runtime", "handler", "memory", "timeout", "code", "modified",
+        ]);
+        for function in &self.0 {
+            table.add_row([
+                function.function_name.clone(),
+                function
+                    .runtime
+                    .clone()
+                    .unwrap_or_else(|| function.package_type.clone()),
+                function.handler.clone().unwrap_or_default(),
+                format!("{} MB", function.memory_size),
+                format!("{} s", function.timeout),
+                bytes(function.code_size),
+                moment(&function.last_modified).to_owned(),
+            ]);
+        }
+        flush_right(&mut table, &[3, 4, 5]);
+        lines(&table)
+    }
+}
+
+/// One function.
+#[derive(Debug, Serialize)]
+#[serde(transparent)]
+pub(super) struct Shown(pub FunctionConfiguration);
+
+impl Render for Shown {
+    fn text(&self) -> String {
+        let function = &self.0;
+        let mut rows = vec![
+            ("name", function.function_name.clone()),
+            ("arn", function.function_arn.clone()),
+            ("version", function.version.clone()),
+        ];
+        let mut add = |name, value: Option<String>| {
+            if let Some(value) = value.filter(|value| !value.is_empty()) {
+                rows.push((name, value));
+            }
+        };
+        add("description", Some(function.description.clone()));
+        add(
+            "state",
+            function
+                .state
+                .as_deref()
+                .map(|it| with_reason(it, function.state_reason.as_deref())),
+        );
+        add(
+            "last update",
+            function
+                .last_update_status
+                .as_deref()
+                .map(|it| with_reason(it, function.last_update_status_reason.as_deref())),
+        );
+        add("runtime", function.runtime.clone());
+        add("handler", function.handler.clone());
+        add("architecture", Some(function.architectures.join(", ")));
+        add("memory", Some(format!("{} MB", function.memory_size)));
+        add("timeout", Some(format!("{} s", function.timeout)));
+        add(
+            "/tmp",
+            function
+                .ephemeral_storage
+                .as_ref()
+                .map(|it| format!("{} MB", it.size)),
+        );
+        add("role", Some(function.role.clone()));
+        add(
+            "code",
+            Some(format!(
+                "{}, SHA-256 {}",
+                bytes(function.code_size),
+                function.code_sha256
+            )),
+        );
+        add("modified", Some(moment(&function.last_modified).to_owned()));
+        for (name, value) in function.environment.iter().flat_map(|it| &it.variables) {
+            rows.push(("environment", format!("{name}={value}")));
+        }
+        pairs(rows)
+    }
+}
+
+fn with_reason(status: &str, reason: Option<&str>) -> String {
+    match reason {
+        Some(reason) => format!("{status}: {reason}"),
+        None => status.to_owned(),
+    }
+}
+
+/// A size in the units that people read: `812 B`, `3.4 kB`, `48.0 MB`.
+fn bytes(size: i64) -> String {
+    #[expect(clippy::cast_precision_loss, reason = "three digits are shown")]
+    let size = size as f64;
+    match size {
+        ..1e3 => format!("{size} B"),
+        ..1e6 => format!("{:.1} kB", size / 1e3),
+        _ => format!("{:.1} MB", size / 1e6),
+    }
+}
+
+/// A moment without its fraction of a second: AWS writes `2026-11-22T09:31:40.000+0000`.
+fn moment(text: &str) -> &str {
+    text.split_once('.').map_or(text, |(second, _)| second)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_and_moments_are_for_people() {
+        assert_eq!(
+            [bytes(812), bytes(3_400), bytes(48_000_000)],
+            ["812 B", "3.4 kB", "48.0 MB"]
+        );
+        assert_eq!(
+            moment("2026-11-22T09:31:40.000+0000"),
+            "2026-11-22T09:31:40"
+        );
+    }
+}

@@ -16,7 +16,9 @@ pub struct Digest([u8; 32]);
 
 /// A text that is no digest.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` is not a SHA-256 digest: expected 64 hexadecimal digits")]
+#[error(
+    "`{0}` is not a SHA-256 digest: expected 64 hexadecimal digits, or 44 characters of base64"
+)]
 pub struct DigestError(pub String);
 
 impl Digest {
@@ -36,6 +38,18 @@ impl Digest {
     #[must_use]
     pub fn base64(&self) -> String {
         STANDARD.encode(self.0)
+    }
+
+    /// Reads the form that [`Digest::base64`] writes.
+    ///
+    /// # Errors
+    /// It is not base64 of 32 bytes.
+    pub fn from_base64(text: &str) -> Result<Self, DigestError> {
+        let bytes = STANDARD.decode(text).unwrap_or_default();
+        bytes
+            .try_into()
+            .map(Self)
+            .map_err(|_| DigestError(text.to_owned()))
     }
 
     pub(crate) fn from_hasher(hasher: Sha256) -> Self {
@@ -106,6 +120,15 @@ mod tests {
 
     // FIPS 180-4's example message.
     const ABC: &str = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
+
+    #[test]
+    fn base64_comes_back() {
+        let digest = Digest::of(b"abc");
+        assert_eq!(Digest::from_base64(&digest.base64()), Ok(digest));
+        for text in ["", "YWJj", "not base64!", ABC] {
+            assert!(Digest::from_base64(text).is_err(), "{text}");
+        }
+    }
 
     #[test]
     fn the_published_example() {

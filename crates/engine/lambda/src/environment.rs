@@ -14,7 +14,7 @@ pub(crate) mod tail;
 use std::future::{Future, poll_fn};
 use std::io;
 use std::pin::pin;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Weak};
 use std::task::Poll;
 use std::time::Duration;
@@ -57,6 +57,8 @@ pub(crate) struct Environment {
     identity: launch::Identity,
     clock: SharedClock,
     pool: Weak<Pool>,
+    /// How many environments of the pool have answered and not yet asked for the next event.
+    finishing: Arc<AtomicUsize>,
     stage: Mutex<Stage>,
     /// The init phase that ran ahead of the first invocation, until that has reported it.
     init: Mutex<Option<Duration>>,
@@ -80,7 +82,9 @@ enum Power {
 
 impl std::fmt::Debug for Environment {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Environment").field("id", &self.id).finish_non_exhaustive()
+        f.debug_struct("Environment")
+            .field("id", &self.id)
+            .finish_non_exhaustive()
     }
 }
 
@@ -94,7 +98,13 @@ impl Environment {
         deployment: Arc<Deployment>,
         place: Place,
     ) -> io::Result<Arc<Self>> {
-        let Place { sandbox, pool, clock, memory, identity } = place;
+        let Place {
+            sandbox,
+            pool,
+            clock,
+            memory,
+            identity,
+        } = place;
         let listener = sandbox.listener().map_err(io::Error::other)?;
         let listener = tokio::net::TcpListener::from_std(listener)?;
         let environment = Arc::new(Self {
@@ -104,6 +114,10 @@ impl Environment {
             sandbox,
             identity,
             clock,
+            finishing: pool
+                .upgrade()
+                .map(|pool| pool.finishing())
+                .unwrap_or_default(),
             pool,
             stage: Mutex::new(Stage::Down),
             init: Mutex::new(None),
@@ -136,7 +150,8 @@ impl Environment {
             Ok(()) => *self.init.lock() = Some(took),
             Err(failure) => {
                 self.reset().await;
-                self.log.platform(&report::init_report(took, "init", &failure));
+                self.log
+                    .platform(&report::init_report(took, "init", &failure));
             }
         }
     }
@@ -150,11 +165,11 @@ impl Environment {
         )?;
         let program = command.program.clone();
         let (done, outcome) = oneshot::channel();
-        self.stage.lock().start(done);
+        self.step(|stage| stage.start(done));
         let mut process = match self.sandbox.start(command).await {
             Ok(process) => process,
             Err(error) => {
-                *self.stage.lock() = Stage::Down;
+                self.step(|stage| *stage = Stage::Down);
                 return Err(launch::not_started(&program, &error));
             }
         };
@@ -165,9 +180,13 @@ impl Environment {
         let exit = process.exit();
         *self.supervisor.lock() = Some(tokio::spawn(async move {
             // Without the spawner nobody can tell how it ended; it has been killed.
-            let killed = ExitStatus { code: None, signal: Some(9), oom_killed: false };
+            let killed = ExitStatus {
+                code: None,
+                signal: Some(9),
+                oom_killed: false,
+            };
             let status = exit.await.unwrap_or(killed);
-            let freed = environment.stage.lock().exited(status);
+            let freed = environment.step(|stage| stage.exited(status));
             if freed {
                 environment.give_back();
             }
@@ -190,7 +209,7 @@ impl Environment {
             answer = &mut answer => return answer.unwrap_or_else(|_| Err(lost())),
             () = deadline => {}
         }
-        if self.stage.lock().give_up() {
+        if self.step(Stage::give_up) {
             return out_of_time();
         }
         answer.await.unwrap_or_else(|_| Err(lost()))
@@ -200,7 +219,7 @@ impl Environment {
         self: &Arc<Self>,
         event: Event,
     ) -> Result<oneshot::Receiver<Answer>, Failure> {
-        let offered = self.stage.lock().assign(event);
+        let offered = self.step(|stage| stage.assign(event));
         let event = match offered {
             Ok(answer) => return Ok(answer),
             Err(event) => event,
@@ -210,7 +229,7 @@ impl Environment {
             self.reset().await;
             return Err(failure);
         }
-        self.stage.lock().assign(event).map_err(|_| lost())
+        self.step(|stage| stage.assign(event)).map_err(|_| lost())
     }
 
     /// Ends whatever runs inside and waits until it is gone. The files stay.
@@ -222,7 +241,20 @@ impl Environment {
         if let Some(supervisor) = supervisor {
             let _cancelled_only_at_shutdown = supervisor.await;
         }
-        *self.stage.lock() = Stage::Down;
+        self.step(|stage| *stage = Stage::Down);
+    }
+
+    /// Moves the stage on, and counts the environment as long as it is about to be free.
+    fn step<T>(&self, change: impl FnOnce(&mut Stage) -> T) -> T {
+        let mut stage = self.stage.lock();
+        let before = stage.is_answered();
+        let outcome = change(&mut stage);
+        match (before, stage.is_answered()) {
+            (false, true) => drop(self.finishing.fetch_add(1, Ordering::SeqCst)),
+            (true, false) => drop(self.finishing.fetch_sub(1, Ordering::SeqCst)),
+            _ => {}
+        }
+        outcome
     }
 
     /// The init phase to report, once.
@@ -232,7 +264,11 @@ impl Environment {
 
     /// The most memory it was seen to use, in bytes.
     pub(crate) fn peak_memory(&self) -> u64 {
-        self.sandbox.memory_peak().ok().flatten().unwrap_or_default()
+        self.sandbox
+            .memory_peak()
+            .ok()
+            .flatten()
+            .unwrap_or_default()
     }
 
     /// Gives back the part of the reserved memory that this function was not seen to need.
@@ -268,7 +304,8 @@ impl Environment {
 
     /// Marks the end of an invocation.
     pub(crate) fn vacate(&self) {
-        self.idle_since.store(micros(self.clock.monotonic()), Ordering::SeqCst);
+        self.idle_since
+            .store(micros(self.clock.monotonic()), Ordering::SeqCst);
         self.busy.store(false, Ordering::SeqCst);
     }
 
@@ -345,7 +382,7 @@ impl Environment {
 
     async fn next_event(self: &Arc<Self>) -> Result<Event, Refusal> {
         let (next, waiting) = oneshot::channel();
-        let asked = self.stage.lock().next(next)?;
+        let asked = self.step(|stage| stage.next(next))?;
         if asked == Asked::Free {
             self.give_back();
         }
@@ -357,15 +394,15 @@ impl Environment {
     }
 
     fn respond(&self, id: RequestId, payload: Bytes) -> Result<(), Refusal> {
-        self.stage.lock().respond(id, payload)
+        self.step(|stage| stage.respond(id, payload))
     }
 
     fn fail(&self, id: RequestId, failure: Failure) -> Result<(), Refusal> {
-        self.stage.lock().fail(id, failure)
+        self.step(|stage| stage.fail(id, failure))
     }
 
     fn init_error(&self, failure: Failure) -> Result<(), Refusal> {
-        self.stage.lock().init_error(failure)
+        self.step(|stage| stage.init_error(failure))
     }
 }
 

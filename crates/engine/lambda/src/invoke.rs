@@ -13,9 +13,7 @@ use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use ids::RequestId;
 use serde::de::IgnoredAny;
-use wire::lambda::{
-    InvocationRequest, InvocationResponse, InvocationType, LogType, State, errors,
-};
+use wire::lambda::{InvocationRequest, InvocationResponse, InvocationType, LogType, State, errors};
 use wire::{Caller, ServiceError};
 
 use crate::deployment::Deployment;
@@ -66,7 +64,10 @@ impl Inner {
         match input.invocation_type {
             None | Some(InvocationType::RequestResponse) => {}
             Some(InvocationType::DryRun) => {
-                return Ok(InvocationResponse { status_code: Some(204), ..Default::default() });
+                return Ok(InvocationResponse {
+                    status_code: Some(204),
+                    ..Default::default()
+                });
             }
             Some(other) => {
                 return Err(errors::invalid_parameter_value_exception(format!(
@@ -75,7 +76,11 @@ impl Inner {
             }
         }
         let payload = event_payload(input.payload)?;
-        let client_context = input.client_context.as_deref().map(client_context).transpose()?;
+        let client_context = input
+            .client_context
+            .as_deref()
+            .map(client_context)
+            .transpose()?;
         let job = Job {
             id: caller.request_id,
             payload,
@@ -89,14 +94,17 @@ impl Inner {
             let _counted = this.count_invocation();
             this.execute(&target, version, job).await
         });
-        let finished = running
-            .await
-            .map_err(|error| errors::service_exception(format!("The invocation was lost: {error}")))??;
+        let finished = running.await.map_err(|error| {
+            errors::service_exception(format!("The invocation was lost: {error}"))
+        })??;
         let log_result =
             (input.log_type == Some(LogType::Tail)).then(|| STANDARD.encode(&finished.tail));
         let (payload, function_error) = match finished.answer {
             Ok(payload) => (payload, None),
-            Err(failure) => (failure.payload(caller.request_id), Some("Unhandled".to_owned())),
+            Err(failure) => (
+                failure.payload(caller.request_id),
+                Some("Unhandled".to_owned()),
+            ),
         };
         Ok(InvocationResponse {
             status_code: Some(200),
@@ -227,13 +235,11 @@ fn check_invocable(version: &CachedVersion) -> Result<(), ServiceError> {
 /// The event: the payload as it is, which must be JSON; an empty one is an empty object.
 fn event_payload(payload: Option<Bytes>) -> Result<Bytes, ServiceError> {
     let payload = payload.filter(|payload| !payload.is_empty());
-    let Some(payload) = payload else { return Ok(Bytes::from_static(b"{}")) };
-    match serde_json::from_slice::<IgnoredAny>(&payload) {
-        Ok(_) => Ok(payload),
-        Err(error) => Err(errors::invalid_request_content_exception(format!(
-            "Could not parse request body into json: Could not parse payload into json: {error}"
-        ))),
-    }
+    let Some(payload) = payload else {
+        return Ok(Bytes::from_static(b"{}"));
+    };
+    wire::payload::check(&payload)?;
+    Ok(payload)
 }
 
 /// The client context: base64 of JSON.
@@ -242,9 +248,13 @@ fn client_context(encoded: &str) -> Result<String, ServiceError> {
         errors::invalid_request_content_exception(format!("Client context {reason}"))
     };
     if encoded.len() > CLIENT_CONTEXT_LIMIT {
-        return Err(refuse(&format!("must be at most {CLIENT_CONTEXT_LIMIT} bytes of base64")));
+        return Err(refuse(&format!(
+            "must be at most {CLIENT_CONTEXT_LIMIT} bytes of base64"
+        )));
     }
-    let bytes = STANDARD.decode(encoded).map_err(|_| refuse("must be valid Base64-encoded JSON"))?;
+    let bytes = STANDARD
+        .decode(encoded)
+        .map_err(|_| refuse("must be valid Base64-encoded JSON"))?;
     let text = String::from_utf8(bytes).map_err(|_| refuse("must be valid Base64-encoded JSON"))?;
     match serde_json::from_str::<IgnoredAny>(&text) {
         Ok(_) => Ok(text),

@@ -39,7 +39,9 @@ impl Runtime {
     /// The runtime of that name, where this engine runs it.
     #[must_use]
     pub fn parse(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|runtime| runtime.to_string() == name)
+        Self::ALL
+            .into_iter()
+            .find(|runtime| runtime.to_string() == name)
     }
 
     /// What `INIT_START` names: the runtime's version and the ARN of that version. The engine's

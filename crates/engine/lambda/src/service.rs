@@ -88,13 +88,19 @@ impl Lambda {
         let folder = |error: &dyn std::fmt::Display| StartError::Folder(error.to_string());
         let environments = options.data_dir.join("environments");
         fresh_folder(&environments).map_err(|error| {
-            folder(&format_args!("cannot use {}: {error}", environments.display()))
+            folder(&format_args!(
+                "cannot use {}: {error}",
+                environments.display()
+            ))
         })?;
         let code_folder = options.data_dir.join("code");
         let code = CodeStore::open(options.blobs, code_folder, Arc::clone(&options.entropy))
             .map_err(|error: CodeError| folder(&error))?;
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
-        let settings = launch::Settings { endpoint: options.endpoint.clone(), environments };
+        let settings = launch::Settings {
+            endpoint: options.endpoint.clone(),
+            environments,
+        };
         let fleet = Fleet::new(
             options.sandbox,
             settings,
@@ -116,7 +122,10 @@ impl Lambda {
             stopping: AtomicBool::new(false),
             invocations: AtomicUsize::new(0),
         });
-        inner.take_up().await.map_err(|error| StartError::Store(error.to_string()))?;
+        inner
+            .take_up()
+            .await
+            .map_err(|error| StartError::Store(error.to_string()))?;
         Ok(Self { inner })
     }
 

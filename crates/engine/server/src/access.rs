@@ -29,7 +29,10 @@ impl Access {
     /// The rules for an engine that listens on `listen`, with the origins that may call.
     #[must_use]
     pub fn new(listen: IpAddr, allow_origins: Vec<String>) -> Self {
-        Self { listen, allow_origins }
+        Self {
+            listen,
+            allow_origins,
+        }
     }
 
     /// Rules 1 and 2, which hold for every request.
@@ -39,7 +42,9 @@ impl Access {
     pub fn check_origin(&self, request: &Parts) -> Result<(), ServiceError> {
         let host = host(request).ok_or_else(|| refused("the request names no host"))?;
         if !self.is_ours(&host) {
-            return Err(refused(&format!("`{host}` is not a host name of this engine")));
+            return Err(refused(&format!(
+                "`{host}` is not a host name of this engine"
+            )));
         }
         for origin in request.headers.get_all(ORIGIN) {
             let origin = String::from_utf8_lossy(origin.as_bytes());
@@ -59,7 +64,9 @@ impl Access {
     /// The error to answer.
     pub fn check_signed(&self, request: &Parts) -> Result<(), ServiceError> {
         let presigned = request.uri.query().is_some_and(|query| {
-            query.split('&').any(|part| part.starts_with("X-Amz-Signature="))
+            query
+                .split('&')
+                .any(|part| part.starts_with("X-Amz-Signature="))
         });
         if presigned || request.headers.contains_key(AUTHORIZATION) {
             return Ok(());
@@ -76,7 +83,10 @@ impl Access {
     pub fn cors_origin<'r>(&self, headers: &'r HeaderMap) -> Option<&'r http::HeaderValue> {
         let origin = headers.get(ORIGIN)?;
         let text = origin.to_str().ok()?;
-        self.allow_origins.iter().any(|allowed| allowed == text || allowed == "*").then_some(origin)
+        self.allow_origins
+            .iter()
+            .any(|allowed| allowed == text || allowed == "*")
+            .then_some(origin)
     }
 
     /// Whether this is the question that a browser asks before it lets a page call.
@@ -86,17 +96,25 @@ impl Access {
     }
 
     fn allows(&self, origin: &str) -> bool {
-        if self.allow_origins.iter().any(|allowed| allowed == origin || allowed == "*") {
+        if self
+            .allow_origins
+            .iter()
+            .any(|allowed| allowed == origin || allowed == "*")
+        {
             return true;
         }
-        let authority = origin.strip_prefix("http://").or_else(|| origin.strip_prefix("https://"));
+        let authority = origin
+            .strip_prefix("http://")
+            .or_else(|| origin.strip_prefix("https://"));
         authority.is_some_and(|authority| self.is_ours(authority))
     }
 
     /// Whether `authority` (`host` or `host:port`) can only lead to this machine. The port does not
     /// matter: whoever can name a port of ours in a URL cannot make a foreign name look like ours.
     fn is_ours(&self, authority: &str) -> bool {
-        let Ok(authority) = authority.parse::<Authority>() else { return false };
+        let Ok(authority) = authority.parse::<Authority>() else {
+            return false;
+        };
         if authority.as_str().contains('@') {
             return false;
         }
@@ -113,7 +131,9 @@ impl Access {
 /// there is none or more than one.
 fn host(request: &Parts) -> Option<String> {
     let mut headers = request.headers.get_all(HOST).iter();
-    let header = headers.next().map(|host| String::from_utf8_lossy(host.as_bytes()).into_owned());
+    let header = headers
+        .next()
+        .map(|host| String::from_utf8_lossy(host.as_bytes()).into_owned());
     if headers.next().is_some() {
         return None;
     }
@@ -134,7 +154,10 @@ mod tests {
     use http::Request;
 
     fn access() -> Access {
-        Access::new(IpAddr::from([127, 0, 0, 1]), vec!["https://lab.example".to_owned()])
+        Access::new(
+            IpAddr::from([127, 0, 0, 1]),
+            vec!["https://lab.example".to_owned()],
+        )
     }
 
     fn parts(headers: &[(&str, &str)]) -> Parts {
@@ -155,7 +178,10 @@ mod tests {
             "LOCALHOST",
             "abc.lambda-url.localhost:4566",
         ] {
-            assert!(access().check_origin(&parts(&[("host", host)])).is_ok(), "{host}");
+            assert!(
+                access().check_origin(&parts(&[("host", host)])).is_ok(),
+                "{host}"
+            );
         }
     }
 
@@ -172,7 +198,9 @@ mod tests {
             "10.0.0.1",
             "",
         ] {
-            let error = access().check_origin(&parts(&[("host", host)])).unwrap_err();
+            let error = access()
+                .check_origin(&parts(&[("host", host)]))
+                .unwrap_err();
             assert_eq!(error.status, 403, "{host}");
         }
         assert!(access().check_origin(&parts(&[])).is_err());
@@ -182,7 +210,12 @@ mod tests {
 
     #[test]
     fn foreign_pages_do_not() {
-        for origin in ["https://evil.example", "null", "http://localhost.evil.example", "file://"] {
+        for origin in [
+            "https://evil.example",
+            "null",
+            "http://localhost.evil.example",
+            "file://",
+        ] {
             let request = parts(&[("host", "localhost:4566"), ("origin", origin)]);
             assert!(access().check_origin(&request).is_err(), "{origin}");
         }
@@ -195,13 +228,25 @@ mod tests {
     #[test]
     fn only_allowed_pages_get_cors_headers() {
         let headers = |origin| parts(&[("origin", origin)]).headers;
-        assert!(access().cors_origin(&headers("https://lab.example")).is_some());
-        assert!(access().cors_origin(&headers("http://localhost:4566")).is_none());
+        assert!(
+            access()
+                .cors_origin(&headers("https://lab.example"))
+                .is_some()
+        );
+        assert!(
+            access()
+                .cors_origin(&headers("http://localhost:4566"))
+                .is_none()
+        );
     }
 
     #[test]
     fn unsigned_requests_do_not() {
         assert!(access().check_signed(&parts(&[])).is_err());
-        assert!(access().check_signed(&parts(&[("authorization", "AWS4-HMAC-SHA256 …")])).is_ok());
+        assert!(
+            access()
+                .check_signed(&parts(&[("authorization", "AWS4-HMAC-SHA256 …")]))
+                .is_ok()
+        );
     }
 }

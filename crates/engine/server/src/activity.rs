@@ -18,7 +18,11 @@ pub(crate) struct Activity {
 impl Activity {
     pub(crate) fn new(clock: SharedClock) -> Arc<Self> {
         let last = AtomicU64::new(millis(clock.monotonic()));
-        Arc::new(Self { clock, open: AtomicUsize::new(0), last })
+        Arc::new(Self {
+            clock,
+            open: AtomicUsize::new(0),
+            last,
+        })
     }
 
     /// Something goes on until the guard is dropped.
@@ -50,7 +54,9 @@ pub(crate) struct Ongoing(Arc<Activity>);
 
 impl Drop for Ongoing {
     fn drop(&mut self) {
-        self.0.last.store(millis(self.0.clock.monotonic()), Ordering::SeqCst);
+        self.0
+            .last
+            .store(millis(self.0.clock.monotonic()), Ordering::SeqCst);
         self.0.open.fetch_sub(1, Ordering::SeqCst);
     }
 }
@@ -75,7 +81,10 @@ mod tests {
         let mut context = Context::from_waker(Waker::noop());
         assert!(idle.as_mut().poll(&mut context).is_pending());
         clock.advance(Duration::from_secs(600));
-        assert!(idle.as_mut().poll(&mut context).is_pending(), "the lease is open");
+        assert!(
+            idle.as_mut().poll(&mut context).is_pending(),
+            "the lease is open"
+        );
         drop(lease);
         clock.advance(Duration::from_secs(59));
         assert!(idle.as_mut().poll(&mut context).is_pending());

@@ -27,14 +27,18 @@ pub(crate) fn owns(path: &str) -> bool {
 pub(crate) async fn serve(shared: &Shared, parts: &Parts) -> Response<Body> {
     if parts.method != Method::GET {
         let mut refusal = message(StatusCode::METHOD_NOT_ALLOWED, "only GET is served here");
-        refusal.headers_mut().insert(ALLOW, HeaderValue::from_static("GET"));
+        refusal
+            .headers_mut()
+            .insert(ALLOW, HeaderValue::from_static("GET"));
         return refusal;
     }
     match parts.uri.path() {
         control::HEALTH_PATH => json(StatusCode::OK, &health(shared)),
         control::OPERATIONS_PATH => json(StatusCode::OK, &operations()),
         control::LEASE_PATH => {
-            let lease = Lease { _ongoing: shared.activity.begin() };
+            let lease = Lease {
+                _ongoing: shared.activity.begin(),
+            };
             Response::new(lease.boxed_unsync())
         }
         path => match path.strip_prefix(CODE_PATH) {
@@ -66,12 +70,16 @@ fn operations() -> Vec<ServedOperation> {
 }
 
 async fn package(shared: &Shared, digest: &str, query: Option<&str>) -> Response<Body> {
-    let token = query.and_then(|query| query.strip_prefix("token=")).unwrap_or_default();
+    let token = query
+        .and_then(|query| query.strip_prefix("token="))
+        .unwrap_or_default();
     let Some(package) = shared.services.lambda.package(digest, token).await else {
         return message(StatusCode::NOT_FOUND, "there is no such package");
     };
     let mut answer = Response::new(Full::new(package).boxed_unsync());
-    answer.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/zip"));
+    answer
+        .headers_mut()
+        .insert(CONTENT_TYPE, HeaderValue::from_static("application/zip"));
     answer
 }
 
@@ -79,7 +87,9 @@ fn json(status: StatusCode, document: &impl serde::Serialize) -> Response<Body> 
     let body = serde_json::to_vec(document).unwrap_or_default();
     let mut answer = Response::new(Full::new(Bytes::from(body)).boxed_unsync());
     *answer.status_mut() = status;
-    answer.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    answer
+        .headers_mut()
+        .insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     answer
 }
 

@@ -23,10 +23,12 @@ pub(crate) fn scope(request: &Parts) -> Result<Scope, ServiceError> {
     let malformed = |what: &str| ServiceError::new("IncompleteSignatureException", 403, what);
     let credential = match request.headers.get(AUTHORIZATION) {
         Some(header) => {
-            let text = header.to_str().map_err(|_| malformed("Authorization header is not ASCII."))?;
-            let rest = text
-                .strip_prefix("AWS4-HMAC-SHA256")
-                .ok_or_else(|| malformed("Authorization header requires the AWS4-HMAC-SHA256 algorithm."))?;
+            let text = header
+                .to_str()
+                .map_err(|_| malformed("Authorization header is not ASCII."))?;
+            let rest = text.strip_prefix("AWS4-HMAC-SHA256").ok_or_else(|| {
+                malformed("Authorization header requires the AWS4-HMAC-SHA256 algorithm.")
+            })?;
             rest.split(',')
                 .find_map(|part| part.trim().strip_prefix("Credential="))
                 .ok_or_else(|| malformed("Authorization header requires 'Credential' parameter."))?
@@ -35,7 +37,11 @@ pub(crate) fn scope(request: &Parts) -> Result<Scope, ServiceError> {
         None => request
             .uri
             .query()
-            .and_then(|query| query.split('&').find_map(|part| part.strip_prefix("X-Amz-Credential=")))
+            .and_then(|query| {
+                query
+                    .split('&')
+                    .find_map(|part| part.strip_prefix("X-Amz-Credential="))
+            })
             .map(|value| percent_decode_str(value).decode_utf8_lossy().into_owned())
             .ok_or_else(|| malformed("The query requires 'X-Amz-Credential'."))?,
     };
@@ -46,7 +52,11 @@ pub(crate) fn scope(request: &Parts) -> Result<Scope, ServiceError> {
         (Some(terminator), Some(service), Some(region), Some(_date), Some(access_key_id))
             if terminator == "aws4_request" && !access_key_id.is_empty() =>
         {
-            Ok(Scope { access_key_id, region, service })
+            Ok(Scope {
+                access_key_id,
+                region,
+                service,
+            })
         }
         _ => Err(malformed(
             "Credential must have the form ACCESS_KEY/DATE/REGION/SERVICE/aws4_request.",
@@ -61,7 +71,10 @@ mod tests {
     use proptest::prelude::*;
 
     fn read(authorization: &str) -> Result<Scope, ServiceError> {
-        let request = Request::builder().header(AUTHORIZATION, authorization).body(()).unwrap();
+        let request = Request::builder()
+            .header(AUTHORIZATION, authorization)
+            .body(())
+            .unwrap();
         scope(&request.into_parts().0)
     }
 
@@ -90,7 +103,11 @@ mod tests {
 
     #[test]
     fn refuses_other_schemes() {
-        for text in ["Bearer token", "AWS4-HMAC-SHA256", "AWS4-HMAC-SHA256 Credential=a/b/c"] {
+        for text in [
+            "Bearer token",
+            "AWS4-HMAC-SHA256",
+            "AWS4-HMAC-SHA256 Credential=a/b/c",
+        ] {
             assert_eq!(read(text).unwrap_err().status, 403, "{text}");
         }
     }

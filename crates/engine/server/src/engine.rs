@@ -149,7 +149,16 @@ impl Engine {
         .write(data_dir.path())?;
         tracing::info!(endpoint, data_dir = %data_dir.path().display(), "the engine answers");
         let idle_exit = options.idle_exit;
-        Ok(Self { endpoint, lambda, sandbox, activity, idle_exit, stop, server, data_dir })
+        Ok(Self {
+            endpoint,
+            lambda,
+            sandbox,
+            activity,
+            idle_exit,
+            stop,
+            server,
+            data_dir,
+        })
     }
 
     /// Where it answers: `http://127.0.0.1:4566`.
@@ -207,6 +216,12 @@ fn total_memory_mb() -> u64 {
     const SMALL_LAPTOP_MB: u64 = 8_192;
     let text = std::fs::read_to_string("/proc/meminfo").unwrap_or_default();
     let total = text.lines().find_map(|line| line.strip_prefix("MemTotal:"));
-    let kib = total.and_then(|rest| rest.trim().trim_end_matches("kB").trim().parse::<u64>().ok());
+    let kib = total.and_then(|rest| {
+        rest.trim()
+            .trim_end_matches("kB")
+            .trim()
+            .parse::<u64>()
+            .ok()
+    });
     kib.map_or(SMALL_LAPTOP_MB, |kib| kib / 1_024)
 }

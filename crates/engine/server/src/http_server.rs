@@ -51,7 +51,10 @@ pub(crate) async fn run(
 ) {
     let graceful = GracefulShutdown::new();
     let mut builder = auto::Builder::new(TokioExecutor::new());
-    builder.http1().timer(TokioTimer::new()).header_read_timeout(HEAD_TIMEOUT);
+    builder
+        .http1()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEAD_TIMEOUT);
     builder.http2().timer(TokioTimer::new());
     loop {
         let accepted = tokio::select! {
@@ -75,7 +78,9 @@ pub(crate) async fn run(
             let shared = Arc::clone(&shared);
             async move { Ok::<_, Infallible>(answer(&shared, request).await) }
         });
-        let connection = builder.serve_connection(TokioIo::new(stream), service).into_owned();
+        let connection = builder
+            .serve_connection(TokioIo::new(stream), service)
+            .into_owned();
         let connection = graceful.watch(connection);
         tokio::spawn(async move {
             if let Err(error) = connection.await {
@@ -84,7 +89,10 @@ pub(crate) async fn run(
         });
     }
     drop(listener);
-    if tokio::time::timeout(drain, graceful.shutdown()).await.is_err() {
+    if tokio::time::timeout(drain, graceful.shutdown())
+        .await
+        .is_err()
+    {
         tracing::warn!("some requests were cut off after {} s", drain.as_secs());
     }
 }
@@ -113,7 +121,10 @@ async fn answer(shared: &Shared, request: Request<Incoming>) -> Response<Body> {
     if let Some(origin) = shared.access.cors_origin(&parts.headers) {
         headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, origin.clone());
         headers.insert(VARY, HeaderValue::from_static("Origin"));
-        headers.insert("access-control-expose-headers", HeaderValue::from_static("*"));
+        headers.insert(
+            "access-control-expose-headers",
+            HeaderValue::from_static("*"),
+        );
     }
     answer
 }

@@ -71,19 +71,35 @@ impl Services {
         let limit = operation.body_limit(&parts.headers);
         let too_large = || operation.too_large(&parts.headers);
         let body = read(body, limit, too_large).await?;
-        wire::lambda::serve(&self.lambda, operation, caller, Request { parts, labels, body }).await
+        wire::lambda::serve(
+            &self.lambda,
+            operation,
+            caller,
+            Request {
+                parts,
+                labels,
+                body,
+            },
+        )
+        .await
     }
 
     /// Twelve digits as an access key id choose the account; everything else is the default one's.
     fn account_of(&self, access_key_id: &str) -> Arc<str> {
         let digits = access_key_id.len() == 12 && access_key_id.bytes().all(|b| b.is_ascii_digit());
-        if digits { access_key_id.into() } else { Arc::clone(&self.account) }
+        if digits {
+            access_key_id.into()
+        } else {
+            Arc::clone(&self.account)
+        }
     }
 
     fn principal(&self, access_key_id: &str) -> Principal {
         match self.lambda.function_of(access_key_id) {
             Some(arn) => Principal::Function { arn },
-            None => Principal::Account { access_key_id: access_key_id.into() },
+            None => Principal::Account {
+                access_key_id: access_key_id.into(),
+            },
         }
     }
 }
@@ -109,7 +125,10 @@ impl Dispatch for Services {
                 other => Err(ServiceError::new(
                     "UnknownOperationException",
                     404,
-                    format!("This engine does not serve the service `{}`.", other.signing_name()),
+                    format!(
+                        "This engine does not serve the service `{}`.",
+                        other.signing_name()
+                    ),
                 )),
             }
         })

@@ -1,5 +1,7 @@
 //! Aliases: CreateAlias, GetAlias, ListAliases, UpdateAlias, DeleteAlias.
 
+use std::collections::BTreeMap;
+
 use ids::Qualifier;
 use wire::lambda::{
     AliasConfiguration, AliasRoutingConfiguration, CreateAliasRequest, DeleteAliasRequest,
@@ -118,10 +120,13 @@ impl Inner {
                 }
                 if let Some(routing) = input.routing_config {
                     let weights = routing.additional_version_weights.as_ref();
-                    let none = weights.is_none_or(|weights| weights.is_empty());
+                    let none = weights.is_none_or(BTreeMap::is_empty);
                     configuration.routing_config = (!none).then_some(routing);
                 }
-                let version = configuration.function_version.as_deref().unwrap_or_default();
+                let version = configuration
+                    .function_version
+                    .as_deref()
+                    .unwrap_or_default();
                 check_routing(version, configuration.routing_config.as_ref())?;
                 check_versions(tables, &key, configuration)?;
                 configuration.revision_id = Some(revision);
@@ -189,13 +194,19 @@ fn check_routing(
     routing: Option<&AliasRoutingConfiguration>,
 ) -> Result<(), ServiceError> {
     let weights = routing.and_then(|routing| routing.additional_version_weights.as_ref());
-    let Some(weights) = weights.filter(|weights| !weights.is_empty()) else { return Ok(()) };
+    let Some(weights) = weights.filter(|weights| !weights.is_empty()) else {
+        return Ok(());
+    };
     let refuse = |message: String| Err(errors::invalid_parameter_value_exception(message));
     if weights.len() > 1 {
-        return refuse("Number of items in AdditionalVersionWeights cannot be greater than 1".into());
+        return refuse(
+            "Number of items in AdditionalVersionWeights cannot be greater than 1".into(),
+        );
     }
     if version == "$LATEST" || weights.contains_key("$LATEST") {
-        return refuse("$LATEST is not supported for an alias pointing to more than 1 version".into());
+        return refuse(
+            "$LATEST is not supported for an alias pointing to more than 1 version".into(),
+        );
     }
     if weights.contains_key(version) {
         return refuse(format!(
@@ -203,7 +214,10 @@ fn check_routing(
              in routing configuration."
         ));
     }
-    match weights.values().find(|weight| !(0.0..=1.0).contains(*weight)) {
+    match weights
+        .values()
+        .find(|weight| !(0.0..=1.0).contains(*weight))
+    {
         Some(weight) => refuse(format!("The weight {weight} is not between 0.0 and 1.0.")),
         None => Ok(()),
     }
@@ -217,7 +231,10 @@ fn check_versions(
 ) -> Result<(), ApiError> {
     let routed = alias.routing_config.as_ref();
     let routed = routed.and_then(|routing| routing.additional_version_weights.as_ref());
-    let names = alias.function_version.iter().chain(routed.into_iter().flat_map(|w| w.keys()));
+    let names = alias
+        .function_version
+        .iter()
+        .chain(routed.into_iter().flat_map(|w| w.keys()));
     for name in names {
         let number = match Qualifier::parse(name) {
             Qualifier::Latest => Some(LATEST),

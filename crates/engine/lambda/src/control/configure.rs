@@ -7,7 +7,7 @@ use std::time::Duration;
 use ids::RequestId;
 use wire::ServiceError;
 use wire::lambda::{
-    Architecture, EnvironmentResponse, FunctionConfiguration, Layer, LoggingConfig, LogFormat,
+    Architecture, EnvironmentResponse, FunctionConfiguration, Layer, LogFormat, LoggingConfig,
     Runtime as RuntimeName, SnapStart, SnapStartApplyOn, SnapStartOptimizationStatus,
     SnapStartResponse, VpcConfig, VpcConfigResponse, errors,
 };
@@ -78,8 +78,11 @@ pub(super) fn architectures(
 pub(super) fn variables(
     variables: BTreeMap<String, String>,
 ) -> Result<EnvironmentResponse, ServiceError> {
-    let reserved: Vec<&str> =
-        variables.keys().map(String::as_str).filter(|name| RESERVED.contains(name)).collect();
+    let reserved: Vec<&str> = variables
+        .keys()
+        .map(String::as_str)
+        .filter(|name| RESERVED.contains(name))
+        .collect();
     if !reserved.is_empty() {
         return Err(invalid(format!(
             "Lambda was unable to configure your environment variables because the environment \
@@ -96,7 +99,10 @@ pub(super) fn variables(
             serde_json::to_string(&variables).unwrap_or_default()
         )));
     }
-    Ok(EnvironmentResponse { variables: Some(variables), error: None })
+    Ok(EnvironmentResponse {
+        variables: Some(variables),
+        error: None,
+    })
 }
 
 /// The logging configuration, with AWS's defaults filled in.
@@ -104,7 +110,9 @@ pub(super) fn logging(name: &str, asked: Option<LoggingConfig>) -> LoggingConfig
     let asked = asked.unwrap_or_default();
     LoggingConfig {
         log_format: asked.log_format.or(Some(LogFormat::Text)),
-        log_group: asked.log_group.or_else(|| Some(format!("/aws/lambda/{name}"))),
+        log_group: asked
+            .log_group
+            .or_else(|| Some(format!("/aws/lambda/{name}"))),
         ..asked
     }
 }
@@ -112,7 +120,9 @@ pub(super) fn logging(name: &str, asked: Option<LoggingConfig>) -> LoggingConfig
 /// SnapStart, which takes effect on published versions only.
 pub(super) fn snap_start(asked: Option<SnapStart>) -> SnapStartResponse {
     SnapStartResponse {
-        apply_on: asked.and_then(|s| s.apply_on).or(Some(SnapStartApplyOn::None)),
+        apply_on: asked
+            .and_then(|s| s.apply_on)
+            .or(Some(SnapStartApplyOn::None)),
         optimization_status: Some(SnapStartOptimizationStatus::Off),
     }
 }
@@ -159,9 +169,13 @@ pub(super) fn deployment(
         handler: configuration.handler.clone().unwrap_or_default(),
         memory_mb: configuration.memory_size.unwrap_or(128).unsigned_abs(),
         timeout: Duration::from_secs(u64::from(configuration.timeout.unwrap_or(3).unsigned_abs())),
-        variables: environment.and_then(|e| e.variables.clone()).unwrap_or_default(),
+        variables: environment
+            .and_then(|e| e.variables.clone())
+            .unwrap_or_default(),
         code,
-        log_group: logging.and_then(|l| l.log_group.clone()).unwrap_or_default(),
+        log_group: logging
+            .and_then(|l| l.log_group.clone())
+            .unwrap_or_default(),
     }
 }
 
@@ -173,7 +187,12 @@ mod tests {
     fn reserved_variables_are_named() {
         let asked = BTreeMap::from([("AWS_REGION".to_owned(), "mars".to_owned())]);
         let error = variables(asked).unwrap_err();
-        assert!(error.to_string().ends_with("used in this request: AWS_REGION"), "{error}");
+        assert!(
+            error
+                .to_string()
+                .ends_with("used in this request: AWS_REGION"),
+            "{error}"
+        );
     }
 
     #[test]

@@ -50,9 +50,14 @@ impl Inner {
         configuration.code_size = Some(size);
         configuration.last_modified = Some(self.clock.now().iso_millis());
         configuration.revision_id = Some(self.draw_id().to_string());
-        let tags = serde_json::to_string(&input.tags.unwrap_or_default()).map_err(ApiError::from)?;
+        let tags =
+            serde_json::to_string(&input.tags.unwrap_or_default()).map_err(ApiError::from)?;
         let publish = input.publish.unwrap_or(false);
-        let latest = VersionRecord { configuration, deployment: self.draw_id(), before_update: None };
+        let latest = VersionRecord {
+            configuration,
+            deployment: self.draw_id(),
+            before_update: None,
+        };
         let published = publish.then(|| (self.draw_id(), self.draw_id().to_string()));
         let owned = key.clone();
         let (shown, first) = self
@@ -115,7 +120,9 @@ impl Inner {
             }
             Err(error) => {
                 tracing::error!(%error, "a package could not be kept");
-                Err(errors::service_exception("The engine could not keep the package."))
+                Err(errors::service_exception(
+                    "The engine could not keep the package.",
+                ))
             }
         }
     }
@@ -136,7 +143,10 @@ fn configuration(
     if input.handler.is_none() {
         configure::runtime(None)?;
     }
-    let environment = input.environment.clone().map(|e| e.variables.unwrap_or_default());
+    let environment = input
+        .environment
+        .clone()
+        .map(|e| e.variables.unwrap_or_default());
     let tracing = input.tracing_config.as_ref().and_then(|t| t.mode.clone());
     Ok(FunctionConfiguration {
         runtime: input.runtime.clone(),

@@ -41,7 +41,9 @@ impl Inner {
             self.fleet.retire(record.deployment);
         }
         self.sweep_code(removed);
-        Ok(DeleteFunctionResponse { status_code: Some(204) })
+        Ok(DeleteFunctionResponse {
+            status_code: Some(204),
+        })
     }
 
     async fn delete_whole(&self, target: &Target) -> Result<Vec<VersionRecord>, ApiError> {
@@ -56,7 +58,11 @@ impl Inner {
                     from = last + 1;
                     removed.extend(chunk.into_iter().map(|(_, record)| record));
                 }
-                if tables.remove_function(&key)? { Ok(removed) } else { Err(missing.into()) }
+                if tables.remove_function(&key)? {
+                    Ok(removed)
+                } else {
+                    Err(missing.into())
+                }
             })
             .await
     }
@@ -90,8 +96,14 @@ impl Inner {
         let this = Arc::clone(self);
         tokio::spawn(async move {
             for record in removed {
-                let code = record.configuration.code_sha256.as_deref().unwrap_or_default();
-                let Ok(code) = code.parse::<Digest>() else { continue };
+                let code = record
+                    .configuration
+                    .code_sha256
+                    .as_deref()
+                    .unwrap_or_default();
+                let Ok(code) = Digest::from_base64(code) else {
+                    continue;
+                };
                 if let Err(error) = this.remove_if_unused(code).await {
                     tracing::warn!(%error, %code, "a package that nobody uses could not be removed");
                 }
@@ -101,10 +113,16 @@ impl Inner {
 
     async fn remove_if_unused(&self, code: Digest) -> Result<(), String> {
         let _alone = self.code_gate.write().await;
-        let used = self.registry.read(move |tables| tables.uses_code(&code)).await;
+        let used = self
+            .registry
+            .read(move |tables| tables.uses_code(&code))
+            .await;
         if used.map_err(|error| error.to_string())? {
             return Ok(());
         }
-        self.code.remove(code).await.map_err(|error| error.to_string())
+        self.code
+            .remove(code)
+            .await
+            .map_err(|error| error.to_string())
     }
 }

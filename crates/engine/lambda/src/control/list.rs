@@ -21,7 +21,10 @@ const PAGE_LIMIT: usize = 50;
 
 /// How many items a page has.
 pub(super) fn page_size(asked: Option<i32>) -> usize {
-    asked.and_then(|n| usize::try_from(n).ok()).unwrap_or(PAGE_LIMIT).clamp(1, PAGE_LIMIT)
+    asked
+        .and_then(|n| usize::try_from(n).ok())
+        .unwrap_or(PAGE_LIMIT)
+        .clamp(1, PAGE_LIMIT)
 }
 
 /// A marker for the page that begins with `first`.
@@ -31,7 +34,9 @@ pub(super) fn marker(first: &str) -> String {
 
 /// Where the page of `marker` begins; without one, at the start.
 pub(super) fn begin(marker: Option<&str>) -> Result<String, ServiceError> {
-    let Some(marker) = marker else { return Ok(String::new()) };
+    let Some(marker) = marker else {
+        return Ok(String::new());
+    };
     URL_SAFE_NO_PAD
         .decode(marker)
         .ok()
@@ -74,8 +79,10 @@ impl Inner {
         let limit = page_size(input.max_items);
         let from = begin(input.marker.as_deref())?.parse().unwrap_or(0);
         let key = target.key.clone();
-        let mut page =
-            self.registry.read(move |tables| tables.versions(&key, from, limit + 1)).await?;
+        let mut page = self
+            .registry
+            .read(move |tables| tables.versions(&key, from, limit + 1))
+            .await?;
         if page.is_empty() {
             return Err(target.not_found());
         }

@@ -3,9 +3,7 @@
 use std::sync::Arc;
 
 use ids::RequestId;
-use wire::lambda::{
-    FunctionConfiguration, LastUpdateStatus, PublishVersionRequest, State, errors,
-};
+use wire::lambda::{FunctionConfiguration, LastUpdateStatus, PublishVersionRequest, State, errors};
 use wire::{Caller, ServiceError};
 
 use crate::error::ApiError;
@@ -62,7 +60,11 @@ pub(super) fn version(
         revision_id: Some(revision),
         ..latest.configuration.clone()
     };
-    VersionRecord { configuration, deployment, before_update: None }
+    VersionRecord {
+        configuration,
+        deployment,
+        before_update: None,
+    }
 }
 
 /// Refuses while an update or the creation is under way.
@@ -140,8 +142,10 @@ impl Inner {
     ) -> Result<FunctionConfiguration, ServiceError> {
         let target = Target::read(caller, &input.function_name, None)?;
         let key = target.key.clone();
-        let preconditions =
-            Preconditions { revision_id: input.revision_id, code_sha256: input.code_sha256 };
+        let preconditions = Preconditions {
+            revision_id: input.revision_id,
+            code_sha256: input.code_sha256,
+        };
         let (owned, missing) = (key.clone(), target.not_found());
         let ids = [self.draw_id(), self.draw_id(), self.draw_id()];
         let (number, record) = self

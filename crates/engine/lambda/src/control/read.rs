@@ -28,15 +28,20 @@ impl Inner {
         let key = target.key.clone();
         let tags = self.registry.read(move |tables| tables.tags(&key)).await?;
         let tags: std::collections::BTreeMap<String, String> = match tags {
-            Some(text) if number == LATEST => serde_json::from_str(&text).map_err(ApiError::from)?,
+            Some(text) if number == LATEST => {
+                serde_json::from_str(&text).map_err(ApiError::from)?
+            }
             _ => Default::default(),
         };
-        let digest = configuration.code_sha256.as_deref().and_then(|text| text.parse().ok());
+        let digest = configuration
+            .code_sha256
+            .as_deref()
+            .and_then(|text| Digest::from_base64(text).ok());
         Ok(GetFunctionResponse {
             configuration: Some(configuration),
             code: Some(FunctionCodeLocation {
                 repository_type: Some("S3".to_owned()),
-                location: digest.map(|digest: Digest| self.location(&digest)),
+                location: digest.map(|digest| self.location(&digest)),
                 ..FunctionCodeLocation::default()
             }),
             tags: (!tags.is_empty()).then_some(tags),
@@ -83,6 +88,9 @@ impl Inner {
     /// Where a package can be fetched without a signature, by who was told.
     fn location(&self, digest: &Digest) -> String {
         let token = self.location_token(digest);
-        format!("{}/_lambdalab/v1/code/{digest}?token={token}", self.endpoint)
+        format!(
+            "{}/_lambdalab/v1/code/{digest}?token={token}",
+            self.endpoint
+        )
     }
 }

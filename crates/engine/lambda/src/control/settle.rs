@@ -7,18 +7,21 @@ use std::sync::Arc;
 
 use ids::RequestId;
 use store::Digest;
-use wire::lambda::{FunctionConfiguration, LastUpdateStatus, LastUpdateStatusReasonCode, State, StateReasonCode};
+use wire::lambda::{
+    FunctionConfiguration, LastUpdateStatus, LastUpdateStatusReasonCode, State, StateReasonCode,
+};
 
 use crate::deployment::Deployment;
 use crate::error::ApiError;
 use crate::function::key::FunctionKey;
 use crate::function::record::VersionRecord;
+use crate::function::tables::Tables;
 use crate::service::Inner;
 
 impl Inner {
     /// Takes up what a crash interrupted.
     pub(crate) async fn take_up(self: &Arc<Self>) -> Result<(), ApiError> {
-        let unsettled = self.registry.read(|tables| tables.unsettled()).await?;
+        let unsettled = self.registry.read(Tables::unsettled).await?;
         for (key, number) in unsettled {
             self.settle(key, number);
         }
@@ -36,10 +39,14 @@ impl Inner {
     }
 
     async fn settle_now(self: &Arc<Self>, key: &FunctionKey, number: u64) -> Result<(), ApiError> {
-        let Some(version) = self.registry.version(key, number).await? else { return Ok(()) };
+        let Some(version) = self.registry.version(key, number).await? else {
+            return Ok(());
+        };
         let deployment = version.record.deployment;
         let record = &version.record;
-        let prepared = self.prepare(key, (&record.configuration, record.deployment)).await;
+        let prepared = self
+            .prepare(key, (&record.configuration, record.deployment))
+            .await;
         let failure = match prepared {
             Ok(_ready) => None,
             Err(reason) => {
@@ -51,7 +58,9 @@ impl Inner {
         let retired = self
             .registry
             .write(key, move |tables| {
-                let Some(mut record) = tables.version(&wanted, number)? else { return Ok(None) };
+                let Some(mut record) = tables.version(&wanted, number)? else {
+                    return Ok(None);
+                };
                 if record.deployment != deployment {
                     return Ok(None);
                 }
@@ -74,15 +83,26 @@ impl Inner {
     ) -> Result<Deployment, String> {
         let runtime = super::configure::runtime(configuration.runtime.as_ref())
             .map_err(|error| error.to_string())?;
-        let client = self.runtimes.ensure(runtime).await.map_err(|error| error.to_string())?;
-        let code: Digest = configuration
-            .code_sha256
-            .as_deref()
-            .unwrap_or_default()
-            .parse()
-            .map_err(|error: store::DigestError| error.to_string())?;
-        let code = self.code.unpacked(code).await.map_err(|error| error.to_string())?;
-        Ok(super::configure::deployment(key, id, configuration, runtime, client, code))
+        let client = self
+            .runtimes
+            .ensure(runtime)
+            .await
+            .map_err(|error| error.to_string())?;
+        let code = configuration.code_sha256.as_deref().unwrap_or_default();
+        let code = Digest::from_base64(code).map_err(|error| error.to_string())?;
+        let code = self
+            .code
+            .unpacked(code)
+            .await
+            .map_err(|error| error.to_string())?;
+        Ok(super::configure::deployment(
+            key,
+            id,
+            configuration,
+            runtime,
+            client,
+            code,
+        ))
     }
 }
 

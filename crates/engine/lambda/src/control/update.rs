@@ -5,8 +5,8 @@
 use std::sync::Arc;
 
 use wire::lambda::{
-    FunctionCode, FunctionConfiguration, LastUpdateStatus, RuntimeVersionConfig, State, TracingConfigResponse, UpdateFunctionCodeRequest,
-    UpdateFunctionConfigurationRequest, errors,
+    FunctionCode, FunctionConfiguration, LastUpdateStatus, RuntimeVersionConfig, State,
+    TracingConfigResponse, UpdateFunctionCodeRequest, UpdateFunctionConfigurationRequest, errors,
 };
 use wire::{Caller, ServiceError};
 
@@ -30,7 +30,9 @@ impl Inner {
                 "Please don't provide ImageUri when updating a function with packageType Zip.",
             ));
         }
-        let architectures = input.architectures.map(|a| configure::architectures(Some(a)));
+        let architectures = input
+            .architectures
+            .map(|a| configure::architectures(Some(a)));
         let architectures = architectures.transpose()?;
         let _gate = self.code_gate.read().await;
         let code = FunctionCode {
@@ -47,10 +49,14 @@ impl Inner {
                 configuration.architectures = architectures;
             }
         };
-        let preconditions = Preconditions { revision_id: input.revision_id, code_sha256: None };
+        let preconditions = Preconditions {
+            revision_id: input.revision_id,
+            code_sha256: None,
+        };
         let dry_run = input.dry_run.unwrap_or(false);
         let publish = input.publish.unwrap_or(false);
-        self.update(&target, preconditions, dry_run, publish, change).await
+        self.update(&target, preconditions, dry_run, publish, change)
+            .await
     }
 
     pub(crate) async fn update_function_configuration(
@@ -61,13 +67,20 @@ impl Inner {
         let target = Target::read(caller, &input.function_name, None)?;
         let region = target.key.region.clone();
         let name = target.key.name.clone();
-        let runtime = input.runtime.as_ref().map(|r| configure::runtime(Some(r))).transpose()?;
+        let runtime = input
+            .runtime
+            .as_ref()
+            .map(|r| configure::runtime(Some(r)))
+            .transpose()?;
         let environment = input
             .environment
             .map(|e| configure::variables(e.variables.unwrap_or_default()))
             .transpose()?;
         configure::layers(input.layers)?;
-        let preconditions = Preconditions { revision_id: input.revision_id, code_sha256: None };
+        let preconditions = Preconditions {
+            revision_id: input.revision_id,
+            code_sha256: None,
+        };
         let change = move |to: &mut FunctionConfiguration| {
             fn set<T>(to: &mut Option<T>, from: Option<T>) {
                 if from.is_some() {
@@ -91,15 +104,23 @@ impl Inner {
             );
             set(&mut to.dead_letter_config, input.dead_letter_config);
             set(&mut to.kms_key_arn, input.kms_key_arn);
-            let tracing = input.tracing_config.map(|t| TracingConfigResponse { mode: t.mode });
+            let tracing = input
+                .tracing_config
+                .map(|t| TracingConfigResponse { mode: t.mode });
             set(&mut to.tracing_config, tracing);
             set(&mut to.file_system_configs, input.file_system_configs);
             set(&mut to.ephemeral_storage, input.ephemeral_storage);
-            set(&mut to.snap_start, input.snap_start.map(|s| configure::snap_start(Some(s))));
-            let logging = input.logging_config.map(|l| configure::logging(&name, Some(l)));
+            set(
+                &mut to.snap_start,
+                input.snap_start.map(|s| configure::snap_start(Some(s))),
+            );
+            let logging = input
+                .logging_config
+                .map(|l| configure::logging(&name, Some(l)));
             set(&mut to.logging_config, logging);
         };
-        self.update(&target, preconditions, false, false, change).await
+        self.update(&target, preconditions, false, false, change)
+            .await
     }
 
     async fn update(
@@ -146,8 +167,7 @@ impl Inner {
                 fresh.configuration.last_update_status_reason_code = None;
                 let [id, revision, _] = ids;
                 let number = tables.take_version_number(&owned)?;
-                let record =
-                    publish::version(&owned, &fresh, number, id, revision.to_string());
+                let record = publish::version(&owned, &fresh, number, id, revision.to_string());
                 tables.put_version(&owned, number, &record, true)?;
                 Ok((record.configuration, Some(number)))
             })
@@ -168,8 +188,15 @@ fn begin(latest: &mut VersionRecord, before: VersionRecord) {
     let live = match before.before_update {
         Some(live) => Some(live),
         None if before.configuration.state == Some(State::Active) => {
-            let VersionRecord { configuration, deployment, .. } = before;
-            Some(Box::new(Live { configuration, deployment }))
+            let VersionRecord {
+                configuration,
+                deployment,
+                ..
+            } = before;
+            Some(Box::new(Live {
+                configuration,
+                deployment,
+            }))
         }
         None => None,
     };

@@ -40,7 +40,10 @@ struct Pipes {
 impl Log {
     /// An empty log for the stream of that name.
     pub(crate) fn new(stream: String) -> Self {
-        Self { stream, state: Mutex::default() }
+        Self {
+            stream,
+            state: Mutex::default(),
+        }
     }
 
     /// Reads from the pipes of `process` from now on; those of an earlier process are dropped.
@@ -117,7 +120,9 @@ const STDOUT: usize = 1;
 
 impl State {
     fn drain(&mut self, stream: &str) {
-        let Some(pipes) = self.pipes.clone() else { return };
+        let Some(pipes) = self.pipes.clone() else {
+            return;
+        };
         for which in 0..3 {
             if let Some(pipe) = pipes.get(which) {
                 self.read(stream, pipe, which);

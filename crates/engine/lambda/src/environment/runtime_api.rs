@@ -70,7 +70,11 @@ async fn handle(
 ) -> Result<Answer, Infallible> {
     let (head, body) = request.into_parts();
     let Some(path) = head.uri.path().strip_prefix(ROOT) else {
-        return Ok(refuse(StatusCode::NOT_FOUND, "UnknownPath", "404 page not found"));
+        return Ok(refuse(
+            StatusCode::NOT_FOUND,
+            "UnknownPath",
+            "404 page not found",
+        ));
     };
     let answer = match (&head.method, path) {
         (&Method::GET, "invocation/next") => match environment.next_event().await {
@@ -93,7 +97,9 @@ async fn invocation(
     headers: &HeaderMap,
     body: Incoming,
 ) -> Answer {
-    let parts = path.strip_prefix("invocation/").and_then(|rest| rest.split_once('/'));
+    let parts = path
+        .strip_prefix("invocation/")
+        .and_then(|rest| rest.split_once('/'));
     let Some((id, verb @ ("response" | "error"))) = parts else {
         return refuse(StatusCode::NOT_FOUND, "UnknownPath", "404 page not found");
     };
@@ -125,13 +131,16 @@ async fn whole(body: Incoming) -> Result<Bytes, Refusal> {
     }
 }
 
-async fn reported(
-    headers: &HeaderMap,
-    body: Incoming,
-    in_init: bool,
-) -> Result<Failure, Refusal> {
-    let error_type = headers.get(ERROR_TYPE).and_then(|v| v.to_str().ok()).map(str::to_owned);
-    Ok(Failure::Reported { error_type, payload: whole(body).await?, in_init })
+async fn reported(headers: &HeaderMap, body: Incoming, in_init: bool) -> Result<Failure, Refusal> {
+    let error_type = headers
+        .get(ERROR_TYPE)
+        .and_then(|v| v.to_str().ok())
+        .map(str::to_owned);
+    Ok(Failure::Reported {
+        error_type,
+        payload: whole(body).await?,
+        in_init,
+    })
 }
 
 fn event_answer(event: Event) -> Answer {
@@ -144,7 +153,10 @@ fn event_answer(event: Event) -> Answer {
         }
     };
     set("lambda-runtime-aws-request-id", &event.id.to_string());
-    set("lambda-runtime-deadline-ms", &event.deadline.as_millis().to_string());
+    set(
+        "lambda-runtime-deadline-ms",
+        &event.deadline.as_millis().to_string(),
+    );
     set("lambda-runtime-invoked-function-arn", &event.invoked_arn);
     if let Some(trace_id) = &event.trace_id {
         set("lambda-runtime-trace-id", trace_id);
@@ -157,16 +169,21 @@ fn event_answer(event: Event) -> Answer {
 
 fn settle(outcome: Result<(), Refusal>) -> Answer {
     match outcome {
-        Ok(()) => json(StatusCode::ACCEPTED, Bytes::from_static(b"{\"status\":\"OK\"}\n")),
+        Ok(()) => json(
+            StatusCode::ACCEPTED,
+            Bytes::from_static(b"{\"status\":\"OK\"}\n"),
+        ),
         Err(refusal) => refused(refusal),
     }
 }
 
 fn refused(refusal: Refusal) -> Answer {
     match refusal {
-        Refusal::UnknownRequest => {
-            refuse(StatusCode::BAD_REQUEST, "InvalidRequestID", "Invalid request ID")
-        }
+        Refusal::UnknownRequest => refuse(
+            StatusCode::BAD_REQUEST,
+            "InvalidRequestID",
+            "Invalid request ID",
+        ),
         Refusal::WrongState => refuse(
             StatusCode::FORBIDDEN,
             "InvalidStateTransition",
@@ -189,7 +206,11 @@ fn json(status: StatusCode, body: Bytes) -> Answer {
     let length = body.len();
     let mut answer = Response::new(Full::new(body));
     *answer.status_mut() = status;
-    answer.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    answer.headers_mut().insert(CONTENT_LENGTH, HeaderValue::from(length));
+    answer
+        .headers_mut()
+        .insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    answer
+        .headers_mut()
+        .insert(CONTENT_LENGTH, HeaderValue::from(length));
     answer
 }

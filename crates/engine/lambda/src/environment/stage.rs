@@ -31,11 +31,16 @@ pub(crate) enum Stage {
     Down,
     /// The process runs and has not asked for an event yet; `done` is gone once its init phase was
     /// reported to have failed.
-    Starting { done: Option<oneshot::Sender<InitOutcome>> },
+    Starting {
+        done: Option<oneshot::Sender<InitOutcome>>,
+    },
     /// The runtime waits for an event.
     Ready(oneshot::Sender<Event>),
     /// The runtime works on an event.
-    Running { id: RequestId, reply: oneshot::Sender<Answer> },
+    Running {
+        id: RequestId,
+        reply: oneshot::Sender<Answer>,
+    },
     /// The runtime has answered and not asked for the next event yet.
     Answered,
 }
@@ -130,6 +135,11 @@ impl Stage {
         running
     }
 
+    /// Whether the runtime has answered and is about to ask for the next event.
+    pub(crate) fn is_answered(&self) -> bool {
+        matches!(self, Self::Answered)
+    }
+
     /// Whether `id` is the invocation that the runtime works on.
     pub(crate) fn check(&self, id: RequestId) -> Result<(), Refusal> {
         match self {
@@ -149,7 +159,9 @@ impl Stage {
 
     /// The runtime reports that it could not initialise.
     pub(crate) fn init_error(&mut self, failure: Failure) -> Result<(), Refusal> {
-        let Self::Starting { done } = self else { return Err(Refusal::WrongState) };
+        let Self::Starting { done } = self else {
+            return Err(Refusal::WrongState);
+        };
         let done = done.take().ok_or(Refusal::WrongState)?;
         let _starter_gave_up = done.send(Err(failure));
         Ok(())
@@ -188,7 +200,11 @@ mod tests {
         Event::for_tests(id(seed))
     }
 
-    const EXIT: ExitStatus = ExitStatus { code: Some(1), signal: None, oom_killed: false };
+    const EXIT: ExitStatus = ExitStatus {
+        code: Some(1),
+        signal: None,
+        oom_killed: false,
+    };
 
     fn ready() -> (Stage, oneshot::Receiver<Event>) {
         let (done, _) = oneshot::channel();
@@ -204,7 +220,10 @@ mod tests {
         let (mut stage, mut waiting) = ready();
         let mut answer = stage.assign(event(1)).unwrap();
         assert_eq!(waiting.try_recv().unwrap().id, id(1));
-        assert_eq!(stage.respond(id(2), Bytes::new()), Err(Refusal::UnknownRequest));
+        assert_eq!(
+            stage.respond(id(2), Bytes::new()),
+            Err(Refusal::UnknownRequest)
+        );
         assert_eq!(stage.respond(id(1), Bytes::from_static(b"1")), Ok(()));
         assert_eq!(answer.try_recv().unwrap(), Ok(Bytes::from_static(b"1")));
         assert_eq!(stage.respond(id(1), Bytes::new()), Err(Refusal::WrongState));

@@ -28,7 +28,12 @@ pub(crate) struct Live {
 impl AliasRecord {
     /// The number of the version that it points to.
     pub(crate) fn version_number(&self) -> u64 {
-        match self.configuration.function_version.as_deref().map(Qualifier::parse) {
+        match self
+            .configuration
+            .function_version
+            .as_deref()
+            .map(Qualifier::parse)
+        {
             Some(Qualifier::Version(number)) => number,
             _ => LATEST,
         }

@@ -41,7 +41,11 @@ pub(crate) struct Registry {
 
 impl Registry {
     pub(crate) fn new(store: Store) -> Self {
-        Self { store, cache: RwLock::default(), generation: AtomicU64::new(0) }
+        Self {
+            store,
+            cache: RwLock::default(),
+            generation: AtomicU64::new(0),
+        }
     }
 
     /// Changes what is kept of `key`, in one transaction, and returns once it is durable.
@@ -50,7 +54,10 @@ impl Registry {
         T: Send + 'static,
         F: FnOnce(&Tables<'_>) -> Result<T, ApiError> + Send + 'static,
     {
-        let outcome = self.store.write(move |connection| work(&Tables(connection))).await;
+        let outcome = self
+            .store
+            .write(move |connection| work(&Tables(connection)))
+            .await;
         self.generation.fetch_add(1, Ordering::SeqCst);
         self.cache.write().remove(key);
         outcome
@@ -62,7 +69,9 @@ impl Registry {
         T: Send + 'static,
         F: FnOnce(&Tables<'_>) -> Result<T, ApiError> + Send + 'static,
     {
-        self.store.read(move |connection| work(&Tables(connection))).await
+        self.store
+            .read(move |connection| work(&Tables(connection)))
+            .await
     }
 
     /// One version, from memory where it was read before.
@@ -71,15 +80,26 @@ impl Registry {
         key: &FunctionKey,
         number: u64,
     ) -> Result<Option<Arc<CachedVersion>>, ApiError> {
-        if let Some(found) = self.cache.read().get(key).and_then(|c| c.versions.get(&number)) {
+        if let Some(found) = self
+            .cache
+            .read()
+            .get(key)
+            .and_then(|c| c.versions.get(&number))
+        {
             return Ok(Some(Arc::clone(found)));
         }
         let generation = self.generation.load(Ordering::SeqCst);
         let wanted = key.clone();
-        let Some(record) = self.read(move |tables| tables.version(&wanted, number)).await? else {
+        let Some(record) = self
+            .read(move |tables| tables.version(&wanted, number))
+            .await?
+        else {
             return Ok(None);
         };
-        let found = Arc::new(CachedVersion { record, deployment: RwLock::new(None) });
+        let found = Arc::new(CachedVersion {
+            record,
+            deployment: RwLock::new(None),
+        });
         self.keep(generation, key, |cached| {
             cached.versions.insert(number, Arc::clone(&found));
         });
@@ -92,12 +112,20 @@ impl Registry {
         key: &FunctionKey,
         alias: &str,
     ) -> Result<Option<Arc<AliasRecord>>, ApiError> {
-        if let Some(found) = self.cache.read().get(key).and_then(|c| c.aliases.get(alias)) {
+        if let Some(found) = self
+            .cache
+            .read()
+            .get(key)
+            .and_then(|c| c.aliases.get(alias))
+        {
             return Ok(Some(Arc::clone(found)));
         }
         let generation = self.generation.load(Ordering::SeqCst);
         let (wanted, name) = (key.clone(), alias.to_owned());
-        let Some(record) = self.read(move |tables| tables.alias(&wanted, &name)).await? else {
+        let Some(record) = self
+            .read(move |tables| tables.alias(&wanted, &name))
+            .await?
+        else {
             return Ok(None);
         };
         let found = Arc::new(record);

@@ -116,9 +116,10 @@ impl Tables<'_> {
                 "SELECT record FROM lambda_version
                  WHERE account = ?1 AND region = ?2 AND name = ?3 AND version = ?4",
             )?
-            .query_row(params![key.account, key.region, key.name, sql(number)], |row| {
-                row.get::<_, String>(0)
-            })
+            .query_row(
+                params![key.account, key.region, key.name, sql(number)],
+                |row| row.get::<_, String>(0),
+            )
             .optional()?
             .map(|text| Ok(serde_json::from_str(&text)?))
             .transpose()
@@ -132,7 +133,11 @@ impl Tables<'_> {
         record: &VersionRecord,
         unsettled: bool,
     ) -> Outcome<()> {
-        let code = record.configuration.code_sha256.as_deref().unwrap_or_default();
+        let code = record
+            .configuration
+            .code_sha256
+            .as_deref()
+            .unwrap_or_default();
         self.0
             .prepare_cached(
                 "INSERT OR REPLACE INTO lambda_version
@@ -200,11 +205,12 @@ impl Tables<'_> {
             params![key.account, key.region, key.name, sql(from), rows(limit)],
             |row| Ok((row.get::<_, i64>(0)?, row.get::<_, String>(1)?)),
         )?;
-        found.map(|row| {
-            let (number, text) = row?;
-            Ok((number.unsigned_abs(), serde_json::from_str(&text)?))
-        })
-        .collect()
+        found
+            .map(|row| {
+                let (number, text) = row?;
+                Ok((number.unsigned_abs(), serde_json::from_str(&text)?))
+            })
+            .collect()
     }
 
     /// Up to `limit` functions (their `$LATEST`) of an account and region, from name `from` on.
@@ -225,11 +231,12 @@ impl Tables<'_> {
         let found = statement.query_map(params![account, region, from, rows(limit)], |row| {
             Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?))
         })?;
-        found.map(|row| {
-            let (name, text) = row?;
-            Ok((name, serde_json::from_str(&text)?))
-        })
-        .collect()
+        found
+            .map(|row| {
+                let (name, text) = row?;
+                Ok((name, serde_json::from_str(&text)?))
+            })
+            .collect()
     }
 
     /// Versions that were being created or updated when they were written.
@@ -238,7 +245,11 @@ impl Tables<'_> {
             "SELECT account, region, name, version FROM lambda_version WHERE unsettled",
         )?;
         let found = statement.query_map([], |row| {
-            let key = FunctionKey { account: row.get(0)?, region: row.get(1)?, name: row.get(2)? };
+            let key = FunctionKey {
+                account: row.get(0)?,
+                region: row.get(1)?,
+                name: row.get(2)?,
+            };
             Ok((key, row.get::<_, i64>(3)?.unsigned_abs()))
         })?;
         found.map(|row| Ok(row?)).collect()
@@ -332,10 +343,10 @@ impl Tables<'_> {
              WHERE account = ?1 AND region = ?2 AND name = ?3 AND alias >= ?4
              ORDER BY alias LIMIT ?5",
         )?;
-        let found = statement
-            .query_map(params![key.account, key.region, key.name, from, rows(limit)], |row| {
-                row.get::<_, String>(0)
-            })?;
+        let found = statement.query_map(
+            params![key.account, key.region, key.name, from, rows(limit)],
+            |row| row.get::<_, String>(0),
+        )?;
         found.map(|row| Ok(serde_json::from_str(&row?)?)).collect()
     }
 }

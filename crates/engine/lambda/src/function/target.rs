@@ -32,7 +32,10 @@ impl Target {
                 caller.region
             )));
         }
-        if named.account.is_some_and(|account| *account != *caller.account) {
+        if named
+            .account
+            .is_some_and(|account| *account != *caller.account)
+        {
             return Err(ServiceError::access_denied(None));
         }
         let qualifier = match (named.qualifier, qualifier) {
@@ -44,12 +47,17 @@ impl Target {
             }
             (derived, given) => given.or(derived),
         };
-        Ok(Self { key: FunctionKey::of(caller, &named.name), qualifier })
+        Ok(Self {
+            key: FunctionKey::of(caller, &named.name),
+            qualifier,
+        })
     }
 
     /// What the qualifier means; without one, `$LATEST`.
     pub(crate) fn meaning(&self) -> Qualifier {
-        self.qualifier.as_deref().map_or(Qualifier::Latest, Qualifier::parse)
+        self.qualifier
+            .as_deref()
+            .map_or(Qualifier::Latest, Qualifier::parse)
     }
 
     /// The ARN as the caller named the function.

@@ -74,8 +74,13 @@ impl Failure {
             ),
             other => format!("RequestId: {id} Error: {other}"),
         };
-        let document = Document { error_type: self.error_type(), error_message: &message };
-        serde_json::to_vec(&document).map(Bytes::from).unwrap_or_default()
+        let document = Document {
+            error_type: self.error_type(),
+            error_message: &message,
+        };
+        serde_json::to_vec(&document)
+            .map(Bytes::from)
+            .unwrap_or_default()
     }
 
     /// How the REPORT line ends: empty where AWS adds nothing.
@@ -91,7 +96,10 @@ impl Failure {
 
     /// Whether the environment must be initialised anew before its next invocation.
     pub(crate) fn resets_environment(&self) -> bool {
-        !matches!(self, Self::Reported { in_init: false, .. } | Self::ResponseTooLarge)
+        !matches!(
+            self,
+            Self::Reported { in_init: false, .. } | Self::ResponseTooLarge
+        )
     }
 }
 
@@ -100,7 +108,11 @@ impl fmt::Display for Failure {
         match self {
             Self::Reported { .. } => f.write_str(self.error_type()),
             Self::TimedOut { timeout } => {
-                write!(f, "Task timed out after {:.2} seconds", timeout.as_secs_f64())
+                write!(
+                    f,
+                    "Task timed out after {:.2} seconds",
+                    timeout.as_secs_f64()
+                )
             }
             Self::Exited(status) => f.write_str(&exit_reason(status)),
             Self::ResponseTooLarge => f.write_str("Response payload size exceeded"),
@@ -113,7 +125,9 @@ fn exit_reason(status: &ExitStatus) -> String {
     match (status.code, status.signal) {
         (Some(0), _) => "Runtime exited without providing a reason".to_owned(),
         (Some(code), _) => format!("Runtime exited with error: exit status {code}"),
-        (None, Some(signal)) => format!("Runtime exited with error: signal: {}", signal_name(signal)),
+        (None, Some(signal)) => {
+            format!("Runtime exited with error: signal: {}", signal_name(signal))
+        }
         (None, None) => "Runtime exited with error: unknown".to_owned(),
     }
 }
@@ -152,26 +166,47 @@ mod tests {
     }
 
     fn exited(code: Option<i32>, signal: Option<i32>, oom_killed: bool) -> Failure {
-        Failure::Exited(ExitStatus { code, signal, oom_killed })
+        Failure::Exited(ExitStatus {
+            code,
+            signal,
+            oom_killed,
+        })
     }
 
     #[test]
     fn timeouts_read_as_awss() {
-        let (kind, text) = message(&Failure::TimedOut { timeout: Duration::from_secs(1) });
+        let (kind, text) = message(&Failure::TimedOut {
+            timeout: Duration::from_secs(1),
+        });
         assert_eq!(kind, "Sandbox.Timedout");
-        assert_eq!(text, format!("RequestId: {} Error: Task timed out after 1.00 seconds", id()));
+        assert_eq!(
+            text,
+            format!(
+                "RequestId: {} Error: Task timed out after 1.00 seconds",
+                id()
+            )
+        );
     }
 
     #[test]
     fn exits_read_as_awss() {
         let (kind, text) = message(&exited(Some(0), None, false));
         assert_eq!(kind, "Runtime.ExitError");
-        assert!(text.ends_with("Error: Runtime exited without providing a reason"), "{text}");
+        assert!(
+            text.ends_with("Error: Runtime exited without providing a reason"),
+            "{text}"
+        );
         let (_, text) = message(&exited(Some(127), None, false));
-        assert!(text.ends_with("Runtime exited with error: exit status 127"), "{text}");
+        assert!(
+            text.ends_with("Runtime exited with error: exit status 127"),
+            "{text}"
+        );
         let (kind, text) = message(&exited(None, Some(9), true));
         assert_eq!(kind, "Runtime.OutOfMemory");
-        assert!(text.ends_with("Runtime exited with error: signal: killed"), "{text}");
+        assert!(
+            text.ends_with("Runtime exited with error: signal: killed"),
+            "{text}"
+        );
     }
 
     #[test]

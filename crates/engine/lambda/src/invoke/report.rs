@@ -27,7 +27,9 @@ pub(crate) struct Figures {
 impl Figures {
     /// Milliseconds to pay for, rounded up.
     pub(crate) fn billed_ms(&self) -> u128 {
-        (self.duration + self.init.unwrap_or_default()).as_micros().div_ceil(1_000)
+        (self.duration + self.init.unwrap_or_default())
+            .as_micros()
+            .div_ceil(1_000)
     }
 }
 
@@ -49,9 +51,10 @@ pub(crate) fn end(id: RequestId) -> String {
 pub(crate) fn lost(id: RequestId, failure: &Failure, now: Timestamp) -> Option<String> {
     match failure {
         Failure::TimedOut { .. } => Some(format!("{} {id} {failure}\n\n", now.iso_millis_z())),
-        Failure::Exited(_) | Failure::NotStarted { .. } => {
-            Some(format!("RequestId: {id} Error: {failure}\n{}\n", failure.error_type()))
-        }
+        Failure::Exited(_) | Failure::NotStarted { .. } => Some(format!(
+            "RequestId: {id} Error: {failure}\n{}\n",
+            failure.error_type()
+        )),
         Failure::Reported { .. } | Failure::ResponseTooLarge => None,
     }
 }
@@ -64,7 +67,10 @@ pub(crate) fn report(id: RequestId, figures: &Figures, failure: Option<&Failure>
         millis(figures.duration),
         figures.billed_ms(),
         figures.memory_mb,
-        figures.peak_bytes.div_ceil(1 << 20).min(u64::from(figures.memory_mb)),
+        figures
+            .peak_bytes
+            .div_ceil(1 << 20)
+            .min(u64::from(figures.memory_mb)),
     );
     if let Some(init) = figures.init {
         let _infallible = write!(line, "Init Duration: {:.2} ms\t", millis(init));
@@ -87,7 +93,10 @@ pub(crate) fn init_report(duration: Duration, phase: &str, failure: &Failure) ->
         Failure::TimedOut { .. } => "Status: timeout".to_owned(),
         other => format!("Status: error\tError Type: {}", other.error_type()),
     };
-    format!("INIT_REPORT Init Duration: {:.2} ms\tPhase: {phase}\t{status}\n", millis(duration))
+    format!(
+        "INIT_REPORT Init Duration: {:.2} ms\tPhase: {phase}\t{status}\n",
+        millis(duration)
+    )
 }
 
 #[cfg(test)]
@@ -119,7 +128,10 @@ mod tests {
     #[test]
     fn a_cold_report_bills_the_init() {
         let id = RequestId::draw(&SeededEntropy::new(1));
-        let cold = Figures { init: Some(Duration::from_micros(90_120)), ..figures() };
+        let cold = Figures {
+            init: Some(Duration::from_micros(90_120)),
+            ..figures()
+        };
         let line = report(id, &cold, None);
         assert!(line.contains("\tBilled Duration: 92 ms\t"), "{line}");
         assert!(line.ends_with("\tInit Duration: 90.12 ms\t\n"), "{line}");
@@ -128,7 +140,9 @@ mod tests {
     #[test]
     fn a_timeout_says_so() {
         let id = RequestId::draw(&SeededEntropy::new(1));
-        let failure = Failure::TimedOut { timeout: Duration::from_secs(1) };
+        let failure = Failure::TimedOut {
+            timeout: Duration::from_secs(1),
+        };
         let line = report(id, &figures(), Some(&failure));
         assert!(line.ends_with("\tStatus: timeout\n"), "{line}");
     }

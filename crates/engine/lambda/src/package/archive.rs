@@ -41,8 +41,10 @@ pub(crate) enum ArchiveError {
     },
 }
 
-fn unreadable(reason: impl ToString) -> ArchiveError {
-    ArchiveError::Unreadable { reason: reason.to_string() }
+fn unreadable(reason: impl std::fmt::Display) -> ArchiveError {
+    ArchiveError::Unreadable {
+        reason: reason.to_string(),
+    }
 }
 
 impl From<ZipError> for ArchiveError {
@@ -75,7 +77,10 @@ fn open<R: Read + Seek>(source: R) -> Result<ZipArchive<R>, ArchiveError> {
         return Err(unreadable("the archive is empty"));
     }
     if archive.len() > ENTRY_LIMIT {
-        return Err(unreadable(format!("{} entries; at most {ENTRY_LIMIT}", archive.len())));
+        return Err(unreadable(format!(
+            "{} entries; at most {ENTRY_LIMIT}",
+            archive.len()
+        )));
     }
     Ok(archive)
 }
@@ -114,7 +119,10 @@ pub(crate) fn unpack<R: Read + Seek>(source: R, folder: &Path) -> Result<(), Arc
         }
         if entry.is_symlink() {
             let mut target = String::new();
-            (&mut entry).take(LINK_LIMIT).read_to_string(&mut target).map_err(unreadable)?;
+            (&mut entry)
+                .take(LINK_LIMIT)
+                .read_to_string(&mut target)
+                .map_err(unreadable)?;
             links.push((name, PathBuf::from(target)));
             continue;
         }
@@ -122,12 +130,18 @@ pub(crate) fn unpack<R: Read + Seek>(source: R, folder: &Path) -> Result<(), Arc
         let mut file = create(&path, mode).map_err(disk(&path))?;
         let copied = io::copy(&mut (&mut entry).take(left + 1), &mut file);
         let written = copied.map_err(|error| match error.kind() {
-            io::ErrorKind::InvalidData | io::ErrorKind::InvalidInput | io::ErrorKind::UnexpectedEof => {
-                unreadable(error)
-            }
-            _ => ArchiveError::Disk { path: path.clone(), source: error },
+            io::ErrorKind::InvalidData
+            | io::ErrorKind::InvalidInput
+            | io::ErrorKind::UnexpectedEof => unreadable(error),
+            _ => ArchiveError::Disk {
+                path: path.clone(),
+                source: error,
+            },
         })?;
-        left = left.checked_sub(written).filter(|left| *left > 0).ok_or(ArchiveError::TooLarge)?;
+        left = left
+            .checked_sub(written)
+            .filter(|left| *left > 0)
+            .ok_or(ArchiveError::TooLarge)?;
     }
     // Links come last, so that no entry is ever written through one.
     for (name, target) in links {
@@ -139,17 +153,28 @@ pub(crate) fn unpack<R: Read + Seek>(source: R, folder: &Path) -> Result<(), Arc
 #[cfg(unix)]
 fn create(path: &Path, mode: u32) -> io::Result<File> {
     use std::os::unix::fs::OpenOptionsExt;
-    OpenOptions::new().write(true).create(true).truncate(true).mode(mode | 0o400).open(path)
+    OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .mode(mode | 0o400)
+        .open(path)
 }
 
 #[cfg(not(unix))]
 fn create(path: &Path, _mode: u32) -> io::Result<File> {
-    OpenOptions::new().write(true).create(true).truncate(true).open(path)
+    OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .open(path)
 }
 
 /// Makes a link, if what it points to lies inside the archive.
 fn link(folder: &Path, name: &Path, target: &Path) -> Result<(), ArchiveError> {
-    let mut depth = name.parent().map_or(0, |parent| parent.components().count());
+    let mut depth = name
+        .parent()
+        .map_or(0, |parent| parent.components().count());
     for component in target.components() {
         match component {
             Component::Normal(_) => depth += 1,
@@ -165,8 +190,10 @@ fn link(folder: &Path, name: &Path, target: &Path) -> Result<(), ArchiveError> {
     }
     let path = folder.join(name);
     #[cfg(unix)]
-    std::os::unix::fs::symlink(target, &path)
-        .map_err(|source| ArchiveError::Disk { path: path.clone(), source })?;
+    std::os::unix::fs::symlink(target, &path).map_err(|source| ArchiveError::Disk {
+        path: path.clone(),
+        source,
+    })?;
     Ok(())
 }
 
@@ -203,7 +230,10 @@ mod tests {
         #[cfg(unix)]
         {
             use std::os::unix::fs::PermissionsExt;
-            assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o111, 0o111);
+            assert_eq!(
+                fs::metadata(&file).unwrap().permissions().mode() & 0o111,
+                0o111
+            );
         }
     }
 
@@ -213,7 +243,10 @@ mod tests {
             let bytes = zipped(|zip| {
                 zip.start_file(name, SimpleFileOptions::default()).unwrap();
             });
-            assert!(matches!(check(&bytes), Err(ArchiveError::Unreadable { .. })), "{name}");
+            assert!(
+                matches!(check(&bytes), Err(ArchiveError::Unreadable { .. })),
+                "{name}"
+            );
         }
     }
 
@@ -221,14 +254,19 @@ mod tests {
     fn refuses_links_that_lead_out_and_keeps_those_that_do_not() {
         let linked = |target: &str| {
             zipped(|zip| {
-                zip.start_file("pkg/file", SimpleFileOptions::default()).unwrap();
-                zip.add_symlink("pkg/link", target, SimpleFileOptions::default()).unwrap();
+                zip.start_file("pkg/file", SimpleFileOptions::default())
+                    .unwrap();
+                zip.add_symlink("pkg/link", target, SimpleFileOptions::default())
+                    .unwrap();
             })
         };
         for target in ["/etc/shadow", "../../etc/shadow"] {
             let folder = tempfile::tempdir().unwrap();
             let outcome = unpack(Cursor::new(linked(target)), folder.path());
-            assert!(matches!(outcome, Err(ArchiveError::Unreadable { .. })), "{target}");
+            assert!(
+                matches!(outcome, Err(ArchiveError::Unreadable { .. })),
+                "{target}"
+            );
         }
         let folder = tempfile::tempdir().unwrap();
         unpack(Cursor::new(linked("../pkg/file")), folder.path()).unwrap();
@@ -241,8 +279,10 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let bytes = zipped(|zip| {
             let target = outside.path().to_str().unwrap();
-            zip.add_symlink("d", target, SimpleFileOptions::default()).unwrap();
-            zip.start_file("d/evil", SimpleFileOptions::default()).unwrap();
+            zip.add_symlink("d", target, SimpleFileOptions::default())
+                .unwrap();
+            zip.start_file("d/evil", SimpleFileOptions::default())
+                .unwrap();
         });
         assert!(unpack(Cursor::new(bytes), folder.path()).is_err());
         assert!(!outside.path().join("evil").exists());
@@ -253,7 +293,8 @@ mod tests {
         let bytes = zipped(|zip| {
             let zeros = vec![0; 1 << 20];
             for n in 0..=(UNZIPPED_LIMIT >> 20) {
-                zip.start_file(format!("{n}"), SimpleFileOptions::default()).unwrap();
+                zip.start_file(format!("{n}"), SimpleFileOptions::default())
+                    .unwrap();
                 zip.write_all(&zeros).unwrap();
             }
         });

@@ -45,7 +45,10 @@ impl CodeStore {
         folder: PathBuf,
         entropy: SharedEntropy,
     ) -> Result<Self, CodeError> {
-        let io = |source| CodeError::Io { path: folder.clone(), source };
+        let io = |source| CodeError::Io {
+            path: folder.clone(),
+            source,
+        };
         fs::create_dir_all(&folder).map_err(io)?;
         // Drafts that a crash left behind.
         for entry in fs::read_dir(&folder).map_err(io)? {
@@ -54,7 +57,11 @@ impl CodeStore {
                 fs::remove_dir_all(&path).map_err(io)?;
             }
         }
-        Ok(Self { blobs, folder: folder.into(), entropy })
+        Ok(Self {
+            blobs,
+            folder: folder.into(),
+            entropy,
+        })
     }
 
     /// Checks a package and keeps it.
@@ -78,8 +85,13 @@ impl CodeStore {
     }
 
     fn unpack(&self, code: &Digest, folder: &Path) -> Result<(), CodeError> {
-        let draft = self.folder.join(format!("{code}-{:x}.new", self.entropy.bits()));
-        let io = |source| CodeError::Io { path: draft.clone(), source };
+        let draft = self
+            .folder
+            .join(format!("{code}-{:x}.new", self.entropy.bits()));
+        let io = |source| CodeError::Io {
+            path: draft.clone(),
+            source,
+        };
         fs::create_dir(&draft).map_err(io)?;
         let unpacked = archive::unpack(self.blobs.open_blob(code)?, &draft);
         if let Err(error) = unpacked {
@@ -90,7 +102,10 @@ impl CodeStore {
             Ok(()) => Ok(()),
             // Somebody else unpacked the same content meanwhile.
             Err(_) if folder.is_dir() => fs::remove_dir_all(&draft).map_err(io),
-            Err(source) => Err(CodeError::Io { path: folder.to_owned(), source }),
+            Err(source) => Err(CodeError::Io {
+                path: folder.to_owned(),
+                source,
+            }),
         }
     }
 
@@ -107,9 +122,10 @@ impl CodeStore {
             this.blobs.remove(&code)?;
             let folder = this.path(&code);
             match fs::remove_dir_all(&folder) {
-                Err(source) if source.kind() != io::ErrorKind::NotFound => {
-                    Err(CodeError::Io { path: folder, source })
-                }
+                Err(source) if source.kind() != io::ErrorKind::NotFound => Err(CodeError::Io {
+                    path: folder,
+                    source,
+                }),
                 _ => Ok(()),
             }
         })
@@ -124,7 +140,12 @@ impl CodeStore {
 async fn off_thread<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, CodeError> + Send + 'static,
 ) -> Result<T, CodeError> {
-    tokio::task::spawn_blocking(work).await.unwrap_or_else(|error| {
-        Err(CodeError::Io { path: PathBuf::new(), source: io::Error::other(error) })
-    })
+    tokio::task::spawn_blocking(work)
+        .await
+        .unwrap_or_else(|error| {
+            Err(CodeError::Io {
+                path: PathBuf::new(),
+                source: io::Error::other(error),
+            })
+        })
 }

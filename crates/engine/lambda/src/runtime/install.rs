@@ -28,7 +28,9 @@ const LAYOUT: u32 = 1;
 #[derive(Debug, thiserror::Error)]
 pub enum RuntimeError {
     /// This engine does not run it.
-    #[error("the runtime {0} is not run by this engine; `lambdalab runtime list` prints those that are")]
+    #[error(
+        "the runtime {0} is not run by this engine; `lambdalab runtime list` prints those that are"
+    )]
     NotServed(String),
     /// The host has no interpreter for it, or only another version and the caller is strict.
     #[error("this host has no interpreter for {runtime}{nearest}")]
@@ -99,7 +101,11 @@ impl Runtimes {
     /// The runtimes in `folder`. With `strict`, an interpreter of another version is no substitute.
     #[must_use]
     pub fn new(folder: PathBuf, strict: bool) -> Self {
-        Self { folder, strict, installing: Arc::default() }
+        Self {
+            folder,
+            strict,
+            installing: Arc::default(),
+        }
     }
 
     /// The runtime as it is installed now, if it is.
@@ -109,7 +115,10 @@ impl Runtimes {
         let text = fs::read(folder.join("runtime.json")).ok()?;
         let installed: Installed = serde_json::from_slice(&text).ok()?;
         let usable = installed.layout == LAYOUT && installed.interpreter.is_file();
-        usable.then_some(Installed { folder, ..installed })
+        usable.then_some(Installed {
+            folder,
+            ..installed
+        })
     }
 
     /// Makes `runtime` ready, installing its client on first need. Custom runtimes need nothing.
@@ -117,7 +126,9 @@ impl Runtimes {
     /// # Errors
     /// There is no interpreter for it, or its client cannot be installed.
     pub async fn ensure(&self, runtime: Runtime) -> Result<Option<Installed>, RuntimeError> {
-        let Runtime::Python { minor } = runtime else { return Ok(None) };
+        let Runtime::Python { minor } = runtime else {
+            return Ok(None);
+        };
         if let Some(installed) = self.installed(runtime) {
             return Ok(Some(installed));
         }
@@ -154,7 +165,10 @@ impl Runtimes {
                 runtime,
                 nearest: format!(" (the nearest is python3.{nearest})"),
             }),
-            None => Err(RuntimeError::NoInterpreter { runtime, nearest: String::new() }),
+            None => Err(RuntimeError::NoInterpreter {
+                runtime,
+                nearest: String::new(),
+            }),
         }
     }
 
@@ -165,7 +179,9 @@ impl Runtimes {
         interpreter: PathBuf,
     ) -> Result<Installed, RuntimeError> {
         let folder = self.folder.join(runtime.to_string());
-        let draft = self.folder.join(format!("{runtime}.new-{}", std::process::id()));
+        let draft = self
+            .folder
+            .join(format!("{runtime}.new-{}", std::process::id()));
         let io = |path: &Path| {
             let path = path.to_owned();
             move |source| RuntimeError::Io { path, source }
@@ -179,14 +195,22 @@ impl Runtimes {
                 return Err(error);
             }
         };
-        let installed =
-            Installed { layout: LAYOUT, interpreter, minor, packages, folder: folder.clone() };
+        let installed = Installed {
+            layout: LAYOUT,
+            interpreter,
+            minor,
+            packages,
+            folder: folder.clone(),
+        };
         let write = |name: &str, content: &[u8]| {
             let path = draft.join(name);
             fs::write(&path, content).map_err(io(&path))
         };
         write("bootstrap.py", BOOTSTRAP.as_bytes())?;
-        write("runtime.json", &serde_json::to_vec_pretty(&installed).unwrap_or_default())?;
+        write(
+            "runtime.json",
+            &serde_json::to_vec_pretty(&installed).unwrap_or_default(),
+        )?;
         remove(&folder).map_err(io(&folder))?;
         match fs::rename(&draft, &folder) {
             Ok(()) => Ok(installed),
@@ -196,7 +220,10 @@ impl Runtimes {
                     remove(&draft).map_err(io(&draft))?;
                     Ok(theirs)
                 }
-                None => Err(RuntimeError::Io { path: folder, source }),
+                None => Err(RuntimeError::Io {
+                    path: folder,
+                    source,
+                }),
             },
         }
     }
@@ -216,7 +243,11 @@ async fn pip(
     interpreter: &Path,
     site: &Path,
 ) -> Result<Vec<String>, RuntimeError> {
-    let own = run(runtime, Command::new(interpreter).args(["-m", "pip", "--version"])).await;
+    let own = run(
+        runtime,
+        Command::new(interpreter).args(["-m", "pip", "--version"]),
+    )
+    .await;
     let mut command = if own.is_ok() {
         let mut command = Command::new(interpreter);
         command.args(["-m", "pip", "install"]);
@@ -224,21 +255,43 @@ async fn pip(
     } else {
         // An interpreter without pip of its own: any other one's can fetch wheels for it.
         let mut command = Command::new("python3");
-        command.args(["-m", "pip", "install", "--only-binary=:all:", "--implementation=cp"]);
+        command.args([
+            "-m",
+            "pip",
+            "install",
+            "--only-binary=:all:",
+            "--implementation=cp",
+        ]);
         command.arg(format!("--python-version=3.{minor}"));
         command
     };
     command.args(["--quiet", "--no-input", "--disable-pip-version-check"]);
-    command.args(["--no-warn-script-location", "--root-user-action=ignore", "--target"]);
-    command.arg(site).args(PACKAGES).env_remove("PYTHONDONTWRITEBYTECODE");
+    command.args([
+        "--no-warn-script-location",
+        "--root-user-action=ignore",
+        "--target",
+    ]);
+    command
+        .arg(site)
+        .args(PACKAGES)
+        .env_remove("PYTHONDONTWRITEBYTECODE");
     run(runtime, &mut command).await?;
     let mut compile = Command::new(interpreter);
-    compile.args(["-m", "compileall", "-q"]).arg(site).env_remove("PYTHONDONTWRITEBYTECODE");
+    compile
+        .args(["-m", "compileall", "-q"])
+        .arg(site)
+        .env_remove("PYTHONDONTWRITEBYTECODE");
     run(runtime, &mut compile).await?;
     let mut packages: Vec<String> = fs::read_dir(site)
-        .map_err(|source| RuntimeError::Io { path: site.to_owned(), source })?
+        .map_err(|source| RuntimeError::Io {
+            path: site.to_owned(),
+            source,
+        })?
         .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
-        .filter_map(|name| name.strip_suffix(".dist-info").map(|name| name.replacen('-', " ", 1)))
+        .filter_map(|name| {
+            name.strip_suffix(".dist-info")
+                .map(|name| name.replacen('-', " ", 1))
+        })
         .collect();
     packages.sort();
     Ok(packages)
@@ -254,6 +307,13 @@ async fn run(runtime: Runtime, command: &mut Command) -> Result<(), RuntimeError
         return Ok(());
     }
     let words = String::from_utf8_lossy(&output.stderr);
-    let last: Vec<&str> = words.lines().rev().filter(|line| !line.trim().is_empty()).take(3).collect();
-    Err(failed(last.into_iter().rev().collect::<Vec<_>>().join("; ")))
+    let last: Vec<&str> = words
+        .lines()
+        .rev()
+        .filter(|line| !line.trim().is_empty())
+        .take(3)
+        .collect();
+    Err(failed(
+        last.into_iter().rev().collect::<Vec<_>>().join("; "),
+    ))
 }

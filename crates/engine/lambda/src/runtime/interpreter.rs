@@ -89,7 +89,11 @@ fn pyenv(name: &str, minor: u8) -> Vec<PathBuf> {
 }
 
 async fn probe(candidate: &Path) -> Option<(u8, PathBuf)> {
-    let output = Command::new(candidate).args(["-I", "-c", PROBE]).output().await.ok()?;
+    let output = Command::new(candidate)
+        .args(["-I", "-c", PROBE])
+        .output()
+        .await
+        .ok()?;
     if !output.status.success() {
         return None;
     }

@@ -62,7 +62,11 @@ impl Identity {
 }
 
 /// The place that an environment of `deployment` needs.
-pub(crate) fn place(id: EnvironmentId, deployment: &Deployment, identity: &Identity) -> EnvironmentSpec {
+pub(crate) fn place(
+    id: EnvironmentId,
+    deployment: &Deployment,
+    identity: &Identity,
+) -> EnvironmentSpec {
     EnvironmentSpec {
         id,
         limits: Limits {
@@ -169,8 +173,10 @@ fn variables(
         ("AWS_DEFAULT_REGION", region),
     ]);
     // What a function may set for itself, in place of the above.
-    let mut all: std::collections::BTreeMap<String, String> =
-        own.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
+    let mut all: std::collections::BTreeMap<String, String> = own
+        .into_iter()
+        .map(|(name, value)| (name.to_owned(), value))
+        .collect();
     all.extend(deployment.variables.clone());
     // What it may not.
     let reserved = [
@@ -179,7 +185,10 @@ fn variables(
         ("AWS_LAMBDA_RUNTIME_API", runtime_api.to_owned()),
         ("AWS_LAMBDA_FUNCTION_NAME", deployment.key.name.to_string()),
         ("AWS_LAMBDA_FUNCTION_VERSION", deployment.version.clone()),
-        ("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", deployment.memory_mb.to_string()),
+        (
+            "AWS_LAMBDA_FUNCTION_MEMORY_SIZE",
+            deployment.memory_mb.to_string(),
+        ),
         ("AWS_LAMBDA_INITIALIZATION_TYPE", "on-demand".to_owned()),
         ("AWS_LAMBDA_LOG_GROUP_NAME", deployment.log_group.clone()),
         ("AWS_LAMBDA_LOG_STREAM_NAME", identity.log_stream.clone()),
@@ -205,7 +214,10 @@ pub(crate) fn not_started(program: &Path, error: &SandboxError) -> Failure {
         }
         other => other.to_string(),
     };
-    Failure::NotStarted { error_type: "Runtime.InvalidEntrypoint", reason }
+    Failure::NotStarted {
+        error_type: "Runtime.InvalidEntrypoint",
+        reason,
+    }
 }
 
 /// The words of Go's `syscall.Errno`, which AWS's messages carry.

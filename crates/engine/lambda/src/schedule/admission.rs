@@ -52,7 +52,10 @@ impl Admission {
     /// served in order.
     pub(crate) async fn memory(&self, mb: u32) -> Option<OwnedSemaphorePermit> {
         let _hungry = Hungry::new(&self.hungry);
-        Arc::clone(&self.memory).acquire_many_owned(mb.min(self.budget_mb)).await.ok()
+        Arc::clone(&self.memory)
+            .acquire_many_owned(mb.min(self.budget_mb))
+            .await
+            .ok()
     }
 
     /// Whether anybody waits for memory.
@@ -62,7 +65,9 @@ impl Admission {
 
     /// Takes memory only if it is free now.
     pub(crate) fn try_memory(&self, mb: u32) -> Option<OwnedSemaphorePermit> {
-        Arc::clone(&self.memory).try_acquire_many_owned(mb.min(self.budget_mb)).ok()
+        Arc::clone(&self.memory)
+            .try_acquire_many_owned(mb.min(self.budget_mb))
+            .ok()
     }
 
     /// Counts an invocation of a function of `memory_mb` as running until the guard is dropped.
@@ -70,13 +75,18 @@ impl Admission {
         let quota = i64::from(memory_mb) * 1_000 / i64::from(MB_PER_VCPU);
         let load = self.load.fetch_add(quota, Ordering::SeqCst) + quota;
         self.note(load, now);
-        Running { admission: Arc::clone(self), quota, since: now }
+        Running {
+            admission: Arc::clone(self),
+            quota,
+            since: now,
+        }
     }
 
     fn note(&self, load: i64, now: Duration) {
         if load > i64::from(self.cores) * 1_000 {
             let now = u64::try_from(now.as_micros()).unwrap_or(u64::MAX);
-            self.strained_at.fetch_max(now.saturating_add(1), Ordering::SeqCst);
+            self.strained_at
+                .fetch_max(now.saturating_add(1), Ordering::SeqCst);
         }
     }
 
@@ -142,7 +152,10 @@ mod tests {
         assert!(early.oversubscribed() && second.oversubscribed() && third.oversubscribed());
         drop((second, third));
         let late = admission.running(MB_PER_VCPU, at(40));
-        assert!(!late.oversubscribed(), "what starts afterwards is not marked");
+        assert!(
+            !late.oversubscribed(),
+            "what starts afterwards is not marked"
+        );
     }
 
     #[tokio::test]

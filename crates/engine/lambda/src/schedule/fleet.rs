@@ -71,7 +71,9 @@ impl Fleet {
         &self,
         pool: &Arc<Pool>,
     ) -> Result<Option<Arc<Environment>>, NoEnvironment> {
-        let Some((memory, _init)) = self.admit(pool).await? else { return Ok(None) };
+        let Some((memory, _init)) = self.admit(pool).await? else {
+            return Ok(None);
+        };
         let id = EnvironmentId::draw(&*self.entropy);
         let deployment = Arc::clone(&pool.deployment);
         let identity = launch::Identity::new(
@@ -120,7 +122,10 @@ impl Fleet {
         }
         drop(init);
         self.make_room(reservation).await;
-        let memory = admission.memory(reservation).await.ok_or(NoEnvironment::Closed)?;
+        let memory = admission
+            .memory(reservation)
+            .await
+            .ok_or(NoEnvironment::Closed)?;
         let init = admission.init().await.ok_or(NoEnvironment::Closed)?;
         Ok(pool.wanted().then_some((memory, init)))
     }
@@ -164,12 +169,16 @@ impl Fleet {
                 self.end(environment).await;
             }
         }
-        self.pools.write().retain(|_, pool| !pool.is_empty() || Arc::strong_count(pool) > 1);
+        self.pools
+            .write()
+            .retain(|_, pool| !pool.is_empty() || Arc::strong_count(pool) > 1);
     }
 
     /// The deployment is no longer served: its environments end as they get idle.
     pub(crate) fn retire(self: &Arc<Self>, deployment: RequestId) {
-        let Some(pool) = self.pools.write().remove(&deployment) else { return };
+        let Some(pool) = self.pools.write().remove(&deployment) else {
+            return;
+        };
         let idle = pool.close();
         let fleet = Arc::clone(self);
         tokio::spawn(async move {

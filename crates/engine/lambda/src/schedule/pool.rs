@@ -6,8 +6,9 @@
 //! line.
 
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Weak};
+use std::time::Duration;
 
 use parking_lot::Mutex;
 use tokio::sync::oneshot;
@@ -18,6 +19,10 @@ use crate::environment::Environment;
 
 /// How many invocations of one deployment may wait for an environment.
 pub(crate) const QUEUE_LIMIT: usize = 10_000;
+
+/// How long a runtime that has answered may take to ask for the next event before another
+/// environment is started for those who wait.
+const PATIENCE: Duration = Duration::from_millis(5);
 
 /// Why no environment can be had.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -43,6 +48,8 @@ pub(crate) struct Pool {
     state: Mutex<State>,
     /// The most memory that any of its environments was seen to use, in bytes.
     peak: AtomicU64,
+    /// How many environments have answered and are about to ask for the next event.
+    finishing: Arc<AtomicUsize>,
 }
 
 #[derive(Debug, Default)]
@@ -57,7 +64,13 @@ struct State {
 
 impl Pool {
     pub(crate) fn new(deployment: Arc<Deployment>, fleet: Weak<Fleet>) -> Arc<Self> {
-        Arc::new(Self { deployment, fleet, state: Mutex::default(), peak: AtomicU64::new(0) })
+        Arc::new(Self {
+            deployment,
+            fleet,
+            state: Mutex::default(),
+            peak: AtomicU64::new(0),
+            finishing: Arc::default(),
+        })
     }
 
     /// An environment for one invocation; it counts as occupied until it is given back.
@@ -82,16 +95,24 @@ impl Pool {
             state.line.push_back(handover);
             if state.starting < state.line.len() {
                 state.starting += 1;
-                tokio::spawn(Arc::clone(self).start_one());
+                let spare = self.finishing.load(Ordering::SeqCst) + state.starting;
+                tokio::spawn(Arc::clone(self).start_one(spare > state.line.len()));
             }
             waiting
         };
         waiting.await.unwrap_or(Err(NoEnvironment::Closed))
     }
 
-    /// Starts one environment, unless nobody waits for it any more when its turn comes.
-    async fn start_one(self: Arc<Self>) {
-        let Some(fleet) = self.fleet.upgrade() else { return };
+    /// Starts one environment, unless nobody waits for it any more when its turn comes. With
+    /// `patience`, an environment is about to be free and gets a moment to be: a caller that calls
+    /// again at once is faster than the runtime, which must first ask for the next event.
+    async fn start_one(self: Arc<Self>, patience: bool) {
+        let Some(fleet) = self.fleet.upgrade() else {
+            return;
+        };
+        if patience {
+            fleet.clock.sleep(PATIENCE).await;
+        }
         let made = fleet.make(&self).await;
         let mut state = self.state.lock();
         state.starting -= 1;
@@ -134,7 +155,9 @@ impl Pool {
                 },
             }
         }
-        let Some(fleet) = self.fleet.upgrade() else { return };
+        let Some(fleet) = self.fleet.upgrade() else {
+            return;
+        };
         environment.vacate();
         if state.closed || fleet.admission.is_hungry() {
             state.alive -= 1;
@@ -156,7 +179,7 @@ impl Pool {
     }
 
     /// The environment that has been idle for the longest time, and for how long.
-    pub(crate) fn longest_idle(&self) -> Option<std::time::Duration> {
+    pub(crate) fn longest_idle(&self) -> Option<Duration> {
         self.state.lock().idle.first().map(|idle| idle.idle_for())
     }
 
@@ -181,6 +204,11 @@ impl Pool {
         let idle = std::mem::take(&mut state.idle);
         state.alive -= idle.len();
         idle
+    }
+
+    /// The count of environments that are about to be free.
+    pub(crate) fn finishing(&self) -> Arc<AtomicUsize> {
+        Arc::clone(&self.finishing)
     }
 
     /// Whether it has no environment and none on the way.

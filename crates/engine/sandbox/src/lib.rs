@@ -1,1 +1,55 @@
-//! The spawner process and the execution environments; the only crate with unsafe code.
+//! The spawner process and the execution environments in which functions run.
+//!
+//! - [`Spawner::fork`] makes the spawner, first thing in `main`; [`SpawnerLink::connect`] gives the
+//!   handle to it, [`Sandbox`].
+//! - [`Environment`], from [`Sandbox::create`]: limits on memory, CPU and processes, a private
+//!   directory, a Runtime API listener of its own; can be frozen, thawed, killed, destroyed.
+//! - [`Process`], from [`Environment::start`]: a program that runs in it, with its output and exit.
+//! - [`Capabilities`], from [`probe`]: what this host lets the sandbox do, and what is missing.
+//!
+//! It knows nothing of functions, runtimes or invocations: a command goes in, output and an exit
+//! status come out. Namespaces, the root file system and the seccomp filter are not here yet: they
+//! belong into the child between its fork and its program, and the listener's address is already
+//! the environment's to tell.
+//!
+//! What it promises: nothing that runs in an environment outlives the engine, however the engine
+//! ends. The spawner sweeps when the engine dies, a guard process when the spawner dies, and the
+//! next start when all three were killed.
+//!
+//! This is the only crate with unsafe code, all of it in `sys`.
+
+#[cfg(target_os = "linux")]
+mod cgroup;
+#[cfg(target_os = "linux")]
+mod channel;
+#[cfg(target_os = "linux")]
+mod client;
+#[cfg(target_os = "linux")]
+mod environment;
+#[cfg(target_os = "linux")]
+mod freezer;
+#[cfg(target_os = "linux")]
+mod process;
+#[cfg(target_os = "linux")]
+mod protocol;
+#[cfg(target_os = "linux")]
+mod spawner;
+#[cfg(target_os = "linux")]
+mod sys;
+
+mod capabilities;
+mod error;
+mod spec;
+
+pub use capabilities::{Capabilities, Means, Measure};
+pub use error::SandboxError;
+pub use spec::{CPU_PERIOD_MICROS, Command, EnvironmentSpec, ExitStatus, Limits, Throttling};
+
+#[cfg(target_os = "linux")]
+pub use client::Sandbox;
+#[cfg(target_os = "linux")]
+pub use environment::Environment;
+#[cfg(target_os = "linux")]
+pub use process::Process;
+#[cfg(target_os = "linux")]
+pub use spawner::{Spawner, SpawnerLink, SpawnerOptions, probe};

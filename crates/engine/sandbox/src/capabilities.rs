@@ -1,0 +1,83 @@
+//! What this host lets the sandbox do.
+
+use serde::{Deserialize, Serialize};
+
+/// What this host lets the sandbox do, measure by measure.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Capabilities {
+    /// Killing at the memory limit.
+    pub memory: Measure,
+    /// CPU in proportion to memory.
+    pub cpu: Measure,
+    /// A limit on processes and threads.
+    pub pids: Measure,
+    /// Stopping an idle environment, so that it uses no CPU between invocations.
+    pub freeze: Measure,
+    /// Killing an environment with all that it started.
+    pub kill: Measure,
+}
+
+/// One measure: by which means it is taken, and what would improve it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Measure {
+    /// By which means.
+    pub means: Means,
+    /// What is missing and how to get it; nothing when the measure is complete.
+    pub remedy: Option<String>,
+}
+
+/// The kernel's facility behind a measure.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Means {
+    /// The unified control group hierarchy.
+    CgroupV2,
+    /// A control group hierarchy of the first version.
+    CgroupV1,
+    /// A limit on each process by itself.
+    Rlimit,
+    /// Signals to the process group and to descendants.
+    Signals,
+    /// None: the measure is not taken.
+    None,
+}
+
+impl Capabilities {
+    /// The measures with their names, for tables.
+    #[must_use]
+    pub fn measures(&self) -> [(&'static str, &Measure); 5] {
+        [
+            ("memory", &self.memory),
+            ("cpu", &self.cpu),
+            ("pids", &self.pids),
+            ("freeze", &self.freeze),
+            ("kill", &self.kill),
+        ]
+    }
+
+    /// Whether every measure is complete.
+    #[must_use]
+    pub fn complete(&self) -> bool {
+        self.measures()
+            .iter()
+            .all(|(_, measure)| measure.remedy.is_none())
+    }
+}
+
+impl Measure {
+    /// A measure that is taken in full.
+    pub(crate) fn full(means: Means) -> Self {
+        Self {
+            means,
+            remedy: None,
+        }
+    }
+
+    /// A measure that falls short, with what to do about it.
+    pub(crate) fn short(means: Means, remedy: impl Into<String>) -> Self {
+        Self {
+            means,
+            remedy: Some(remedy.into()),
+        }
+    }
+}

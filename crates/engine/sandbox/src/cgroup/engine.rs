@@ -1,0 +1,195 @@
+//! The control groups of one engine, below which its environments get theirs.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use super::Controller;
+use super::environment::{EnvironmentGroups, Group};
+use super::files;
+use super::mounts::{Hierarchies, Places};
+use super::name::EngineName;
+use crate::capabilities::{Capabilities, Means, Measure};
+
+/// What a user without root's rights can do to get control groups.
+const DELEGATE: &str = "run the engine as root, or in a group of its own: \
+    systemd-run --user --scope -p Delegate=yes lambdalab up";
+
+/// The control groups of one engine: a directory in each hierarchy that is of use.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct EngineGroups {
+    unified: Option<PathBuf>,
+    cpu: Option<Group>,
+    memory: Option<Group>,
+    pids: Option<Group>,
+}
+
+impl EngineGroups {
+    /// Makes the directories wherever this host lets us. What it does not let us is absent.
+    pub(crate) fn create(hierarchies: &Hierarchies, name: &EngineName) -> Self {
+        let name = name.to_string();
+        let mut groups = Self::default();
+        let mut offered = Vec::new();
+        if let Some(place) = hierarchies.unified.as_ref().and_then(Places::writable) {
+            offered = offer_controllers(place, &name);
+            groups.unified = make(place, &name, &["cgroup.freeze", "cgroup.procs"]);
+        }
+        let group = |controller: Controller| {
+            if let Some(unified) = &groups.unified
+                && offered.contains(&controller)
+                && enable(unified, controller).is_ok()
+            {
+                return Some(Group::Unified(unified.clone()));
+            }
+            let place = hierarchies.first.get(&controller)?.writable()?;
+            make(place, &name, &["tasks"]).map(Group::First)
+        };
+        let (cpu, memory, pids) = (
+            group(Controller::Cpu),
+            group(Controller::Memory),
+            group(Controller::Pids),
+        );
+        Self {
+            cpu,
+            memory,
+            pids,
+            ..groups
+        }
+    }
+
+    /// The groups of the environment of that number, not made yet.
+    pub(crate) fn environment(&self, number: u64) -> EnvironmentGroups {
+        let name = format!("e{number}");
+        let below = |group: &Option<Group>| {
+            Some(match group.as_ref()? {
+                Group::First(at) => Group::First(at.join(&name)),
+                Group::Unified(at) => Group::Unified(at.join(&name)),
+            })
+        };
+        EnvironmentGroups {
+            unified: self.unified.as_ref().map(|at| at.join(&name)),
+            cpu: below(&self.cpu),
+            memory: below(&self.memory),
+            pids: below(&self.pids),
+        }
+    }
+
+    /// Every directory, once; the unified one first.
+    pub(crate) fn directories(&self) -> Vec<PathBuf> {
+        let own = EnvironmentGroups {
+            unified: self.unified.clone(),
+            cpu: self.cpu.clone(),
+            memory: self.memory.clone(),
+            pids: self.pids.clone(),
+        };
+        own.directories().map(Path::to_path_buf).collect()
+    }
+
+    /// Whether all processes below can be killed in one stroke.
+    pub(crate) fn kills(&self) -> bool {
+        self.unified
+            .as_ref()
+            .is_some_and(|at| at.join("cgroup.kill").exists())
+    }
+
+    /// What these groups make possible.
+    pub(crate) fn capabilities(&self) -> Capabilities {
+        let by = |group: &Option<Group>, name: &str, otherwise: Means| match group {
+            Some(Group::Unified(_)) => Measure::full(Means::CgroupV2),
+            Some(Group::First(_)) => Measure::full(Means::CgroupV1),
+            None => Measure::short(
+                otherwise,
+                format!("no {name} control group can be made here; {DELEGATE}"),
+            ),
+        };
+        let unified = |signals: &str| match &self.unified {
+            Some(_) => Measure::full(Means::CgroupV2),
+            None => Measure::short(
+                Means::Signals,
+                format!("{signals}: no cgroup v2 directory can be made here; {DELEGATE}"),
+            ),
+        };
+        let kill = if self.unified.is_some() && !self.kills() {
+            Measure::short(
+                Means::Signals,
+                "processes are killed one by one, which a fork bomb may outrun: \
+                 cgroup.kill needs Linux 5.14",
+            )
+        } else {
+            unified("a process that leaves its session may survive a crash of the engine")
+        };
+        Capabilities {
+            memory: by(&self.memory, "memory", Means::Rlimit),
+            cpu: by(&self.cpu, "cpu", Means::None),
+            pids: by(&self.pids, "pids", Means::None),
+            freeze: unified("a process that leaves its process group is not stopped"),
+            kill,
+        }
+    }
+}
+
+/// Makes a directory below `place`, of which the kernel fills in at least `files`.
+fn make(place: &Path, name: &str, expected: &[&str]) -> Option<PathBuf> {
+    let directory = place.join(name);
+    match fs::create_dir(&directory) {
+        Ok(()) => {}
+        // One mount may hold several controllers.
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+        Err(_) => return None,
+    }
+    if expected.iter().all(|file| directory.join(file).exists()) {
+        return Some(directory);
+    }
+    let _leave_nothing = fs::remove_dir(&directory);
+    None
+}
+
+/// Has the unified hierarchy hand its controllers down to the groups below `place`, and says which
+/// it did.
+fn offer_controllers(place: &Path, name: &str) -> Vec<Controller> {
+    let Ok(present) = files::read(&place.join("cgroup.controllers")) else {
+        return Vec::new();
+    };
+    let present = |controller: &Controller| {
+        present
+            .split_whitespace()
+            .any(|word| word == controller.name())
+    };
+    let offer = |controller: Controller| match enable(place, controller) {
+        // Only the very top may hold processes beside groups with controllers.
+        Err(error) if error.raw_os_error() == Some(libc::EBUSY) => {
+            step_down(place, name)?;
+            enable(place, controller)
+        }
+        result => result,
+    };
+    Controller::ALL
+        .into_iter()
+        .filter(present)
+        .filter(|controller| offer(*controller).is_ok())
+        .collect()
+}
+
+/// Lets the groups below `directory` have a controller.
+fn enable(directory: &Path, controller: Controller) -> io::Result<()> {
+    let file = directory.join("cgroup.subtree_control");
+    if files::read(&file)?
+        .split_whitespace()
+        .any(|word| word == controller.name())
+    {
+        return Ok(());
+    }
+    files::write(&file, &format!("+{}", controller.name()))
+}
+
+/// Moves this process out of `place` into a group below it, when it is the only one there.
+fn step_down(place: &Path, name: &str) -> io::Result<()> {
+    let members = files::read(&place.join("cgroup.procs"))?;
+    let own = std::process::id().to_string();
+    if members.lines().any(|member| member != own) {
+        return Err(io::Error::from_raw_os_error(libc::EBUSY));
+    }
+    let below = place.join(format!("{name}-engine"));
+    fs::create_dir_all(&below)?;
+    files::write(&below.join("cgroup.procs"), &own)
+}

@@ -1,0 +1,235 @@
+//! The control groups of one environment.
+
+use std::fs::{self, File};
+use std::io;
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use nix::sys::eventfd::{EfdFlags, EventFd};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use serde::{Deserialize, Serialize};
+
+use super::files;
+use crate::spec::{CPU_PERIOD_MICROS, Limits, Throttling};
+
+/// The control groups of one environment: a directory in each hierarchy that is of use. Several
+/// of them are one directory where the unified hierarchy holds the controllers.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct EnvironmentGroups {
+    /// In the unified hierarchy: freezes and kills.
+    pub(crate) unified: Option<PathBuf>,
+    pub(crate) cpu: Option<Group>,
+    pub(crate) memory: Option<Group>,
+    pub(crate) pids: Option<Group>,
+}
+
+/// A directory with a controller's files.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum Group {
+    /// Of version 1.
+    First(PathBuf),
+    /// Of version 2: the same directory as [`EnvironmentGroups::unified`].
+    Unified(PathBuf),
+}
+
+impl EnvironmentGroups {
+    /// Makes the directories.
+    pub(crate) fn create(&self) -> io::Result<()> {
+        for directory in self.directories() {
+            fs::create_dir(directory)?;
+        }
+        Ok(())
+    }
+
+    /// Every directory, once.
+    pub(crate) fn directories(&self) -> impl Iterator<Item = &Path> {
+        self.unified
+            .as_deref()
+            .into_iter()
+            .chain(self.first_version())
+    }
+
+    /// The directories of version 1 hierarchies. `cpu` and `memory` may share one mount.
+    fn first_version(&self) -> impl Iterator<Item = &Path> {
+        let path = |group: &'_ Option<Group>| match group {
+            Some(Group::First(path)) => Some(path.clone()),
+            _ => None,
+        };
+        let (cpu, memory) = (path(&self.cpu), path(&self.memory));
+        [&self.cpu, &self.memory, &self.pids]
+            .into_iter()
+            .enumerate()
+            .filter_map(move |(index, group)| {
+                let Some(Group::First(path)) = group else {
+                    return None;
+                };
+                let seen = (index > 0 && cpu.as_ref() == Some(path))
+                    || (index > 1 && memory.as_ref() == Some(path));
+                (!seen).then_some(path.as_path())
+            })
+    }
+
+    /// The files through which a process of one thread enters the version 1 groups by writing `0`.
+    ///
+    /// `tasks`, not `cgroup.procs`: a thread that moves itself needs none of the kernel's locking
+    /// against forks, which costs a grace period of some 10 ms for each hierarchy.
+    pub(crate) fn entrances(&self) -> Vec<PathBuf> {
+        self.first_version()
+            .map(|directory| directory.join("tasks"))
+            .collect()
+    }
+
+    /// Sets the limits.
+    pub(crate) fn limit(&self, limits: &Limits) -> io::Result<()> {
+        let (quota, memory) = (limits.cpu_quota_micros(), limits.memory_bytes());
+        match &self.cpu {
+            Some(Group::First(at)) => {
+                files::write(&at.join("cpu.cfs_period_us"), &CPU_PERIOD_MICROS)?;
+                files::write(&at.join("cpu.cfs_quota_us"), &quota)?;
+            }
+            Some(Group::Unified(at)) => {
+                files::write(&at.join("cpu.max"), &format!("{quota} {CPU_PERIOD_MICROS}"))?;
+            }
+            None => {}
+        }
+        match &self.memory {
+            Some(Group::First(at)) => {
+                files::write(&at.join("memory.limit_in_bytes"), &memory)?;
+                // With swap accounting off there is no such file, and memory is all there is.
+                optional(files::write(
+                    &at.join("memory.memsw.limit_in_bytes"),
+                    &memory,
+                ))?;
+            }
+            Some(Group::Unified(at)) => {
+                files::write(&at.join("memory.max"), &memory)?;
+                optional(files::write(&at.join("memory.swap.max"), &0))?;
+                files::write(&at.join("memory.oom.group"), &1)?;
+            }
+            None => {}
+        }
+        match &self.pids {
+            Some(Group::First(at) | Group::Unified(at)) => {
+                files::write(&at.join("pids.max"), &limits.pids)
+            }
+            None => Ok(()),
+        }
+    }
+
+    /// How many processes the kernel killed for want of memory.
+    pub(crate) fn oom_kills(&self) -> io::Result<Option<u64>> {
+        match &self.memory {
+            Some(Group::First(at)) => files::read_key(&at.join("memory.oom_control"), "oom_kill"),
+            Some(Group::Unified(at)) => files::read_key(&at.join("memory.events"), "oom_kill"),
+            None => Ok(None),
+        }
+    }
+
+    /// A descriptor that becomes readable when memory runs out, where it must be watched: version 1
+    /// kills one process and lets the others of the environment go on without it.
+    pub(crate) fn watch_memory(&self) -> io::Result<Option<OwnedFd>> {
+        let Some(Group::First(at)) = &self.memory else {
+            return Ok(None);
+        };
+        let event = EventFd::from_flags(EfdFlags::EFD_CLOEXEC | EfdFlags::EFD_NONBLOCK)?;
+        let control = File::open(at.join("memory.oom_control"))?;
+        let registration = format!("{} {}", event.as_fd().as_raw_fd(), control.as_raw_fd());
+        files::write(&at.join("cgroup.event_control"), &registration)?;
+        Ok(Some(event.into()))
+    }
+
+    /// The highest memory use so far, in bytes.
+    pub(crate) fn memory_peak(&self) -> io::Result<Option<u64>> {
+        match &self.memory {
+            Some(Group::First(at)) => files::read_number(&at.join("memory.max_usage_in_bytes")),
+            Some(Group::Unified(at)) => {
+                optional(files::read_number(&at.join("memory.peak"))).map(Option::flatten)
+            }
+            None => Ok(None),
+        }
+    }
+
+    /// CPU time of all its processes so far. The unified hierarchy counts it without a controller.
+    pub(crate) fn cpu_time(&self) -> io::Result<Option<Duration>> {
+        let Some(at) = &self.unified else {
+            return Ok(None);
+        };
+        let micros = files::read_key(&at.join("cpu.stat"), "usage_usec")?;
+        Ok(micros.map(Duration::from_micros))
+    }
+
+    /// How often its CPU quota held it back.
+    pub(crate) fn throttling(&self) -> io::Result<Option<Throttling>> {
+        let (at, unit, time) = match &self.cpu {
+            Some(Group::First(at)) => (at, 1, "throttled_time"),
+            Some(Group::Unified(at)) => (at, 1_000, "throttled_usec"),
+            None => return Ok(None),
+        };
+        let text = files::read(&at.join("cpu.stat"))?;
+        let number = |key| files::find_key(&text, key).unwrap_or_default();
+        Ok(Some(Throttling {
+            periods: number("nr_periods"),
+            throttled_periods: number("nr_throttled"),
+            throttled: Duration::from_nanos(number(time).saturating_mul(unit)),
+        }))
+    }
+
+    /// Kills every process in it, also stopped and frozen ones. Says whether it could.
+    pub(crate) fn kill(&self) -> io::Result<bool> {
+        if let Some(at) = &self.unified {
+            // Kernels before 5.14 have no such file.
+            if optional(files::write(&at.join("cgroup.kill"), &1))?.is_some() {
+                return Ok(true);
+            }
+        }
+        let Some(directory) = self.directories().next() else {
+            return Ok(false);
+        };
+        kill_members(directory)?;
+        Ok(true)
+    }
+
+    /// Removes the directories. `false` while a process that is about to end is still in one.
+    pub(crate) fn remove(&self) -> io::Result<bool> {
+        let mut gone = true;
+        for directory in self.directories() {
+            gone &= remove(directory)?;
+        }
+        Ok(gone)
+    }
+}
+
+/// Kills every process that a group lists at the moment.
+pub(crate) fn kill_members(directory: &Path) -> io::Result<()> {
+    let Some(members) = optional(files::read(&directory.join("cgroup.procs")))? else {
+        return Ok(());
+    };
+    for pid in members.lines().filter_map(|line| line.parse().ok()) {
+        // It may have ended since it was listed.
+        let _ended = kill(Pid::from_raw(pid), Signal::SIGKILL);
+    }
+    Ok(())
+}
+
+/// Removes a group. `false` while it is in use.
+pub(crate) fn remove(directory: &Path) -> io::Result<bool> {
+    match fs::remove_dir(directory) {
+        Ok(()) => Ok(true),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(true),
+        Err(error) if error.raw_os_error() == Some(libc::EBUSY) => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+/// `None` for a file that is not there.
+pub(crate) fn optional<T>(result: io::Result<T>) -> io::Result<Option<T>> {
+    match result {
+        Ok(value) => Ok(Some(value)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        // A control file of a group that was removed while it was open.
+        Err(error) if error.raw_os_error() == Some(libc::ENODEV) => Ok(None),
+        Err(error) => Err(error),
+    }
+}

@@ -1,0 +1,332 @@
+//! The engine's side of the spawner: requests out, replies and exits in.
+
+use std::collections::HashMap;
+use std::os::fd::{AsFd, OwnedFd};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio::io::Interest;
+use tokio::io::unix::AsyncFd;
+use tokio::sync::{mpsc, oneshot, watch};
+
+use crate::capabilities::Capabilities;
+use crate::channel::{self, MAX_MESSAGE, Received};
+use crate::environment::Environment;
+use crate::protocol::{Ask, Done, Message, Refused, Request, decode, encode};
+use crate::spawner::SpawnerLink;
+use crate::spec::{EnvironmentSpec, ExitStatus};
+use crate::{SandboxError, sys};
+
+/// A handle to the spawner. Cheap to clone; when the last is dropped, with the environments that
+/// hold one, everything ends.
+#[derive(Debug, Clone)]
+pub struct Sandbox {
+    shared: Arc<Shared>,
+}
+
+/// What the exit of a process is told through.
+pub(crate) type ExitReceiver = watch::Receiver<Option<ExitStatus>>;
+
+#[derive(Debug)]
+struct Shared {
+    outgoing: mpsc::UnboundedSender<Outgoing>,
+    waiting: Arc<Waiting>,
+    closed: watch::Receiver<bool>,
+    next_number: AtomicU64,
+    capabilities: Capabilities,
+    spawner: u32,
+    /// Closed with the last handle, or by the engine's death: the guard watches the other end.
+    _lifeline: OwnedFd,
+}
+
+/// Those who wait for something from the spawner. Dropped senders mean that it is gone.
+#[derive(Debug, Default)]
+struct Waiting {
+    inner: Mutex<WaitingInner>,
+}
+
+#[derive(Debug, Default)]
+struct WaitingInner {
+    gone: bool,
+    replies: HashMap<u64, oneshot::Sender<Result<Reply, SandboxError>>>,
+    exits: HashMap<u64, watch::Sender<Option<ExitStatus>>>,
+}
+
+#[derive(Debug)]
+struct Outgoing {
+    bytes: Vec<u8>,
+    descriptors: Vec<OwnedFd>,
+}
+
+/// A reply with the descriptors that came along.
+#[derive(Debug)]
+pub(crate) struct Reply {
+    pub(crate) done: Done,
+    pub(crate) descriptors: Vec<OwnedFd>,
+}
+
+impl Sandbox {
+    pub(crate) fn connect(link: SpawnerLink) -> Result<Self, SandboxError> {
+        let SpawnerLink {
+            channel,
+            lifeline,
+            pid,
+            capabilities,
+        } = link;
+        sys::set_nonblocking(&channel).map_err(Refused::to("set up the spawner's socket"))?;
+        let channel = sys::watch(channel, Interest::READABLE | Interest::WRITABLE)
+            .map_err(Refused::to("watch the spawner's socket"))?;
+        let (outgoing, queue) = mpsc::unbounded_channel();
+        let (closing, closed) = watch::channel(false);
+        let waiting = Arc::new(Waiting::default());
+        let driver = Driver {
+            channel,
+            queue,
+            waiting: Arc::clone(&waiting),
+            closing,
+        };
+        tokio::spawn(driver.run());
+        Ok(Self {
+            shared: Arc::new(Shared {
+                outgoing,
+                waiting,
+                closed,
+                next_number: AtomicU64::new(1),
+                capabilities,
+                spawner: pid.as_raw().unsigned_abs(),
+                _lifeline: lifeline,
+            }),
+        })
+    }
+
+    /// Makes an environment: its control groups with their limits, and its Runtime API listener.
+    ///
+    /// # Errors
+    /// [`SandboxError::InvalidLimits`]; [`SandboxError::Os`] when the system refuses a step;
+    /// [`SandboxError::SpawnerGone`].
+    pub async fn create(&self, spec: EnvironmentSpec) -> Result<Environment, SandboxError> {
+        spec.limits.validate()?;
+        let id = spec.id;
+        let work_dir = spec.work_dir.clone();
+        // Should the caller lose interest half way, the environment must not stay.
+        let mut abandoned = Abandoned {
+            sandbox: self,
+            id: Some(id),
+        };
+        let reply = match self.ask(Ask::Create(spec), Vec::new()).await {
+            Ok(reply) => reply,
+            Err(error) => {
+                abandoned.id = None;
+                return Err(error);
+            }
+        };
+        let environment = Environment::new(self.clone(), id, work_dir, reply)?;
+        abandoned.id = None;
+        Ok(environment)
+    }
+
+    /// What this host lets the sandbox do.
+    #[must_use]
+    pub fn capabilities(&self) -> &Capabilities {
+        &self.shared.capabilities
+    }
+
+    /// The spawner's process id.
+    #[must_use]
+    pub fn spawner_pid(&self) -> u32 {
+        self.shared.spawner
+    }
+
+    /// Resolves once the spawner is gone. Nothing can be started from then on.
+    pub async fn closed(&self) {
+        let mut closed = self.shared.closed.clone();
+        // An error means that the driver is gone, and the connection with it.
+        let _gone = closed.wait_for(|closed| *closed).await;
+    }
+
+    /// Asks and waits for the reply.
+    pub(crate) async fn ask(
+        &self,
+        what: Ask,
+        descriptors: Vec<OwnedFd>,
+    ) -> Result<Reply, SandboxError> {
+        let (number, reply) = self.post(what, descriptors)?;
+        let result = reply.await.unwrap_or(Err(SandboxError::SpawnerGone));
+        if result.is_err() {
+            self.shared.waiting.lock().exits.remove(&number);
+        }
+        result
+    }
+
+    /// Asks for a process to be started; beside the reply, gives what will tell of its exit.
+    pub(crate) async fn ask_to_start(
+        &self,
+        what: Ask,
+        descriptors: Vec<OwnedFd>,
+    ) -> Result<(Reply, ExitReceiver), SandboxError> {
+        let number = self.number();
+        let (sender, receiver) = watch::channel(None);
+        self.shared.waiting.lock().exits.insert(number, sender);
+        let result = match self.post_as(number, what, descriptors) {
+            Ok(reply) => reply.await.unwrap_or(Err(SandboxError::SpawnerGone)),
+            Err(error) => Err(error),
+        };
+        if result.is_err() {
+            self.shared.waiting.lock().exits.remove(&number);
+        }
+        Ok((result?, receiver))
+    }
+
+    /// Asks without waiting for the reply.
+    pub(crate) fn tell(&self, what: Ask) -> Result<(), SandboxError> {
+        self.post(what, Vec::new()).map(|_| ())
+    }
+
+    fn number(&self) -> u64 {
+        self.shared.next_number.fetch_add(1, Ordering::Relaxed)
+    }
+
+    fn post(
+        &self,
+        what: Ask,
+        descriptors: Vec<OwnedFd>,
+    ) -> Result<(u64, oneshot::Receiver<Result<Reply, SandboxError>>), SandboxError> {
+        let number = self.number();
+        Ok((number, self.post_as(number, what, descriptors)?))
+    }
+
+    fn post_as(
+        &self,
+        number: u64,
+        what: Ask,
+        descriptors: Vec<OwnedFd>,
+    ) -> Result<oneshot::Receiver<Result<Reply, SandboxError>>, SandboxError> {
+        let bytes = encode(&Request { number, what })?;
+        let (sender, receiver) = oneshot::channel();
+        {
+            let mut waiting = self.shared.waiting.lock();
+            if waiting.gone {
+                return Err(SandboxError::SpawnerGone);
+            }
+            waiting.replies.insert(number, sender);
+        }
+        // When the driver has ended, it has dropped the sender that was just put there.
+        let _gone = self.shared.outgoing.send(Outgoing { bytes, descriptors });
+        Ok(receiver)
+    }
+}
+
+/// Destroys an environment whose creation nobody waits for any more.
+struct Abandoned<'a> {
+    sandbox: &'a Sandbox,
+    id: Option<ids::EnvironmentId>,
+}
+
+impl Drop for Abandoned<'_> {
+    fn drop(&mut self) {
+        if let Some(id) = self.id {
+            // A spawner that is gone has taken it along.
+            let _gone = self.sandbox.tell(Ask::Destroy { id });
+        }
+    }
+}
+
+impl Waiting {
+    fn lock(&self) -> MutexGuard<'_, WaitingInner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Owns the socket: sends what is queued, and hands what arrives to those who wait.
+struct Driver {
+    channel: AsyncFd<OwnedFd>,
+    queue: mpsc::UnboundedReceiver<Outgoing>,
+    waiting: Arc<Waiting>,
+    closing: watch::Sender<bool>,
+}
+
+impl Driver {
+    async fn run(mut self) {
+        let mut buffer = vec![0; MAX_MESSAGE];
+        loop {
+            tokio::select! {
+                biased;
+                received = receive(&self.channel, &mut buffer) => {
+                    let Some(received) = received else { break };
+                    let bytes = buffer.get(..received.length).unwrap_or_default();
+                    let Ok(message) = decode(bytes) else { break };
+                    self.hand_over(message, received.descriptors);
+                }
+                outgoing = self.queue.recv() => {
+                    // Without handles nobody needs the spawner any more: closing tells it so.
+                    let Some(outgoing) = outgoing else { break };
+                    if !send(&self.channel, &outgoing).await {
+                        break;
+                    }
+                }
+            }
+        }
+        self.part();
+    }
+
+    fn hand_over(&self, message: Message, descriptors: Vec<OwnedFd>) {
+        let mut waiting = self.waiting.lock();
+        // Whoever does not wait any more does not mind.
+        match message {
+            Message::Done { number, done } => {
+                if let Some(sender) = waiting.replies.remove(&number) {
+                    let _lost = sender.send(Ok(Reply { done, descriptors }));
+                }
+            }
+            Message::Failed { number, failure } => {
+                if let Some(sender) = waiting.replies.remove(&number) {
+                    let _lost = sender.send(Err(failure.into()));
+                }
+            }
+            Message::Exited { start, status } => {
+                if let Some(sender) = waiting.exits.remove(&start) {
+                    let _lost = sender.send(Some(status));
+                }
+            }
+        }
+    }
+
+    fn part(self) {
+        {
+            let mut waiting = self.waiting.lock();
+            waiting.gone = true;
+            waiting.replies.clear();
+            waiting.exits.clear();
+        }
+        let _nobody = self.closing.send(true);
+    }
+}
+
+/// Receives one message; `None` when the spawner is gone.
+async fn receive(channel: &AsyncFd<OwnedFd>, buffer: &mut [u8]) -> Option<Received> {
+    loop {
+        let mut ready = channel.readable().await.ok()?;
+        match ready.try_io(|channel| channel::receive(channel.get_ref().as_fd(), buffer, false)) {
+            Ok(Ok(received)) => return received,
+            Ok(Err(error)) => {
+                tracing::error!(%error, "the spawner's socket failed");
+                return None;
+            }
+            Err(_would_block) => {}
+        }
+    }
+}
+
+/// Sends one message; `false` when the spawner is gone.
+async fn send(channel: &AsyncFd<OwnedFd>, outgoing: &Outgoing) -> bool {
+    loop {
+        let Ok(mut ready) = channel.writable().await else {
+            return false;
+        };
+        let Outgoing { bytes, descriptors } = outgoing;
+        match ready.try_io(|channel| channel::send(channel.get_ref().as_fd(), bytes, descriptors)) {
+            Ok(result) => return result.is_ok(),
+            Err(_would_block) => {}
+        }
+    }
+}

@@ -1,0 +1,282 @@
+//! Execution environments, from the engine's side.
+
+use std::net::{SocketAddr, TcpListener};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use ids::EnvironmentId;
+use nix::fcntl::OFlag;
+use nix::unistd::pipe2;
+
+use crate::SandboxError;
+use crate::cgroup::EnvironmentGroups;
+use crate::client::{Reply, Sandbox};
+use crate::freezer::Freezer;
+use crate::process::Process;
+use crate::protocol::{Ask, Done, GroupSignal, Refused};
+use crate::spec::{Command, Throttling};
+
+/// An execution environment: limits, a private directory, and one process at a time with all that
+/// it starts. Dropping it destroys it.
+///
+/// Freezing, killing and the figures go to the kernel directly; only what makes and ends things
+/// goes through the spawner.
+#[derive(Debug)]
+pub struct Environment {
+    sandbox: Sandbox,
+    id: EnvironmentId,
+    work_dir: PathBuf,
+    groups: EnvironmentGroups,
+    freezer: Option<Freezer>,
+    listener: TcpListener,
+    address: SocketAddr,
+    destroyed: AtomicBool,
+}
+
+impl Environment {
+    pub(crate) fn new(
+        sandbox: Sandbox,
+        id: EnvironmentId,
+        work_dir: PathBuf,
+        reply: Reply,
+    ) -> Result<Self, SandboxError> {
+        let Reply {
+            done: Done::Created { groups },
+            descriptors,
+        } = reply
+        else {
+            return Err(out_of_step());
+        };
+        let listener = descriptors.into_iter().next().ok_or_else(out_of_step)?;
+        let listener = TcpListener::from(listener);
+        let address = listener
+            .local_addr()
+            .map_err(Refused::to("name the Runtime API's address"))?;
+        let freezer = groups
+            .unified
+            .as_deref()
+            .map(Freezer::open)
+            .transpose()
+            .map_err(Refused::to("open the environment's freezer"))?;
+        Ok(Self {
+            sandbox,
+            id,
+            work_dir,
+            groups,
+            freezer,
+            listener,
+            address,
+            destroyed: AtomicBool::new(false),
+        })
+    }
+
+    /// Its name.
+    #[must_use]
+    pub fn id(&self) -> EnvironmentId {
+        self.id
+    }
+
+    /// Its private directory.
+    #[must_use]
+    pub fn work_dir(&self) -> &Path {
+        &self.work_dir
+    }
+
+    /// Where its Runtime API is to be served: a listener of its own, non-blocking, which only this
+    /// environment is told of.
+    ///
+    /// # Errors
+    /// [`SandboxError::Os`] when there are no descriptors left.
+    pub fn listener(&self) -> Result<TcpListener, SandboxError> {
+        let listener = self.listener.try_clone();
+        Ok(listener.map_err(Refused::to("hand out the Runtime API's listener"))?)
+    }
+
+    /// Where the function finds its Runtime API: the value of `AWS_LAMBDA_RUNTIME_API`.
+    #[must_use]
+    pub fn runtime_api_address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Runs a command, and returns once the program has been executed. May be called again when the
+    /// process has ended: files and limits stay as they are. A frozen environment is thawed.
+    ///
+    /// # Errors
+    /// [`SandboxError::Exec`] and [`SandboxError::WorkingDirectory`] when the program cannot run;
+    /// [`SandboxError::Busy`] while another one does; [`SandboxError::CommandTooLarge`] and
+    /// [`SandboxError::InvalidCommand`]; [`SandboxError::SpawnerGone`].
+    pub async fn start(&self, command: Command) -> Result<Process, SandboxError> {
+        check(&command)?;
+        self.thaw()?;
+        let pipe = || pipe2(OFlag::O_CLOEXEC).map_err(Refused::to("make a pipe"));
+        let (stdout, its_stdout) = pipe()?;
+        let (stderr, its_stderr) = pipe()?;
+        let mut outputs = vec![its_stdout, its_stderr];
+        let mut telemetry = None;
+        if command.telemetry {
+            let (records, its_records) = pipe()?;
+            outputs.push(its_records);
+            telemetry = Some(records);
+        }
+        let ask = Ask::Start {
+            id: self.id,
+            command,
+        };
+        let (reply, exit) = self.sandbox.ask_to_start(ask, outputs).await?;
+        let Done::Started { pid } = reply.done else {
+            return Err(out_of_step());
+        };
+        Ok(Process {
+            stdout: Some(stdout),
+            stderr: Some(stderr),
+            telemetry,
+            pid: pid.unsigned_abs(),
+            exit,
+        })
+    }
+
+    /// Stops all of its processes where they are, and returns once they stand. Returns early when
+    /// [`Environment::thaw`] overtakes it.
+    ///
+    /// # Errors
+    /// [`SandboxError::Os`] when the kernel refuses; [`SandboxError::SpawnerGone`] where the spawner
+    /// must do it.
+    pub async fn freeze(&self) -> Result<(), SandboxError> {
+        match &self.freezer {
+            Some(freezer) => {
+                let frozen = freezer.freeze().await;
+                Ok(frozen.map_err(Refused::to("freeze the environment"))?)
+            }
+            None => self.signal(GroupSignal::Stop).await,
+        }
+    }
+
+    /// Lets its processes go on. They run when this returns, or in an instant.
+    ///
+    /// # Errors
+    /// As for [`Environment::freeze`].
+    pub fn thaw(&self) -> Result<(), SandboxError> {
+        match &self.freezer {
+            Some(freezer) => Ok(freezer
+                .thaw()
+                .map_err(Refused::to("thaw the environment"))?),
+            None => self.sandbox.tell(Ask::Signal {
+                id: self.id,
+                signal: GroupSignal::Continue,
+            }),
+        }
+    }
+
+    /// Kills all of its processes, frozen ones too. Their end is told by [`Process::exit`].
+    ///
+    /// # Errors
+    /// As for [`Environment::freeze`].
+    pub fn kill_all(&self) -> Result<(), SandboxError> {
+        let killed = self.groups.kill();
+        if killed.map_err(Refused::to("kill the environment"))? {
+            return Ok(());
+        }
+        self.sandbox.tell(Ask::Signal {
+            id: self.id,
+            signal: GroupSignal::Kill,
+        })
+    }
+
+    /// The most memory that it used at one time so far, in bytes; `None` where nobody counts it.
+    ///
+    /// # Errors
+    /// [`SandboxError::Os`] when the figure cannot be read.
+    pub fn memory_peak(&self) -> Result<Option<u64>, SandboxError> {
+        let peak = self.groups.memory_peak();
+        Ok(peak.map_err(Refused::to("read the environment's memory use"))?)
+    }
+
+    /// The CPU time that it used so far; `None` where nobody counts it.
+    ///
+    /// # Errors
+    /// [`SandboxError::Os`] when the figure cannot be read.
+    pub fn cpu_time(&self) -> Result<Option<Duration>, SandboxError> {
+        let time = self.groups.cpu_time();
+        Ok(time.map_err(Refused::to("read the environment's CPU time"))?)
+    }
+
+    /// How often its CPU quota held it back so far; `None` where there is no quota.
+    ///
+    /// # Errors
+    /// [`SandboxError::Os`] when the figure cannot be read.
+    pub fn throttling(&self) -> Result<Option<Throttling>, SandboxError> {
+        let throttling = self.groups.throttling();
+        Ok(throttling.map_err(Refused::to("read the environment's CPU figures"))?)
+    }
+
+    /// How many of its processes were killed at its memory limit so far; `None` where nobody counts.
+    ///
+    /// # Errors
+    /// [`SandboxError::Os`] when the figure cannot be read.
+    pub fn oom_events(&self) -> Result<Option<u64>, SandboxError> {
+        let kills = self.groups.oom_kills();
+        Ok(kills.map_err(Refused::to("read the environment's memory events"))?)
+    }
+
+    /// Kills what runs in it, waits until that has ended, and removes what it was made of. The
+    /// private directory stays.
+    ///
+    /// # Errors
+    /// [`SandboxError::SpawnerGone`], which ends the environment as well.
+    pub async fn destroy(&self) -> Result<(), SandboxError> {
+        self.destroyed.store(true, Ordering::SeqCst);
+        self.sandbox
+            .ask(Ask::Destroy { id: self.id }, Vec::new())
+            .await
+            .map(|_| ())
+    }
+
+    async fn signal(&self, signal: GroupSignal) -> Result<(), SandboxError> {
+        let ask = Ask::Signal {
+            id: self.id,
+            signal,
+        };
+        self.sandbox.ask(ask, Vec::new()).await.map(|_| ())
+    }
+}
+
+impl Drop for Environment {
+    fn drop(&mut self) {
+        if !self.destroyed.load(Ordering::SeqCst) {
+            // A spawner that is gone has taken it along.
+            let _gone = self.sandbox.tell(Ask::Destroy { id: self.id });
+        }
+    }
+}
+
+/// What would only fail in the child, where it is harder to tell.
+fn check(command: &Command) -> Result<(), SandboxError> {
+    let holds_nul = |text: &str| text.contains('\0');
+    let reason = if command.args.iter().any(|argument| holds_nul(argument)) {
+        "an argument holds a NUL byte".to_owned()
+    } else if let Some((name, _)) = command
+        .env
+        .iter()
+        .find(|(name, value)| holds_nul(name) || holds_nul(value))
+    {
+        format!("the environment variable {name:?} holds a NUL byte")
+    } else if let Some((name, _)) = command
+        .env
+        .iter()
+        .find(|(name, _)| name.is_empty() || name.contains('='))
+    {
+        format!("{name:?} cannot be the name of an environment variable")
+    } else {
+        return Ok(());
+    };
+    Err(SandboxError::InvalidCommand { reason })
+}
+
+/// The spawner is forked from this very program, so only a defect brings another kind of reply.
+fn out_of_step() -> SandboxError {
+    SandboxError::Os {
+        doing: "understand the spawner's reply".into(),
+        source: std::io::ErrorKind::InvalidData.into(),
+    }
+}

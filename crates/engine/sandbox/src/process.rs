@@ -1,0 +1,47 @@
+//! A process that runs in an environment.
+
+use std::os::fd::OwnedFd;
+
+use crate::SandboxError;
+use crate::client::ExitReceiver;
+use crate::spec::ExitStatus;
+
+/// A process that was started in an environment. Dropping it does not end the process.
+#[derive(Debug)]
+pub struct Process {
+    /// Where to read its standard output, until taken. `tokio::net::unix::pipe::Receiver` takes it.
+    pub stdout: Option<OwnedFd>,
+    /// Where to read its standard error, until taken.
+    pub stderr: Option<OwnedFd>,
+    /// Where to read its framed log records, if it was to write any.
+    pub telemetry: Option<OwnedFd>,
+    pub(crate) pid: u32,
+    pub(crate) exit: ExitReceiver,
+}
+
+impl Process {
+    /// Its process id, as the engine sees it.
+    #[must_use]
+    pub fn pid(&self) -> u32 {
+        self.pid
+    }
+
+    /// Waits for its end. May be asked for often, and be moved elsewhere.
+    ///
+    /// With the process ends all that it left running in the environment.
+    ///
+    /// # Errors
+    /// [`SandboxError::SpawnerGone`], after which nobody can tell.
+    pub fn exit(
+        &self,
+    ) -> impl Future<Output = Result<ExitStatus, SandboxError>> + Send + Sync + 'static {
+        let mut exit = self.exit.clone();
+        async move {
+            let status = exit.wait_for(Option::is_some).await;
+            status
+                .ok()
+                .and_then(|status| *status)
+                .ok_or(SandboxError::SpawnerGone)
+        }
+    }
+}

@@ -1,0 +1,181 @@
+//! The spawner: a small process with one thread that makes environments, and ends them when the
+//! engine ends.
+//!
+//! ```text
+//! engine ── spawner ─┬─ guard      sweeps when the engine or the spawner dies
+//!                    ├─ blank      a child in prepared control groups that waits for a command
+//!                    └─ function   a blank that has executed its command
+//! ```
+//!
+//! The engine cannot fork safely itself once it runs threads, and it is large. The spawner is forked
+//! from it before that, stays small, and is the parent of every function: it learns of each exit,
+//! and as a "child subreaper" it inherits what functions leave behind.
+
+mod child;
+mod guard;
+mod resident;
+mod serve;
+mod tree;
+
+use std::os::fd::OwnedFd;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use nix::errno::Errno;
+use nix::sys::signal::Signal;
+use nix::unistd::{ForkResult, Pid};
+
+use crate::capabilities::Capabilities;
+use crate::cgroup::{EngineGroups, EngineName, Hierarchies};
+use crate::client::Sandbox;
+use crate::protocol::Refused;
+use crate::{SandboxError, channel, sys};
+
+/// How the spawner works.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SpawnerOptions {
+    /// How many children to keep prepared, so that a start need not wait for its control groups.
+    pub blanks: usize,
+    /// Whether to use control groups where the host has them. Without, the means of an
+    /// unprivileged user are all there is; see [`Capabilities`].
+    pub control_groups: bool,
+}
+
+impl Default for SpawnerOptions {
+    fn default() -> Self {
+        Self {
+            blanks: 2,
+            control_groups: true,
+        }
+    }
+}
+
+/// Forks the spawner process.
+#[derive(Debug)]
+pub struct Spawner;
+
+/// The engine's end of a spawner that was forked but not yet connected to.
+#[derive(Debug)]
+pub struct SpawnerLink {
+    pub(crate) channel: OwnedFd,
+    /// Closes when the engine ends, however it does: the guard watches the other end.
+    pub(crate) lifeline: OwnedFd,
+    pub(crate) pid: Pid,
+    pub(crate) capabilities: Capabilities,
+}
+
+impl Spawner {
+    /// Forks the spawner off the calling process: first thing in `main`, before any thread starts.
+    ///
+    /// # Errors
+    /// [`SandboxError::Threads`] when threads run already; [`SandboxError::Os`] when the system
+    /// refuses the processes or channels.
+    pub fn fork(options: &SpawnerOptions) -> Result<SpawnerLink, SandboxError> {
+        let threads = sys::thread_count().map_err(Refused::to("count threads"))?;
+        if threads != 1 {
+            return Err(SandboxError::Threads { threads });
+        }
+        let hierarchies = hierarchies(options)?;
+        let name = EngineName::of_this_process().map_err(Refused::to("read /proc/self"))?;
+        let groups = EngineGroups::create(&hierarchies, &name);
+        let capabilities = groups.capabilities();
+        let (ours, theirs) = channel::pair().map_err(Refused::to("make a socket pair"))?;
+        let (watched, lifeline) =
+            nix::unistd::pipe2(nix::fcntl::OFlag::O_CLOEXEC).map_err(Refused::to("make a pipe"))?;
+        let engine = Pid::this();
+        match sys::fork_single_threaded().map_err(Refused::to("fork the spawner"))? {
+            ForkResult::Parent { child } => Ok(SpawnerLink {
+                channel: ours,
+                lifeline,
+                pid: child,
+                capabilities,
+            }),
+            ForkResult::Child => {
+                drop((ours, lifeline));
+                run(|| {
+                    let setup = serve::Setup {
+                        engine,
+                        channel: theirs,
+                        engine_lifeline: watched,
+                        groups,
+                        hierarchies,
+                        blanks: options.blanks,
+                    };
+                    serve::run(setup)
+                })
+            }
+        }
+    }
+}
+
+impl SpawnerLink {
+    /// Connects to the spawner from inside a tokio runtime, which then carries the connection.
+    ///
+    /// # Errors
+    /// [`SandboxError::Os`] when the runtime cannot watch the socket.
+    pub fn connect(self) -> Result<Sandbox, SandboxError> {
+        Sandbox::connect(self)
+    }
+
+    /// What this host lets the sandbox do.
+    #[must_use]
+    pub fn capabilities(&self) -> &Capabilities {
+        &self.capabilities
+    }
+}
+
+/// Says what this host lets the sandbox do, without forking: makes control groups and removes them
+/// again, because that alone tells whether it may.
+///
+/// # Errors
+/// [`SandboxError::Os`] when `/proc` cannot be read.
+pub fn probe() -> Result<Capabilities, SandboxError> {
+    let hierarchies = hierarchies(&SpawnerOptions::default())?;
+    let name = EngineName::of_this_process().map_err(Refused::to("read /proc/self"))?;
+    let groups = EngineGroups::create(&hierarchies, &name);
+    let capabilities = groups.capabilities();
+    for directory in groups.directories() {
+        std::fs::remove_dir(&directory)
+            .map_err(Refused::to(format!("remove {}", directory.display())))?;
+    }
+    Ok(capabilities)
+}
+
+fn hierarchies(options: &SpawnerOptions) -> Result<Hierarchies, SandboxError> {
+    if options.control_groups {
+        Ok(Hierarchies::discover().map_err(Refused::to("read /proc/self/mountinfo"))?)
+    } else {
+        Ok(Hierarchies::default())
+    }
+}
+
+/// Runs the body of a forked process and ends it, whatever happens: a panic must not unwind into
+/// the copy of the parent's stack.
+fn run(body: impl FnOnce() -> Result<(), Refused>) -> ! {
+    let code = match catch_unwind(AssertUnwindSafe(body)) {
+        Ok(Ok(())) => 0,
+        // Whoever waits for this process learns from its end that something is wrong.
+        Ok(Err(_)) => 70,
+        Err(_) => 71,
+    };
+    sys::exit_now(code)
+}
+
+/// What the spawner and the guard do alike at their start: leave the terminal's reach, so that
+/// Ctrl-C ends the engine only and it can drain; ask to be spared when memory runs out.
+fn settle(name: &std::ffi::CStr) -> Result<(), Refused> {
+    let refused = |error: Errno| Refused::to("set up the process")(error);
+    nix::sys::prctl::set_name(name).map_err(refused)?;
+    sys::ignore_signals(&[
+        Signal::SIGINT,
+        Signal::SIGTERM,
+        Signal::SIGHUP,
+        Signal::SIGQUIT,
+        Signal::SIGPIPE,
+        Signal::SIGUSR1,
+        Signal::SIGUSR2,
+    ])
+    .map_err(refused)?;
+    // Only root may ask to be spared; others do without.
+    let _not_permitted = std::fs::write("/proc/self/oom_score_adj", "-900");
+    Ok(())
+}

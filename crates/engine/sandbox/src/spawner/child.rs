@@ -1,0 +1,223 @@
+//! A child of the spawner, from its fork to the program that it becomes.
+//!
+//! It is forked ahead of need, as a blank: it enters its control groups, which may take some
+//! milliseconds, and waits for a command. Here namespaces, the root file system, the seccomp filter
+//! and the user id will find their place: between [`prepare`] and [`execute`].
+
+use std::ffi::{CStr, CString};
+use std::fs;
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd, RawFd};
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+
+use nix::sys::prctl;
+use nix::sys::resource::{Resource, setrlimit};
+use nix::sys::signal::Signal;
+use nix::sys::stat::{Mode, umask};
+use nix::unistd::{ForkResult, Pid};
+use serde::{Deserialize, Serialize};
+
+use crate::cgroup::EnvironmentGroups;
+use crate::protocol::{Failure, Refused, decode};
+use crate::spec::Command;
+use crate::{channel, sys};
+
+/// The variable by which AWS's runtime clients find the pipe for framed log records.
+const TELEMETRY_VARIABLE: &str = "_LAMBDA_TELEMETRY_LOG_FD";
+const TELEMETRY_FD: RawFd = 3;
+/// Where the channel to the spawner goes, out of the way of what the program shall inherit.
+const ABOVE_PROGRAMS: RawFd = 10;
+const OPEN_FILES: u64 = 1024;
+/// What a process may map for its own when nothing better limits its memory: the stacks of a few
+/// threads count, and are hardly ever touched.
+const STACK_ALLOWANCE: u64 = 128 << 20;
+
+/// A child that has not executed its program yet.
+#[derive(Debug)]
+pub(super) struct Child {
+    pub(super) pid: Pid,
+    /// Takes an [`Order`]; brings a [`Failure`], or closes when the program was executed.
+    pub(super) channel: OwnedFd,
+}
+
+/// What the spawner tells a child to become. Comes with the write ends for stdout, stderr and
+/// perhaps telemetry.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct Order {
+    pub(super) command: Command,
+    /// A limit for each process, in bytes, where no control group limits them together.
+    pub(super) data_limit: Option<u64>,
+}
+
+/// Whether anything was killed in a group before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Past {
+    /// It was just made.
+    Fresh,
+    /// Processes in it may have been killed as a group.
+    Killed,
+}
+
+/// Forks a child into the groups of its environment.
+pub(super) fn fork(groups: &EnvironmentGroups, past: Past) -> Result<Child, Refused> {
+    let (ours, theirs) = channel::pair().map_err(Refused::to("make a socket pair"))?;
+    let spawner = Pid::this();
+    let (forked, entered) = fork_into(groups, past).map_err(Refused::to("fork a child"))?;
+    match forked {
+        ForkResult::Parent { child } => Ok(Child {
+            pid: child,
+            channel: ours,
+        }),
+        ForkResult::Child => super::run(|| {
+            let channel = sys::duplicate_above(&theirs, ABOVE_PROGRAMS)
+                .map_err(Refused::to("keep the channel"))?;
+            let Err(failure) = live(spawner, channel.as_fd(), groups, entered);
+            let text = serde_json::to_vec(&failure).unwrap_or_default();
+            // When the spawner is gone there is nobody to tell.
+            let _gone = channel::send(channel.as_fd(), &text, &[]);
+            Ok(())
+        }),
+    }
+}
+
+/// Forks, into the unified group at once where the kernel can. Says whether it did.
+///
+/// Not into a group in which `cgroup.kill` was used: to tell a fork that races with it, the kernel
+/// counts a group's kills, but compares the count of the group that the child is made in with that
+/// of the group of its parent, so that it kills every such child (seen with Linux 6.18).
+fn fork_into(groups: &EnvironmentGroups, past: Past) -> io::Result<(ForkResult, bool)> {
+    if let (Some(unified), Past::Fresh) = (&groups.unified, past) {
+        let directory = fs::File::open(unified)?;
+        // Some seccomp filters of container engines pretend that there is no clone3.
+        if let Ok(forked) = sys::fork_into_cgroup(directory.as_fd()) {
+            return Ok((forked, true));
+        }
+    }
+    Ok((sys::fork_single_threaded()?, false))
+}
+
+/// The child's life; returns only when it cannot become the program.
+fn live(
+    spawner: Pid,
+    channel: BorrowedFd<'_>,
+    groups: &EnvironmentGroups,
+    entered: bool,
+) -> Result<std::convert::Infallible, Failure> {
+    prepare(spawner, channel, groups, entered)?;
+    let mut buffer = vec![0; channel::MAX_MESSAGE];
+    let received =
+        channel::receive(channel, &mut buffer, true).map_err(Refused::to("receive the command"))?;
+    let Some(received) = received else {
+        sys::exit_now(0);
+    };
+    let order: Order =
+        decode(&buffer[..received.length]).map_err(Refused::to("read the command"))?;
+    execute(order, &received.descriptors)
+}
+
+/// Leaves everything of the spawner's behind and enters the control groups.
+fn prepare(
+    spawner: Pid,
+    channel: BorrowedFd<'_>,
+    groups: &EnvironmentGroups,
+    entered: bool,
+) -> Result<(), Refused> {
+    sys::silence(0..=2).map_err(Refused::to("open /dev/null"))?;
+    sys::close_all_but(&[channel]).map_err(Refused::to("close inherited files"))?;
+    prctl::set_name(c"lambdalab-blank").map_err(Refused::to("name the process"))?;
+    nix::unistd::setsid().map_err(Refused::to("start a session"))?;
+    // The second line of defence: the guard is the first.
+    prctl::set_pdeathsig(Signal::SIGKILL).map_err(Refused::to("tie the process to its parent"))?;
+    if nix::unistd::getppid() != spawner {
+        sys::exit_now(0);
+    }
+    sys::reset_signals().map_err(Refused::to("reset signals"))?;
+    if let (Some(unified), false) = (&groups.unified, entered) {
+        enter(&unified.join("cgroup.procs"))?;
+    }
+    groups
+        .entrances()
+        .iter()
+        .try_for_each(|entrance| enter(entrance))?;
+    prctl::set_no_new_privs().map_err(Refused::to("give up new privileges"))?;
+    let limit = |resource, value| {
+        setrlimit(resource, value, value).map_err(Refused::to("set a resource limit"))
+    };
+    limit(Resource::RLIMIT_NOFILE, OPEN_FILES)?;
+    limit(Resource::RLIMIT_CORE, 0)?;
+    umask(Mode::from_bits_truncate(0o022));
+    // Unlike the spawner, functions are to be killed first when memory runs out.
+    fs::write("/proc/self/oom_score_adj", "500").map_err(Refused::to("set the OOM score"))
+}
+
+fn enter(entrance: &Path) -> Result<(), Refused> {
+    let doing = || format!("enter {}", entrance.display());
+    let write = || {
+        use std::io::Write;
+        fs::OpenOptions::new()
+            .write(true)
+            .open(entrance)?
+            .write_all(b"0")
+    };
+    write().map_err(|source| Refused {
+        doing: doing(),
+        source,
+    })
+}
+
+/// Becomes the program.
+fn execute(order: Order, outputs: &[OwnedFd]) -> Result<std::convert::Infallible, Failure> {
+    let Order {
+        command,
+        data_limit,
+    } = order;
+    let mut env = command.env;
+    if let Some(limit) = data_limit {
+        let limit = limit.saturating_add(STACK_ALLOWANCE);
+        setrlimit(Resource::RLIMIT_DATA, limit, limit)
+            .map_err(Refused::to("limit the process's memory"))?;
+    }
+    // The received descriptors have the lowest free numbers, in order, so none is overwritten before
+    // it has been installed.
+    for (output, target) in outputs.iter().zip([1, 2, TELEMETRY_FD]) {
+        sys::install(output, target).map_err(Refused::to("connect the output"))?;
+    }
+    if command.telemetry {
+        env.push((TELEMETRY_VARIABLE.to_owned(), TELEMETRY_FD.to_string()));
+    }
+    let program = c_string(command.program.as_os_str().as_bytes())?;
+    let mut arguments = vec![program.clone()];
+    for argument in &command.args {
+        arguments.push(c_string(argument.as_bytes())?);
+    }
+    let variables: Vec<CString> = env
+        .iter()
+        .map(|(name, value)| c_string(format!("{name}={value}").as_bytes()))
+        .collect::<Result<_, _>>()?;
+    std::env::set_current_dir(&command.cwd)
+        .map_err(|error| working_directory(command.cwd.clone(), &error))?;
+    let Err(error) = nix::unistd::execve::<&CStr, &CStr>(
+        &program,
+        &arguments.iter().map(CString::as_c_str).collect::<Vec<_>>(),
+        &variables.iter().map(CString::as_c_str).collect::<Vec<_>>(),
+    );
+    Err(Failure::Exec {
+        program: command.program,
+        errno: error as i32,
+    })
+}
+
+fn working_directory(directory: PathBuf, error: &io::Error) -> Failure {
+    Failure::WorkingDirectory {
+        directory,
+        errno: error.raw_os_error().unwrap_or(libc::EIO),
+    }
+}
+
+fn c_string(bytes: &[u8]) -> Result<CString, Refused> {
+    CString::new(bytes).map_err(|_| Refused {
+        doing: "pass on the command, which holds a NUL byte".into(),
+        source: io::Error::from_raw_os_error(libc::EINVAL),
+    })
+}

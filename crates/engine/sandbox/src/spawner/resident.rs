@@ -1,0 +1,140 @@
+//! What the spawner knows of one environment.
+
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::os::fd::OwnedFd;
+
+use ids::EnvironmentId;
+use nix::errno::Errno;
+use nix::sys::signal::Signal;
+use nix::unistd::Pid;
+
+use super::child::{self, Child, Past};
+use super::tree;
+use crate::cgroup::{EngineGroups, EnvironmentGroups};
+use crate::protocol::{GroupSignal, Refused};
+
+/// An environment, or the makings of one: prepared control groups, and a blank that waits in them.
+#[derive(Debug)]
+pub(super) struct Resident {
+    /// Its name; none while it is only prepared.
+    pub(super) id: Option<EnvironmentId>,
+    pub(super) groups: EnvironmentGroups,
+    /// A child that has no command yet.
+    pub(super) blank: Option<Child>,
+    /// The process that was started.
+    pub(super) running: Option<Running>,
+    /// Becomes readable when memory runs out, where the kernel does not kill the whole group.
+    pub(super) memory_watch: Option<OwnedFd>,
+    /// Whether memory ran out since the process was started.
+    pub(super) out_of_memory: bool,
+    /// A limit for each process, in bytes, where none holds for all of them.
+    pub(super) data_limit: Option<u64>,
+    /// The requests that wait for its end, once it was asked to end.
+    pub(super) leaving: Option<Vec<u64>>,
+}
+
+/// A process that was started.
+#[derive(Debug)]
+pub(super) struct Running {
+    /// The number of the request that started it.
+    pub(super) start: u64,
+    pub(super) pid: Pid,
+    /// Open until it has executed its program, or could not.
+    pub(super) executing: Option<OwnedFd>,
+    /// How many processes of the environment had been killed for memory before.
+    pub(super) oom_kills_before: u64,
+}
+
+impl Resident {
+    /// Makes the control groups and a blank in them.
+    pub(super) fn prepare(engine: &EngineGroups, number: u64) -> Result<Self, Refused> {
+        let mut resident = Self {
+            id: None,
+            groups: engine.environment(number),
+            blank: None,
+            running: None,
+            memory_watch: None,
+            out_of_memory: false,
+            data_limit: None,
+            leaving: None,
+        };
+        let furnished = resident.furnish();
+        if furnished.is_err() {
+            // What was made so far must not stay; what was not made is not there to remove.
+            let _partly = resident.groups.remove();
+        }
+        furnished.map(|()| resident)
+    }
+
+    fn furnish(&mut self) -> Result<(), Refused> {
+        self.groups
+            .create()
+            .map_err(Refused::to("make control groups"))?;
+        self.memory_watch = self
+            .groups
+            .watch_memory()
+            .map_err(Refused::to("watch the memory control group"))?;
+        self.blank = Some(child::fork(&self.groups, Past::Fresh)?);
+        Ok(())
+    }
+
+    /// The process ids that are children of the spawner's in it.
+    pub(super) fn pids(&self) -> impl Iterator<Item = Pid> {
+        let blank = self.blank.as_ref().map(|blank| blank.pid);
+        blank
+            .into_iter()
+            .chain(self.running.as_ref().map(|running| running.pid))
+    }
+
+    /// Signals all of its processes. Only for processes that were not reaped yet, whose numbers
+    /// therefore still mean them.
+    pub(super) fn signal(&self, signal: GroupSignal) -> Result<(), Refused> {
+        let signal = match signal {
+            GroupSignal::Stop => Signal::SIGSTOP,
+            GroupSignal::Continue => Signal::SIGCONT,
+            GroupSignal::Kill => Signal::SIGKILL,
+        };
+        if signal == Signal::SIGKILL
+            && self
+                .groups
+                .kill()
+                .map_err(Refused::to("kill the environment"))?
+        {
+            return Ok(());
+        }
+        self.pids()
+            .try_for_each(|pid| tree::signal_tree(pid, signal))
+            .map_err(Refused::to("signal the environment"))
+    }
+
+    /// Whether memory ran out since the process was started.
+    pub(super) fn ran_out_of_memory(&self, running: &Running) -> bool {
+        // Counters that cannot be read tell nothing.
+        let kills = self.groups.oom_kills().ok().flatten().unwrap_or(0);
+        self.out_of_memory || kills > running.oom_kills_before
+    }
+
+    /// Removes what it was made of, once nothing runs in it any more. `false` until then.
+    pub(super) fn vanish(&self) -> bool {
+        self.pids().next().is_none() && self.groups.remove().unwrap_or(false)
+    }
+}
+
+/// The listener of an environment's Runtime API. For now on a port of the host's loopback; once
+/// environments have their own network, on the fixed port there.
+pub(super) fn listen() -> Result<OwnedFd, Refused> {
+    let address = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+    let listener = TcpListener::bind(address).map_err(Refused::to("listen for the Runtime API"))?;
+    listener
+        .set_nonblocking(true)
+        .map_err(|error| Refused::to("listen for the Runtime API")(error))?;
+    Ok(listener.into())
+}
+
+/// Whether an error only says that there is nothing to do at the moment.
+pub(super) fn would_block(error: &std::io::Error) -> bool {
+    matches!(
+        error.raw_os_error().map(Errno::from_raw),
+        Some(Errno::EAGAIN | Errno::EINTR)
+    )
+}

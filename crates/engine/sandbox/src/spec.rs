@@ -1,0 +1,157 @@
+//! What callers say about an environment and the processes in it.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use ids::EnvironmentId;
+use serde::{Deserialize, Serialize};
+
+use crate::SandboxError;
+
+/// The period over which a CPU quota is enforced. A short one lets a small function run soon again
+/// after it used up its share.
+pub const CPU_PERIOD_MICROS: u64 = 20_000;
+
+/// The kernel accepts no CPU quota below this.
+const MIN_QUOTA_MICROS: u64 = 1_000;
+
+/// What an environment is made of.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct EnvironmentSpec {
+    /// Its name. Unique among the environments that are alive.
+    pub id: EnvironmentId,
+    /// How much of the machine it gets.
+    pub limits: Limits,
+    /// Its private directory, made when missing. It outlives the environment: who named it removes
+    /// it.
+    pub work_dir: PathBuf,
+}
+
+/// How much of the machine an environment gets.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Limits {
+    /// Memory of all its processes together, in MiB.
+    pub memory_mb: u32,
+    /// CPU time of all its processes together, in vCPUs. On Lambda: memory in MB / 1769.
+    pub cpu_vcpus: f64,
+    /// Processes and threads at one time.
+    pub pids: u32,
+}
+
+impl Limits {
+    /// Memory in bytes.
+    #[must_use]
+    pub fn memory_bytes(&self) -> u64 {
+        u64::from(self.memory_mb) << 20
+    }
+
+    /// CPU time in µs for each period of [`CPU_PERIOD_MICROS`].
+    #[must_use]
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        clippy::cast_precision_loss,
+        reason = "a float-to-integer cast saturates, and validation bounds the value"
+    )]
+    pub fn cpu_quota_micros(&self) -> u64 {
+        ((self.cpu_vcpus * CPU_PERIOD_MICROS as f64).round() as u64).max(MIN_QUOTA_MICROS)
+    }
+
+    pub(crate) fn validate(&self) -> Result<(), SandboxError> {
+        let reason = if self.memory_mb == 0 {
+            "memory_mb must be at least 1"
+        } else if !self.cpu_vcpus.is_finite() || self.cpu_vcpus <= 0.0 || self.cpu_vcpus > 4096.0 {
+            "cpu_vcpus must be above 0 and at most 4096"
+        } else if self.pids == 0 {
+            "pids must be at least 1"
+        } else {
+            return Ok(());
+        };
+        Err(SandboxError::InvalidLimits { reason })
+    }
+}
+
+/// A program to run inside an environment.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Command {
+    /// The executable's path; no search path applies.
+    pub program: PathBuf,
+    /// The arguments after the program's name.
+    pub args: Vec<String>,
+    /// The whole environment: nothing is inherited.
+    pub env: Vec<(String, String)>,
+    /// Where it starts.
+    pub cwd: PathBuf,
+    /// Whether it gets a pipe for framed log records, named to it by
+    /// `_LAMBDA_TELEMETRY_LOG_FD`.
+    pub telemetry: bool,
+}
+
+/// How a process ended: with a code, or by a signal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ExitStatus {
+    /// The exit code, when it exited of itself.
+    pub code: Option<i32>,
+    /// The signal's number, when one ended it.
+    pub signal: Option<i32>,
+    /// Whether the environment ran into its memory limit during the life of this process.
+    pub oom_killed: bool,
+}
+
+/// How often a CPU quota held processes back.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Throttling {
+    /// Periods in which something wanted to run.
+    pub periods: u64,
+    /// Those of them in which the quota ran out.
+    pub throttled_periods: u64,
+    /// For how long, all CPUs together.
+    pub throttled: Duration,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn quota_is_the_share_of_a_period_and_never_below_what_the_kernel_takes() {
+        let limits = |cpu_vcpus| Limits {
+            memory_mb: 128,
+            cpu_vcpus,
+            pids: 1,
+        };
+        assert_eq!(limits(1.0).cpu_quota_micros(), 20_000);
+        assert_eq!(limits(128.0 / 1769.0).cpu_quota_micros(), 1_447);
+        assert_eq!(limits(0.001).cpu_quota_micros(), 1_000);
+    }
+
+    #[test]
+    fn senseless_limits_are_refused() {
+        let good = Limits {
+            memory_mb: 128,
+            cpu_vcpus: 1.0,
+            pids: 16,
+        };
+        assert!(good.validate().is_ok());
+        for bad in [
+            Limits {
+                memory_mb: 0,
+                ..good
+            },
+            Limits {
+                cpu_vcpus: f64::NAN,
+                ..good
+            },
+            Limits {
+                cpu_vcpus: 0.0,
+                ..good
+            },
+            Limits { pids: 0, ..good },
+        ] {
+            assert!(
+                matches!(bad.validate(), Err(SandboxError::InvalidLimits { .. })),
+                "{bad:?}"
+            );
+        }
+    }
+}

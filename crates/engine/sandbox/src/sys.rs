@@ -1,0 +1,192 @@
+//! The few system calls that no safe wrapper covers. All of the crate's unsafe code is here.
+#![expect(unsafe_code, reason = "this module is where it may be")]
+
+use std::ffi::{c_int, c_uint};
+use std::io;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
+
+use nix::errno::Errno;
+use nix::fcntl::{FcntlArg, OFlag, fcntl};
+use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, sigaction};
+use nix::unistd::{ForkResult, Pid};
+use tokio::io::Interest;
+use tokio::io::unix::AsyncFd;
+
+/// From `linux/sched.h`; libc's constant is too narrow for it.
+const CLONE_INTO_CGROUP: u64 = 1 << 33;
+
+/// Forks. The caller has made sure that it runs no other thread, and both sides may then do
+/// anything.
+pub(crate) fn fork_single_threaded() -> nix::Result<ForkResult> {
+    debug_assert_eq!(thread_count().unwrap_or(1), 1);
+    // SAFETY: without other threads no lock is held by someone who does not exist in the child, so
+    // the child is not limited to async-signal-safe functions.
+    unsafe { nix::unistd::fork() }
+}
+
+/// Forks into the cgroup v2 directory `group`. The child is a member from its first instruction,
+/// and no lock of the kernel's is taken that a later move into the group would wait for.
+///
+/// Same duty of the caller as for [`fork_single_threaded`].
+pub(crate) fn fork_into_cgroup(group: BorrowedFd<'_>) -> nix::Result<ForkResult> {
+    debug_assert_eq!(thread_count().unwrap_or(1), 1);
+    // SAFETY: `clone_args` is plain integers, for which zero is a valid value and means "unset".
+    let mut arguments: libc::clone_args = unsafe { std::mem::zeroed() };
+    arguments.flags = CLONE_INTO_CGROUP;
+    arguments.exit_signal = libc::SIGCHLD as u64;
+    arguments.cgroup = u64::from(group.as_raw_fd().unsigned_abs());
+    // SAFETY: the pointer and size describe a live `clone_args`. Without CLONE_VM and without a
+    // stack this is a fork: the child runs on a copy of this address space. It has one thread, as
+    // in `fork_single_threaded`. The C library's at-fork handlers do not run; they reset locks that
+    // nobody holds here.
+    let pid = unsafe {
+        libc::syscall(
+            libc::SYS_clone3,
+            &raw const arguments,
+            size_of::<libc::clone_args>(),
+        )
+    };
+    match Errno::result(pid)? {
+        0 => Ok(ForkResult::Child),
+        pid => Ok(ForkResult::Parent {
+            child: Pid::from_raw(i32::try_from(pid).map_err(|_| Errno::EOVERFLOW)?),
+        }),
+    }
+}
+
+/// How many threads this process runs.
+pub(crate) fn thread_count() -> io::Result<usize> {
+    Ok(std::fs::read_dir("/proc/self/task")?.count())
+}
+
+/// Ends the process on the spot: no destructors, no exit handlers. For forked children, whose
+/// copies of the parent's objects must not be torn down.
+pub(crate) fn exit_now(code: c_int) -> ! {
+    // SAFETY: `_exit` has no preconditions.
+    unsafe { libc::_exit(code) }
+}
+
+/// Closes every descriptor but the standard streams and `kept`. For forked children, of which the
+/// parent's other descriptors are none of their business.
+pub(crate) fn close_all_but(kept: &[BorrowedFd<'_>]) -> io::Result<()> {
+    let mut kept: Vec<c_uint> = kept
+        .iter()
+        .map(|fd| fd.as_raw_fd().unsigned_abs())
+        .filter(|fd| *fd > 2)
+        .collect();
+    kept.sort_unstable();
+    let mut first = 3;
+    for fd in kept {
+        if first < fd {
+            close_range(first, fd - 1)?;
+        }
+        first = fd + 1;
+    }
+    close_range(first, c_uint::MAX)
+}
+
+/// Closes the descriptors from `first` to `last`.
+fn close_range(first: c_uint, last: c_uint) -> io::Result<()> {
+    // SAFETY: `close_range` touches no memory. The descriptors belong to copies of the parent's
+    // objects, which a forked child leaves by `execve` or `exit_now` and so never uses or drops.
+    let result = unsafe { libc::syscall(libc::SYS_close_range, first, last, 0) };
+    match Errno::result(result) {
+        Ok(_) => Ok(()),
+        Err(Errno::ENOSYS) => close_listed(first, last),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// What `close_range` does, for kernels before 5.9.
+fn close_listed(first: c_uint, last: c_uint) -> io::Result<()> {
+    let open: Vec<RawFd> = std::fs::read_dir("/proc/self/fd")?
+        .filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok())
+        .filter(|fd: &RawFd| (first..=last).contains(&fd.unsigned_abs()))
+        .collect();
+    for fd in open {
+        // SAFETY: as in `close_range`; the directory's own descriptor is closed already, and
+        // closing it again does no harm in a process with one thread.
+        unsafe { libc::close(fd) };
+    }
+    Ok(())
+}
+
+/// Another descriptor for the same file, with a number of at least `lowest`, closed by `execve`.
+pub(crate) fn duplicate_above(source: impl AsFd, lowest: RawFd) -> io::Result<OwnedFd> {
+    let fd = fcntl(source, FcntlArg::F_DUPFD_CLOEXEC(lowest))?;
+    // SAFETY: the kernel has just made this descriptor for us; nobody else knows its number.
+    Ok(unsafe { OwnedFd::from_raw_fd(fd) })
+}
+
+/// Connects the standard streams to nothing.
+pub(crate) fn silence(streams: std::ops::RangeInclusive<RawFd>) -> io::Result<()> {
+    let null = std::fs::OpenOptions::new()
+        .read(true)
+        .write(true)
+        .open("/dev/null")?;
+    streams
+        .into_iter()
+        .try_for_each(|stream| install(&null, stream))
+}
+
+/// Makes `target` another name of `source`, one that survives `execve`.
+pub(crate) fn install(source: impl AsFd, target: RawFd) -> io::Result<()> {
+    let source = source.as_fd().as_raw_fd();
+    // SAFETY: `dup2` touches no memory. Called in forked children only, where nothing owns the
+    // descriptors that `target` may replace.
+    let result = unsafe { libc::dup2(source, target) };
+    Errno::result(result)?;
+    Ok(())
+}
+
+/// Takes ownership of descriptors that the kernel has just installed for a received message.
+pub(crate) fn adopt(received: &[RawFd]) -> Vec<OwnedFd> {
+    received
+        .iter()
+        .map(|fd| {
+            // SAFETY: `recvmsg` installed this descriptor for us; nobody else knows its number.
+            unsafe { OwnedFd::from_raw_fd(*fd) }
+        })
+        .collect()
+}
+
+/// Gives `signal` one of the two dispositions that run no code of ours.
+fn dispose(signal: Signal, handler: SigHandler) -> nix::Result<()> {
+    let action = SigAction::new(handler, SaFlags::empty(), SigSet::empty());
+    // SAFETY: neither `SIG_DFL` nor `SIG_IGN` runs a handler, so there is none that could be
+    // unsound.
+    unsafe { sigaction(signal, &action) }?;
+    Ok(())
+}
+
+/// Ignores `signals`.
+pub(crate) fn ignore_signals(signals: &[Signal]) -> nix::Result<()> {
+    signals
+        .iter()
+        .try_for_each(|signal| dispose(*signal, SigHandler::SigIgn))
+}
+
+/// Puts every signal back to its default disposition and unblocks all.
+pub(crate) fn reset_signals() -> nix::Result<()> {
+    for signal in Signal::iterator() {
+        if !matches!(signal, Signal::SIGKILL | Signal::SIGSTOP) {
+            dispose(signal, SigHandler::SigDfl)?;
+        }
+    }
+    SigSet::empty().thread_set_mask()
+}
+
+/// Marks a blocking pipe end or socket as not to be waited for.
+pub(crate) fn set_nonblocking(fd: impl AsFd) -> nix::Result<()> {
+    let flags = OFlag::from_bits_retain(fcntl(&fd, FcntlArg::F_GETFL)?);
+    fcntl(&fd, FcntlArg::F_SETFL(flags | OFlag::O_NONBLOCK))?;
+    Ok(())
+}
+
+/// Has the current tokio runtime watch a descriptor.
+pub(crate) fn watch(fd: OwnedFd, interest: Interest) -> io::Result<AsyncFd<OwnedFd>> {
+    // SAFETY: an `OwnedFd` gives the same open descriptor for as long as it lives, and `AsyncFd`
+    // lends it out by shared reference only, through which it cannot be closed or exchanged.
+    let watched = unsafe { AsyncFd::register_with_interest(fd, interest) };
+    Ok(watched?)
+}

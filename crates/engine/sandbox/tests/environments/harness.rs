@@ -1,0 +1,223 @@
+//! Runs the tests one after another on two spawners: one with control groups, one without.
+
+use std::collections::BTreeSet;
+use std::future::Future;
+use std::path::{Path, PathBuf};
+use std::pin::Pin;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+use ids::{Clock, EnvironmentId, SystemClock, SystemEntropy};
+use sandbox::{
+    Capabilities, Command, Environment, EnvironmentSpec, Limits, Means, Process, Sandbox, Spawner,
+    SpawnerLink, SpawnerOptions,
+};
+use tempfile::TempDir;
+use tokio::io::AsyncReadExt;
+use tokio::net::unix::pipe::Receiver;
+
+pub(crate) type Test = fn(Arc<Harness>) -> Pin<Box<dyn Future<Output = ()> + Send>>;
+
+/// How long anything may take on a loaded machine before it counts as not happening.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// What the tests share.
+pub(crate) struct Harness {
+    /// With control groups, where this host has them.
+    pub(crate) grouped: Sandbox,
+    /// Without.
+    pub(crate) bare: Sandbox,
+    pub(crate) directory: TempDir,
+}
+
+impl Harness {
+    /// Forks the spawners.
+    pub(crate) fn fork() -> [SpawnerLink; 2] {
+        [true, false].map(|control_groups| {
+            let options = SpawnerOptions {
+                control_groups,
+                ..SpawnerOptions::default()
+            };
+            Spawner::fork(&options).expect("fork a spawner")
+        })
+    }
+
+    pub(crate) fn both(&self) -> [&Sandbox; 2] {
+        [&self.grouped, &self.bare]
+    }
+
+    /// A spec with room for anything.
+    pub(crate) fn spec(&self) -> EnvironmentSpec {
+        let id = EnvironmentId::draw(&SystemEntropy);
+        EnvironmentSpec {
+            id,
+            limits: Limits {
+                memory_mb: 256,
+                cpu_vcpus: 2.0,
+                pids: 64,
+            },
+            work_dir: self.directory.path().join(id.to_string()),
+        }
+    }
+
+    pub(crate) async fn environment(&self, sandbox: &Sandbox) -> Environment {
+        sandbox.create(self.spec()).await.expect("create")
+    }
+
+    pub(crate) async fn limited(&self, limits: Limits) -> Environment {
+        let spec = EnvironmentSpec {
+            limits,
+            ..self.spec()
+        };
+        self.grouped.create(spec).await.expect("create")
+    }
+}
+
+/// This binary in one of its roles.
+pub(crate) fn role(arguments: &[&str]) -> Command {
+    Command {
+        program: std::env::current_exe().unwrap(),
+        args: ["role"]
+            .iter()
+            .chain(arguments)
+            .map(ToString::to_string)
+            .collect(),
+        env: Vec::new(),
+        cwd: "/".into(),
+        telemetry: false,
+    }
+}
+
+/// Reads the standard output to its end.
+pub(crate) async fn output(process: &mut Process) -> String {
+    let pipe = process.stdout.take().expect("taken once");
+    let mut text = String::new();
+    let mut pipe = Receiver::from_owned_fd(pipe).unwrap();
+    within(pipe.read_to_string(&mut text)).await.unwrap();
+    text
+}
+
+/// Reads one line of the standard output.
+pub(crate) async fn line(process: &mut Process) -> String {
+    let mut pipe = Receiver::from_owned_fd(process.stdout.take().expect("taken once")).unwrap();
+    let mut text = Vec::new();
+    while text.last() != Some(&b'\n') {
+        text.push(within(pipe.read_u8()).await.unwrap());
+    }
+    process.stdout = Some(pipe.into_blocking_fd().unwrap());
+    String::from_utf8(text).unwrap().trim().to_owned()
+}
+
+/// Waits for `future`, but not for ever.
+pub(crate) async fn within<F: Future>(future: F) -> F::Output {
+    tokio::time::timeout(PATIENCE, future)
+        .await
+        .expect("in time")
+}
+
+/// Waits until `condition` holds.
+pub(crate) async fn eventually(what: &str, mut condition: impl FnMut() -> bool) {
+    let clock = SystemClock::new();
+    let deadline = clock.monotonic() + PATIENCE;
+    while !condition() {
+        assert!(clock.monotonic() < deadline, "never: {what}");
+        clock.sleep(Duration::from_millis(2)).await;
+    }
+}
+
+/// The living processes with `marker` among their arguments, except an engine and its forks.
+pub(crate) fn processes(marker: &str) -> BTreeSet<u32> {
+    std::fs::read_dir("/proc")
+        .unwrap()
+        .filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok())
+        .filter(|pid: &u32| {
+            // Empty for zombies.
+            let line = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+            let words: Vec<&[u8]> = line.split(|byte| *byte == 0).collect();
+            words.contains(&marker.as_bytes()) && !words.contains(&b"engine".as_slice())
+        })
+        .collect()
+}
+
+/// The control group directories of engines whose name begins so, with all below, in all
+/// hierarchies.
+pub(crate) fn group_directories(prefix: &str) -> Vec<PathBuf> {
+    fn below(directory: &Path, found: &mut Vec<PathBuf>) {
+        for entry in std::fs::read_dir(directory).into_iter().flatten().flatten() {
+            if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+                below(&entry.path(), found);
+                found.push(entry.path());
+            }
+        }
+    }
+    let mut found = Vec::new();
+    below(Path::new("/sys/fs/cgroup"), &mut found);
+    found.retain(|path| {
+        path.components()
+            .any(|part| part.as_os_str().to_string_lossy().starts_with(prefix))
+    });
+    found
+}
+
+/// Whether a measure is taken by control groups here.
+pub(crate) fn grouped(means: Means) -> bool {
+    matches!(means, Means::CgroupV1 | Means::CgroupV2)
+}
+
+fn report(capabilities: &Capabilities) {
+    for (name, measure) in capabilities.measures() {
+        println!(
+            "{name}: {:?} {}",
+            measure.means,
+            measure.remedy.as_deref().unwrap_or_default()
+        );
+    }
+}
+
+/// Runs the tests whose names hold one of the arguments.
+pub(crate) fn run(
+    tests: &[(&str, Test)],
+    arguments: &[String],
+    [grouped, bare]: [SpawnerLink; 2],
+) -> ExitCode {
+    let filters: Vec<&String> = arguments
+        .iter()
+        .filter(|word| !word.starts_with('-'))
+        .collect();
+    let chosen = |name: &str| filters.is_empty() || filters.iter().any(|word| name.contains(*word));
+    if arguments.iter().any(|word| word == "--list") {
+        tests.iter().for_each(|(name, _)| println!("{name}: test"));
+        return ExitCode::SUCCESS;
+    }
+    report(grouped.capabilities());
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .unwrap();
+    let failed = runtime.block_on(async {
+        let harness = Arc::new(Harness {
+            grouped: grouped.connect().unwrap(),
+            bare: bare.connect().unwrap(),
+            directory: tempfile::tempdir().unwrap(),
+        });
+        let mut failed = 0;
+        for (name, test) in tests.iter().filter(|(name, _)| chosen(name)) {
+            let clock = SystemClock::new();
+            let result = tokio::spawn(test(Arc::clone(&harness))).await;
+            let verdict = if result.is_ok() { "ok" } else { "FAILED" };
+            println!(
+                "test {name} ... {verdict} ({} ms)",
+                clock.monotonic().as_millis()
+            );
+            failed += usize::from(result.is_err());
+        }
+        failed
+    });
+    if failed == 0 {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    }
+}

@@ -1,0 +1,291 @@
+//! Creating, starting, ending, starting again, destroying.
+
+use std::io::Read;
+use std::sync::Arc;
+
+use sandbox::{ExitStatus, SandboxError};
+
+use crate::harness::{Harness, eventually, group_directories, output, processes, role, within};
+
+const EXITED: ExitStatus = ExitStatus {
+    code: Some(0),
+    signal: None,
+    oom_killed: false,
+};
+
+pub(crate) async fn command(harness: Arc<Harness>) {
+    for sandbox in harness.both() {
+        let environment = harness.environment(sandbox).await;
+        let mut command = role(&["describe"]);
+        command.env = vec![
+            ("LANG".into(), "en_US.UTF-8".into()),
+            ("EMPTY".into(), String::new()),
+        ];
+        command.cwd = environment.work_dir().to_path_buf();
+        let mut process = environment.start(command).await.unwrap();
+        let text = output(&mut process).await;
+        let directory = environment.work_dir().canonicalize().unwrap();
+        let expected = format!("EMPTY=\nLANG=en_US.UTF-8\ncwd {}\n", directory.display());
+        assert!(text.starts_with(&expected), "{text}");
+        assert_eq!(within(process.exit()).await.unwrap(), EXITED);
+
+        let mut command = role(&["records"]);
+        command.telemetry = true;
+        let mut process = environment.start(command).await.unwrap();
+        within(process.exit()).await.unwrap();
+        let mut records = String::new();
+        std::fs::File::from(process.telemetry.take().unwrap())
+            .read_to_string(&mut records)
+            .unwrap();
+        assert_eq!(records, "framed");
+        environment.destroy().await.unwrap();
+    }
+}
+
+pub(crate) async fn inherits_nothing(harness: Arc<Harness>) {
+    for sandbox in harness.both() {
+        let environment = harness.environment(sandbox).await;
+        let mut process = environment.start(role(&["describe"])).await.unwrap();
+        let text = output(&mut process).await;
+        for line in [
+            "fds 0,1,2",
+            "SigBlk: 0000000000000000",
+            "NoNewPrivs: 1",
+            "Umask: 0022",
+            "Max open files 1024 1024 files",
+            "Max core file size 0 0 bytes",
+            "leads true",
+        ] {
+            assert!(
+                text.lines().any(|found| found == line),
+                "{line} is not in:\n{text}"
+            );
+        }
+        let ignored = text
+            .lines()
+            .find_map(|line| line.strip_prefix("SigIgn: "))
+            .unwrap();
+        let ignored = u64::from_str_radix(ignored, 16).unwrap();
+        // Rust's runtime ignores SIGPIPE before `main`; no other signal may be. Above 31 are those
+        // that the C library keeps to itself.
+        assert_eq!(ignored & 0x7fff_ffff, 1 << (libc::SIGPIPE - 1), "{text}");
+        environment.destroy().await.unwrap();
+    }
+}
+
+pub(crate) async fn exits(harness: Arc<Harness>) {
+    for sandbox in harness.both() {
+        let environment = harness.environment(sandbox).await;
+        let process = environment.start(role(&["exit", "7"])).await.unwrap();
+        let status = within(process.exit()).await.unwrap();
+        assert_eq!(
+            status,
+            ExitStatus {
+                code: Some(7),
+                ..EXITED
+            }
+        );
+        assert_eq!(
+            within(process.exit()).await.unwrap(),
+            status,
+            "it may be asked again"
+        );
+
+        let process = environment.start(role(&["sleep"])).await.unwrap();
+        let pid = nix::unistd::Pid::from_raw(i32::try_from(process.pid()).unwrap());
+        nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGTERM).unwrap();
+        let status = within(process.exit()).await.unwrap();
+        assert_eq!(
+            status,
+            ExitStatus {
+                code: None,
+                signal: Some(15),
+                oom_killed: false
+            }
+        );
+
+        let process = environment.start(role(&["sleep"])).await.unwrap();
+        environment.kill_all().unwrap();
+        assert_eq!(within(process.exit()).await.unwrap().signal, Some(9));
+        environment.destroy().await.unwrap();
+    }
+}
+
+pub(crate) async fn cannot_run(harness: Arc<Harness>) {
+    for sandbox in harness.both() {
+        let environment = harness.environment(sandbox).await;
+        let text = environment.work_dir().join("text");
+        std::fs::write(&text, "not a program").unwrap();
+        for (program, expected) in [
+            ("/no/such/program".into(), libc::ENOENT),
+            (text.clone(), libc::EACCES),
+            ("/".into(), libc::EACCES),
+        ] {
+            let mut command = role(&[]);
+            command.program = program.clone();
+            let error = environment.start(command).await.unwrap_err();
+            let SandboxError::Exec {
+                program: named,
+                source,
+            } = error
+            else {
+                panic!("{error}");
+            };
+            assert_eq!((named, source.raw_os_error()), (program, Some(expected)));
+        }
+        use std::os::unix::fs::PermissionsExt;
+        std::fs::set_permissions(&text, std::fs::Permissions::from_mode(0o755)).unwrap();
+        let mut command = role(&[]);
+        command.program = text;
+        let error = environment.start(command).await.unwrap_err();
+        assert!(error.to_string().contains("Exec format error"), "{error}");
+
+        let mut command = role(&["exit", "0"]);
+        command.cwd = "/no/such/place".into();
+        let error = environment.start(command).await.unwrap_err();
+        assert!(
+            matches!(error, SandboxError::WorkingDirectory { .. }),
+            "{error}"
+        );
+
+        let mut command = role(&["exit", "0"]);
+        command.env = vec![("HUGE".into(), "x".repeat(300_000))];
+        let error = environment.start(command).await.unwrap_err();
+        assert!(
+            matches!(error, SandboxError::CommandTooLarge { .. }),
+            "{error}"
+        );
+
+        let mut command = role(&["exit", "0"]);
+        command.env = vec![("NUL".into(), "\0".into())];
+        let error = environment.start(command).await.unwrap_err();
+        assert!(
+            matches!(error, SandboxError::InvalidCommand { .. }),
+            "{error}"
+        );
+
+        let process = environment.start(role(&["exit", "0"])).await.unwrap();
+        assert_eq!(
+            within(process.exit()).await.unwrap(),
+            EXITED,
+            "and it still works"
+        );
+        environment.destroy().await.unwrap();
+    }
+}
+
+pub(crate) async fn again(harness: Arc<Harness>) {
+    for sandbox in harness.both() {
+        let environment = harness.environment(sandbox).await;
+        let file = environment.work_dir().join("kept");
+        std::fs::write(&file, "").unwrap();
+        for round in 0..5 {
+            let word = round.to_string();
+            let mut process = environment.start(role(&["print", &word])).await.unwrap();
+            assert_eq!(output(&mut process).await.trim(), word);
+            within(process.exit()).await.unwrap();
+        }
+        assert!(file.exists());
+        environment.destroy().await.unwrap();
+        assert!(file.exists(), "the directory is its owner's to remove");
+    }
+}
+
+pub(crate) async fn one_at_a_time(harness: Arc<Harness>) {
+    for sandbox in harness.both() {
+        let environment = harness.environment(sandbox).await;
+        let process = environment.start(role(&["sleep"])).await.unwrap();
+        let error = environment.start(role(&["exit", "0"])).await.unwrap_err();
+        assert!(matches!(error, SandboxError::Busy { .. }), "{error}");
+        environment.kill_all().unwrap();
+        within(process.exit()).await.unwrap();
+        environment.start(role(&["exit", "0"])).await.unwrap();
+    }
+}
+
+pub(crate) async fn leaves_nothing(harness: Arc<Harness>) {
+    let environment = harness.environment(&harness.grouped).await;
+    let marker = environment.id().to_string();
+    let process = environment.start(role(&["litter", &marker])).await.unwrap();
+    assert_eq!(within(process.exit()).await.unwrap(), EXITED);
+    eventually("the orphan ends", || processes(&marker).is_empty()).await;
+    environment.destroy().await.unwrap();
+}
+
+pub(crate) async fn listener(harness: Arc<Harness>) {
+    let environment = harness.environment(&harness.grouped).await;
+    let other = harness.environment(&harness.grouped).await;
+    let address = environment.runtime_api_address();
+    assert_ne!(address, other.runtime_api_address());
+    let listener = tokio::net::TcpListener::from_std(environment.listener().unwrap()).unwrap();
+    let (accepted, connected) =
+        within(async { tokio::join!(listener.accept(), tokio::net::TcpStream::connect(address)) })
+            .await;
+    assert_eq!(
+        accepted.unwrap().1,
+        connected.unwrap().local_addr().unwrap()
+    );
+    drop((listener, environment));
+    // The spawner keeps no copy, so the port is closed with the environment.
+    within(async { while tokio::net::TcpStream::connect(address).await.is_ok() {} }).await;
+}
+
+pub(crate) async fn destroyed(harness: Arc<Harness>) {
+    for sandbox in harness.both() {
+        let environment = harness.environment(sandbox).await;
+        let marker = environment.id().to_string();
+        let mut process = environment.start(role(&["tree", &marker])).await.unwrap();
+        assert_eq!(crate::harness::line(&mut process).await, "grown");
+        eventually("the tree has grown", || processes(&marker).len() == 3).await;
+        let exit = process.exit();
+        within(environment.destroy()).await.unwrap();
+        assert_eq!(within(exit).await.unwrap().signal, Some(9));
+        if std::ptr::eq(sandbox, &raw const harness.grouped) {
+            assert!(processes(&marker).is_empty());
+        }
+
+        let dropped = harness.environment(sandbox).await;
+        let process = dropped.start(role(&["sleep"])).await.unwrap();
+        drop(dropped);
+        assert_eq!(within(process.exit()).await.unwrap().signal, Some(9));
+    }
+}
+
+pub(crate) async fn cycles(harness: Arc<Harness>) {
+    let own = || std::fs::read_dir("/proc/self/fd").unwrap().count();
+    for sandbox in harness.both() {
+        let spawner = sandbox.spawner_pid();
+        let descriptors = || {
+            std::fs::read_dir(format!("/proc/{spawner}/fd"))
+                .unwrap()
+                .count()
+                + own()
+        };
+        let children = || {
+            std::fs::read_to_string(format!("/proc/{spawner}/task/{spawner}/children"))
+                .unwrap()
+                .split_whitespace()
+                .count()
+        };
+        // The guard and the two blanks, with nothing else that is about to end.
+        let settled = || children() == 3;
+        let cycle = async || {
+            let environment = harness.environment(sandbox).await;
+            let process = environment.start(role(&["exit", "0"])).await.unwrap();
+            within(process.exit()).await.unwrap();
+            environment.destroy().await.unwrap();
+        };
+        cycle().await;
+        eventually("the spawner has its blanks", settled).await;
+        let groups = || group_directories(&format!("lambdalab-{}-", std::process::id())).len();
+        let before = (descriptors(), groups());
+        for _ in 0..200 {
+            cycle().await;
+        }
+        eventually("the spawner has its blanks again", settled).await;
+        eventually("descriptors and groups are as before", || {
+            (descriptors(), groups()) == before
+        })
+        .await;
+    }
+}

@@ -1,0 +1,124 @@
+//! Memory, processes, CPU.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use sandbox::{Limits, Throttling};
+
+use crate::harness::{Harness, eventually, grouped, line, output, role, within};
+
+const ROOMY: Limits = Limits {
+    memory_mb: 256,
+    cpu_vcpus: 2.0,
+    pids: 64,
+};
+
+pub(crate) async fn memory(harness: Arc<Harness>) {
+    if !grouped(harness.grouped.capabilities().memory.means) {
+        return;
+    }
+    let environment = harness
+        .limited(Limits {
+            memory_mb: 64,
+            ..ROOMY
+        })
+        .await;
+    let mut process = environment.start(role(&["eat", "32"])).await.unwrap();
+    assert_eq!(line(&mut process).await, "full");
+    let peak = environment.memory_peak().unwrap().unwrap();
+    assert!((32 << 20..64 << 20).contains(&peak), "{peak}");
+    environment.kill_all().unwrap();
+    let status = within(process.exit()).await.unwrap();
+    assert_eq!((status.signal, status.oom_killed), (Some(9), false));
+    assert_eq!(environment.oom_events().unwrap(), Some(0));
+
+    let process = environment.start(role(&["eat", "256"])).await.unwrap();
+    let status = within(process.exit()).await.unwrap();
+    assert_eq!((status.signal, status.oom_killed), (Some(9), true));
+    let peak = environment.memory_peak().unwrap().unwrap();
+    assert!((60 << 20..=64 << 20).contains(&peak), "{peak}");
+
+    let process = environment.start(role(&["exit", "0"])).await.unwrap();
+    let status = within(process.exit()).await.unwrap();
+    assert_eq!(
+        (status.code, status.oom_killed),
+        (Some(0), false),
+        "the next one starts afresh"
+    );
+    environment.destroy().await.unwrap();
+}
+
+pub(crate) async fn memory_of_a_child(harness: Arc<Harness>) {
+    if !grouped(harness.grouped.capabilities().memory.means) {
+        return;
+    }
+    let environment = harness
+        .limited(Limits {
+            memory_mb: 64,
+            ..ROOMY
+        })
+        .await;
+    let process = environment
+        .start(role(&["eat-in-child", "256"]))
+        .await
+        .unwrap();
+    // The parent uses hardly any, but an environment that ran out of memory ends as a whole.
+    let status = within(process.exit()).await.unwrap();
+    assert_eq!((status.signal, status.oom_killed), (Some(9), true));
+    environment.destroy().await.unwrap();
+}
+
+pub(crate) async fn memory_by_rlimit(harness: Arc<Harness>) {
+    let environment = harness.environment(&harness.bare).await;
+    assert_eq!(environment.memory_peak().unwrap(), None);
+    let mut process = environment.start(role(&["eat", "2048"])).await.unwrap();
+    let status = within(process.exit()).await.unwrap();
+    assert_eq!(
+        status.signal,
+        Some(libc::SIGABRT),
+        "the allocation is refused"
+    );
+    assert_eq!(output(&mut process).await, "");
+    environment.destroy().await.unwrap();
+}
+
+pub(crate) async fn pids(harness: Arc<Harness>) {
+    if !grouped(harness.grouped.capabilities().pids.means) {
+        return;
+    }
+    let environment = harness.limited(Limits { pids: 8, ..ROOMY }).await;
+    let mut process = environment.start(role(&["many", "20"])).await.unwrap();
+    assert_eq!(line(&mut process).await, "7", "with itself that makes 8");
+    environment.destroy().await.unwrap();
+}
+
+pub(crate) async fn cpu(harness: Arc<Harness>) {
+    if !grouped(harness.grouped.capabilities().cpu.means) {
+        return;
+    }
+    let environment = harness
+        .limited(Limits {
+            cpu_vcpus: 0.25,
+            ..ROOMY
+        })
+        .await;
+    let _process = environment.start(role(&["spin"])).await.unwrap();
+    let mut seen = Throttling::default();
+    eventually("it runs for 25 periods", || {
+        seen = environment.throttling().unwrap().unwrap();
+        seen.periods >= 25
+    })
+    .await;
+    let used = environment.cpu_time().unwrap().unwrap();
+    // A busy loop gets no more than a quarter of each period, whatever else the machine does.
+    let share = Duration::from_millis(20 * (seen.periods + 2)) / 4;
+    assert!(
+        used <= share + Duration::from_millis(15),
+        "{used:?} in {seen:?}"
+    );
+    assert!(
+        seen.throttled_periods > 0 && seen.throttled > Duration::ZERO,
+        "{seen:?}"
+    );
+    environment.destroy().await.unwrap();
+}

@@ -1,0 +1,105 @@
+//! Environments with real processes in them, from a program that forks its spawner first thing.
+//!
+//! The binary is its own function: started with `role …` it plays what runs in an environment, or
+//! an engine that is to be killed.
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stdout,
+    reason = "this is a test, but none that the usual harness runs"
+)]
+
+mod freezing;
+mod harness;
+mod kills;
+mod lifecycle;
+mod limits;
+mod roles;
+
+use std::process::ExitCode;
+
+use harness::{Harness, Test};
+
+const TESTS: &[(&str, Test)] = &[
+    ("a_command_runs_with_what_it_was_given", |h| {
+        Box::pin(lifecycle::command(h))
+    }),
+    ("exit_codes_and_signals_are_told_apart", |h| {
+        Box::pin(lifecycle::exits(h))
+    }),
+    ("programs_that_cannot_run_are_errors", |h| {
+        Box::pin(lifecycle::cannot_run(h))
+    }),
+    ("an_environment_is_used_again", |h| {
+        Box::pin(lifecycle::again(h))
+    }),
+    ("one_process_at_a_time", |h| {
+        Box::pin(lifecycle::one_at_a_time(h))
+    }),
+    ("the_end_of_a_process_ends_what_it_left", |h| {
+        Box::pin(lifecycle::leaves_nothing(h))
+    }),
+    ("a_process_inherits_nothing_of_the_engine", |h| {
+        Box::pin(lifecycle::inherits_nothing(h))
+    }),
+    ("the_listener_is_the_environments_own", |h| {
+        Box::pin(lifecycle::listener(h))
+    }),
+    ("what_is_destroyed_is_gone", |h| {
+        Box::pin(lifecycle::destroyed(h))
+    }),
+    ("two_hundred_cycles_leak_nothing", |h| {
+        Box::pin(lifecycle::cycles(h))
+    }),
+    ("memory_limit_kills_and_says_so", |h| {
+        Box::pin(limits::memory(h))
+    }),
+    ("memory_of_a_child_counts", |h| {
+        Box::pin(limits::memory_of_a_child(h))
+    }),
+    ("process_limit_holds", |h| Box::pin(limits::pids(h))),
+    ("cpu_quota_holds", |h| Box::pin(limits::cpu(h))),
+    ("memory_limit_without_control_groups", |h| {
+        Box::pin(limits::memory_by_rlimit(h))
+    }),
+    ("frozen_environments_use_no_cpu", |h| {
+        Box::pin(freezing::stands(h))
+    }),
+    ("a_thaw_overtakes_a_freeze", |h| {
+        Box::pin(freezing::overtaken(h))
+    }),
+    ("a_frozen_environment_can_be_killed", |h| {
+        Box::pin(freezing::killed(h))
+    }),
+    ("freezing_without_control_groups", |h| {
+        Box::pin(freezing::by_signals(h))
+    }),
+    ("nothing_outlives_the_engine", |h| {
+        Box::pin(kills::engine(h))
+    }),
+    ("nothing_outlives_the_spawner", |h| {
+        Box::pin(kills::spawner(h))
+    }),
+    ("nothing_outlives_engine_and_spawner", |h| {
+        Box::pin(kills::both(h))
+    }),
+    ("a_stuck_spawner_does_not_help_them_either", |h| {
+        Box::pin(kills::stuck_spawner(h))
+    }),
+    ("the_next_engine_sweeps_when_all_were_killed", |h| {
+        Box::pin(kills::all(h))
+    }),
+    ("the_guard_is_replaced", |h| Box::pin(kills::guard(h))),
+    ("nothing_outlives_the_engine_without_control_groups", |h| {
+        Box::pin(kills::bare(h))
+    }),
+];
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    match arguments.split_first() {
+        Some((first, role)) if first == "role" => roles::play(role),
+        _ => harness::run(TESTS, &arguments, Harness::fork()),
+    }
+}

@@ -75,7 +75,10 @@ impl EngineFile {
             file.write_all(b"\n")?;
             fs::rename(&draft, &path)
         };
-        attempt().map_err(|source| EngineFileError::Io { path: path.clone(), source })
+        attempt().map_err(|source| EngineFileError::Io {
+            path: path.clone(),
+            source,
+        })
     }
 
     /// Removes it, if it is there.
@@ -85,9 +88,10 @@ impl EngineFile {
     pub fn remove(data_dir: &Path) -> Result<(), EngineFileError> {
         let path = Self::path(data_dir);
         match fs::remove_file(&path) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                Err(EngineFileError::Io { path, source: error })
-            }
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(EngineFileError::Io {
+                path,
+                source: error,
+            }),
             _ => Ok(()),
         }
     }

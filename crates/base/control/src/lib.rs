@@ -41,6 +41,33 @@ pub struct Health {
     pub invocations: usize,
 }
 
+/// `GET` with a request id behind it: the [`InvocationFigures`] of a recent invocation.
+pub const INVOCATIONS_PATH: &str = "/_lambdalab/v1/invocations/";
+
+/// What the engine measured of one invocation, beyond what AWS's REPORT line says.
+///
+/// Kept for recent invocations only.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct InvocationFigures {
+    /// The invocation's request id.
+    pub request_id: String,
+    /// The function's unqualified ARN.
+    pub function_arn: String,
+    /// The version that ran: `$LATEST` or a number.
+    pub version: String,
+    /// The environment that it ran in: the end of its log stream's name.
+    pub environment: String,
+    /// From handing over the event to the answer, in microseconds.
+    pub duration_us: u64,
+    /// The init phase that ran ahead of it, in microseconds, where one did.
+    pub init_us: Option<u64>,
+    /// The environment's peak of memory so far, in bytes.
+    pub peak_memory_bytes: u64,
+    /// Whether the CPU quotas of all that ran at the same time exceeded the host's cores, so that
+    /// the duration says little about the function.
+    pub oversubscribed: bool,
+}
+
 /// One operation of an AWS API and whether this engine answers it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ServedOperation {

@@ -19,7 +19,7 @@ pub(crate) struct Deployment {
     /// The function.
     pub(crate) key: FunctionKey,
     /// `$LATEST` or the version's number.
-    pub(crate) version: String,
+    pub(crate) version: Arc<str>,
     /// The function's ARN, unqualified.
     pub(crate) arn: Arc<str>,
     pub(crate) runtime: Runtime,

@@ -4,6 +4,7 @@
 
 pub(crate) mod event;
 pub(crate) mod failure;
+pub(crate) mod recent;
 pub(crate) mod report;
 
 use std::sync::Arc;
@@ -207,7 +208,7 @@ impl Inner {
             environment.reset().await;
         }
         let tail = environment.log.finish(&closing);
-        self.note_figures(environment, &figures, running.oversubscribed());
+        self.note_figures(id, environment, &figures, running.oversubscribed());
         if failure.is_some_and(Failure::resets_environment) {
             environment.give_back();
         }

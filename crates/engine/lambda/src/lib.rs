@@ -24,4 +24,5 @@ mod schedule;
 mod service;
 
 pub use function::tables::SCHEMA;
+pub use invoke::recent::Measured;
 pub use service::{Lambda, LambdaOptions, StartError};

@@ -13,6 +13,7 @@ use wire::{Caller, ServiceError};
 
 use crate::environment::Environment;
 use crate::function::registry::Registry;
+use crate::invoke::recent::{Measured, Recent};
 use crate::invoke::report::Figures;
 use crate::package::code_store::{CodeError, CodeStore};
 use crate::runtime::install::Runtimes;
@@ -75,6 +76,7 @@ pub(crate) struct Inner {
     pub(crate) code_gate: tokio::sync::RwLock<()>,
     /// Makes the locations of packages unguessable.
     location_key: u128,
+    recent: Recent,
     stopping: AtomicBool,
     invocations: AtomicUsize,
 }
@@ -119,6 +121,7 @@ impl Lambda {
             entropy: options.entropy,
             endpoint: options.endpoint,
             code_gate: tokio::sync::RwLock::default(),
+            recent: Recent::default(),
             stopping: AtomicBool::new(false),
             invocations: AtomicUsize::new(0),
         });
@@ -145,6 +148,12 @@ impl Lambda {
     #[must_use]
     pub fn invocations(&self) -> usize {
         self.inner.invocations.load(Ordering::Relaxed)
+    }
+
+    /// What was measured of a recent invocation.
+    #[must_use]
+    pub fn measured(&self, id: RequestId) -> Option<Measured> {
+        self.inner.recent.get(id)
     }
 
     /// The package of that digest, for who knows its token (see `GetFunction`'s `Code.Location`).
@@ -201,9 +210,10 @@ impl Inner {
         Counted(Arc::clone(self))
     }
 
-    /// Learns from the figures of an invocation.
+    /// Learns from the figures of an invocation, and remembers them.
     pub(crate) fn note_figures(
         &self,
+        id: RequestId,
         environment: &Environment,
         figures: &Figures,
         oversubscribed: bool,
@@ -212,15 +222,17 @@ impl Inner {
         if let Some(pool) = environment.pool() {
             environment.shrink_reservation(pool.learn_peak(figures.peak_bytes));
         }
-        tracing::debug!(
-            function = &*deployment.key.name,
-            version = deployment.version,
-            environment = %environment.id,
-            duration_us = u64::try_from(figures.duration.as_micros()).unwrap_or(u64::MAX),
-            cold = figures.init.is_some(),
+        let measured = Measured {
+            function_arn: Arc::clone(&deployment.arn),
+            version: Arc::clone(&deployment.version),
+            environment: environment.id,
+            duration: figures.duration,
+            init: figures.init,
+            peak_bytes: figures.peak_bytes,
             oversubscribed,
-            "invocation finished"
-        );
+        };
+        tracing::debug!(%id, ?measured, "invocation finished");
+        self.recent.add(id, measured);
     }
 }
 

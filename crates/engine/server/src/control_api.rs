@@ -3,9 +3,10 @@
 use std::convert::Infallible;
 use std::pin::Pin;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use bytes::Bytes;
-use control::{Health, ServedOperation};
+use control::{Health, InvocationFigures, ServedOperation};
 use http::header::{ALLOW, CONTENT_TYPE};
 use http::request::Parts;
 use http::{HeaderValue, Method, Response, StatusCode};
@@ -41,10 +42,15 @@ pub(crate) async fn serve(shared: &Shared, parts: &Parts) -> Response<Body> {
             };
             Response::new(lease.boxed_unsync())
         }
-        path => match path.strip_prefix(CODE_PATH) {
-            Some(digest) => package(shared, digest, parts.uri.query()).await,
-            None => message(StatusCode::NOT_FOUND, "there is no such page"),
-        },
+        path => {
+            if let Some(digest) = path.strip_prefix(CODE_PATH) {
+                package(shared, digest, parts.uri.query()).await
+            } else if let Some(id) = path.strip_prefix(control::INVOCATIONS_PATH) {
+                invocation(shared, id)
+            } else {
+                message(StatusCode::NOT_FOUND, "there is no such page")
+            }
+        }
     }
 }
 
@@ -67,6 +73,31 @@ fn operations() -> Vec<ServedOperation> {
             served: operation.served(),
         })
         .collect()
+}
+
+fn invocation(shared: &Shared, id: &str) -> Response<Body> {
+    let micros = |duration: Duration| u64::try_from(duration.as_micros()).unwrap_or(u64::MAX);
+    let measured = id
+        .parse()
+        .ok()
+        .and_then(|id| shared.services.lambda.measured(id));
+    let Some(measured) = measured else {
+        return message(
+            StatusCode::NOT_FOUND,
+            "no recent invocation has this request id",
+        );
+    };
+    let figures = InvocationFigures {
+        request_id: id.to_owned(),
+        function_arn: measured.function_arn.to_string(),
+        version: measured.version.to_string(),
+        environment: measured.environment.to_string(),
+        duration_us: micros(measured.duration),
+        init_us: measured.init.map(micros),
+        peak_memory_bytes: measured.peak_bytes,
+        oversubscribed: measured.oversubscribed,
+    };
+    json(StatusCode::OK, &figures)
 }
 
 async fn package(shared: &Shared, digest: &str, query: Option<&str>) -> Response<Body> {

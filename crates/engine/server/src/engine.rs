@@ -19,6 +19,7 @@ use tokio::task::JoinHandle;
 use crate::EngineOptions;
 use crate::access::Access;
 use crate::activity::Activity;
+use crate::body_budget::BodyBudget;
 use crate::http_server::{self, Shared};
 use crate::services::Services;
 
@@ -102,6 +103,7 @@ impl Engine {
         if !options.listen.ip().is_loopback() {
             return Err(StartError::BeyondLoopback(options.listen));
         }
+        raise_descriptor_limit();
         let data_dir = DataDir::lock(options.data_dir)?;
         let address = options.listen;
         let listen = |source| StartError::Listen { address, source };
@@ -134,6 +136,7 @@ impl Engine {
                 lambda: lambda.clone(),
                 account: options.account.into(),
                 region: options.region.into(),
+                bodies: BodyBudget::default(),
             },
             access: Access::new(address.ip(), options.allow_origins),
             activity: Arc::clone(&activity),
@@ -196,6 +199,24 @@ impl Engine {
         outcome
     }
 }
+
+/// Every environment takes about ten descriptors, every connection one: the customary soft limit of
+/// 1,024 is raised as far as the hard limit lets it. Functions keep theirs: the sandbox sets it.
+#[cfg(unix)]
+fn raise_descriptor_limit() {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let limit = getrlimit(Resource::Nofile);
+    let raised = Rlimit {
+        current: limit.maximum,
+        maximum: limit.maximum,
+    };
+    if let Err(error) = setrlimit(Resource::Nofile, raised) {
+        tracing::warn!(%error, "the limit on open files could not be raised");
+    }
+}
+
+#[cfg(not(unix))]
+fn raise_descriptor_limit() {}
 
 async fn idle(activity: &Activity, limit: Option<Duration>) {
     match limit {

@@ -15,6 +15,7 @@ use wire::lambda::LambdaOperation;
 use wire::protocol::Request;
 use wire::{BoxFuture, Call, Caller, Dispatch, Principal, Service, ServiceError};
 
+use crate::body_budget::BodyBudget;
 use crate::credentials;
 
 /// Every service that this engine serves.
@@ -25,6 +26,8 @@ pub(crate) struct Services {
     pub(crate) account: Arc<str>,
     /// The region of callers whose signature names none.
     pub(crate) region: Arc<str>,
+    /// What all request bodies together may take.
+    pub(crate) bodies: BodyBudget,
 }
 
 impl Services {
@@ -70,6 +73,7 @@ impl Services {
             .map_err(|miss| miss.error(&parts.method, &parts.uri))?;
         let limit = operation.body_limit(&parts.headers);
         let too_large = || operation.too_large(&parts.headers);
+        let _room = self.bodies.reserve(&parts.headers, limit).await;
         let body = read(body, limit, too_large).await?;
         wire::lambda::serve(
             &self.lambda,

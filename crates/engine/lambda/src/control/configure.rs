@@ -162,7 +162,7 @@ pub(super) fn deployment(
     Deployment {
         id,
         key: key.clone(),
-        version: configuration.version.clone().unwrap_or_default(),
+        version: configuration.version.as_deref().unwrap_or_default().into(),
         arn: key.arn().into(),
         runtime,
         client,

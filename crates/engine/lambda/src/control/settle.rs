@@ -21,7 +21,10 @@ use crate::service::Inner;
 impl Inner {
     /// Takes up what a crash interrupted.
     pub(crate) async fn take_up(self: &Arc<Self>) -> Result<(), ApiError> {
-        let unsettled = self.registry.read(Tables::unsettled).await?;
+        let unsettled = self
+            .registry
+            .read(|tables: &Tables<'_>| tables.unsettled())
+            .await?;
         for (key, number) in unsettled {
             self.settle(key, number);
         }

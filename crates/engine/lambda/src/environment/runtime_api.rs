@@ -5,7 +5,6 @@
 
 use std::convert::Infallible;
 use std::sync::Arc;
-use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE};
@@ -14,7 +13,7 @@ use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
-use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::rt::TokioIo;
 use ids::RequestId;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
@@ -26,8 +25,6 @@ use crate::invoke::failure::{Failure, RESPONSE_LIMIT};
 
 const ROOT: &str = "/2018-06-01/runtime/";
 const ERROR_TYPE: &str = "lambda-runtime-function-error-type";
-/// How long a runtime may take to send the head of a request.
-const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
 
 type Answer = Response<Full<Bytes>>;
 
@@ -49,9 +46,8 @@ pub(super) async fn serve(listener: TcpListener, environment: Arc<Environment>) 
                 let environment = Arc::clone(&environment);
                 connections.spawn(async move {
                     let service = service_fn(|request| handle(&environment, request));
+                    // No timer: between two requests of a runtime lies the function's run.
                     let outcome = http1::Builder::new()
-                        .timer(TokioTimer::new())
-                        .header_read_timeout(HEAD_TIMEOUT)
                         .serve_connection(TokioIo::new(stream), service)
                         .await;
                     if let Err(error) = outcome {

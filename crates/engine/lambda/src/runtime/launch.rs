@@ -184,7 +184,10 @@ fn variables(
         ("LAMBDA_TASK_ROOT", task),
         ("AWS_LAMBDA_RUNTIME_API", runtime_api.to_owned()),
         ("AWS_LAMBDA_FUNCTION_NAME", deployment.key.name.to_string()),
-        ("AWS_LAMBDA_FUNCTION_VERSION", deployment.version.clone()),
+        (
+            "AWS_LAMBDA_FUNCTION_VERSION",
+            deployment.version.to_string(),
+        ),
         (
             "AWS_LAMBDA_FUNCTION_MEMORY_SIZE",
             deployment.memory_mb.to_string(),

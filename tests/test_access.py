@@ -112,7 +112,9 @@ def test_creating_a_function_from_a_form(engine, client):
     body = json.dumps({"FunctionName": "from-a-form"}).encode()
     headers = {"Content-Type": "text/plain", "Origin": "https://attacker.example"}
     for signed in (True, False):
-        assert raw.request(engine.address, "POST", CREATE, body, headers, signed=signed).status == 403
+        assert (
+            raw.request(engine.address, "POST", CREATE, body, headers, signed=signed).status == 403
+        )
     with pytest.raises(client.exceptions.ResourceNotFoundException):
         client.get_function(FunctionName="from-a-form")
 

@@ -29,7 +29,9 @@ def test_an_alias_is_created_and_shown(client, versioned):  # noqa: F811
 
 def test_moving_an_alias_moves_its_invocations(client, versioned):  # noqa: F811
     client.publish_version(FunctionName=versioned)
-    alias_arn = client.create_alias(FunctionName=versioned, Name="prod", FunctionVersion="1")["AliasArn"]
+    alias_arn = client.create_alias(FunctionName=versioned, Name="prod", FunctionVersion="1")[
+        "AliasArn"
+    ]
     before = functions.invoke(client, versioned, Qualifier="prod")
     assert before.value == ["first", "1", alias_arn]
     assert before.version == "1"

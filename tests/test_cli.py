@@ -40,7 +40,9 @@ def folder(tmp_path):
     """A folder with a function that answers with its event and logs."""
     source = tmp_path / "source"
     source.mkdir()
-    (source / "main.py").write_text("def handler(event, context):\n    print('hello log')\n    return event\n")
+    (source / "main.py").write_text(
+        "def handler(event, context):\n    print('hello log')\n    return event\n"
+    )
     return source
 
 
@@ -48,7 +50,17 @@ def folder(tmp_path):
 def created(run, folder, names, client):
     """A function made by the CLI."""
     name = next(names)
-    run("function", "create", name, "--dir", folder, "--handler", "main.handler", "--runtime", "python3.11")
+    run(
+        "function",
+        "create",
+        name,
+        "--dir",
+        folder,
+        "--handler",
+        "main.handler",
+        "--runtime",
+        "python3.11",
+    )
     yield name
     try:
         client.delete_function(FunctionName=name)
@@ -66,8 +78,10 @@ def test_a_function_from_a_folder_to_its_end(run, created, folder):
 
     assert created in run("function", "list").stdout
 
-    (folder / "main.py").write_text("import os\n\ndef handler(event, context):\n    return os.environ['A']\n")
-    run("function", "update", created, "--dir", folder, "--env", "A=b=c", "--timeout", "7")
+    (folder / "main.py").write_text(
+        "import os\n\ndef handler(event, context):\n    return os.environ['KEY']\n"
+    )
+    run("function", "update", created, "--dir", folder, "--env", "KEY=b=c", "--timeout", "7")
     assert json.loads(run("function", "invoke", created).stdout) == "b=c"
 
     run("function", "delete", created)
@@ -80,11 +94,11 @@ def test_a_function_from_a_zip(run, names, tmp_path, client):
     name = next(names)
     (tmp_path / "f.zip").write_bytes(functions.python(functions.ECHO))
     run("function", "create", name, "--zip", "f.zip", "--handler", "main.handler",
-        "--runtime", "python3.11", "--memory", "256", "--timeout", "5", "--env", "A=1", "--env", "B=2")  # fmt: skip
+        "--runtime", "python3.11", "--memory", "256", "--timeout", "5", "--env", "ONE=1", "--env", "TWO=2")  # fmt: skip
     configuration = client.get_function_configuration(FunctionName=name)
     assert configuration["MemorySize"] == 256
     assert configuration["Timeout"] == 5
-    assert configuration["Environment"]["Variables"] == {"A": "1", "B": "2"}
+    assert configuration["Environment"]["Variables"] == {"ONE": "1", "TWO": "2"}
     run("function", "delete", name)
 
 
@@ -134,11 +148,82 @@ def test_a_function_error_is_a_no(run, deploy):
     [
         (("function", "invoke", "f", "--payload", "{no json"), ["--payload", "JSON"]),
         (("function", "invoke", "f", "--payload-file", "absent.json"), ["absent.json"]),
-        (("function", "create", "f", "--zip", "absent.zip", "--handler", "a.b", "--runtime", "python3.11"), ["absent.zip"]),
-        (("function", "create", "f", "--dir", "absent", "--handler", "a.b", "--runtime", "python3.11"), ["absent"]),
-        (("function", "create", "f", "--dir", ".", "--handler", "a.b", "--runtime", "python3.11", "--memory", "64"), ["64", "128"]),
-        (("function", "create", "f", "--dir", ".", "--handler", "a.b", "--runtime", "python3.11", "--timeout", "0"), ["0", "1", "900"]),
-        (("function", "create", "f", "--dir", ".", "--handler", "a.b", "--runtime", "python3.11", "--env", "NOEQUALS"), ["NOEQUALS"]),
+        (
+            (
+                "function",
+                "create",
+                "f",
+                "--zip",
+                "absent.zip",
+                "--handler",
+                "a.b",
+                "--runtime",
+                "python3.11",
+            ),
+            ["absent.zip"],
+        ),
+        (
+            (
+                "function",
+                "create",
+                "f",
+                "--dir",
+                "absent",
+                "--handler",
+                "a.b",
+                "--runtime",
+                "python3.11",
+            ),
+            ["absent"],
+        ),
+        (
+            (
+                "function",
+                "create",
+                "f",
+                "--dir",
+                ".",
+                "--handler",
+                "a.b",
+                "--runtime",
+                "python3.11",
+                "--memory",
+                "64",
+            ),
+            ["64", "128"],
+        ),
+        (
+            (
+                "function",
+                "create",
+                "f",
+                "--dir",
+                ".",
+                "--handler",
+                "a.b",
+                "--runtime",
+                "python3.11",
+                "--timeout",
+                "0",
+            ),
+            ["0", "1", "900"],
+        ),
+        (
+            (
+                "function",
+                "create",
+                "f",
+                "--dir",
+                ".",
+                "--handler",
+                "a.b",
+                "--runtime",
+                "python3.11",
+                "--env",
+                "NOEQUALS",
+            ),
+            ["NOEQUALS"],
+        ),
         (("function", "create", "f"), ["--handler"]),
         (("function",), ["Usage"]),
         (("nothing",), ["nothing"]),
@@ -157,7 +242,14 @@ def test_wrong_usage(run, arguments, words):
 
 def test_a_target_that_does_not_answer(run, tmp_path):
     environment = command_environment(tmp_path / "home")
-    done = run("function", "list", "--endpoint-url", "http://127.0.0.1:9", code=TARGET_FAILED, environment=environment)
+    done = run(
+        "function",
+        "list",
+        "--endpoint-url",
+        "http://127.0.0.1:9",
+        code=TARGET_FAILED,
+        environment=environment,
+    )
     assert "http://127.0.0.1:9" in done.stderr
 
 
@@ -166,7 +258,9 @@ def test_every_command_says_which_target_it_used(run, engine):
 
 
 def test_credentials_in_the_environment_do_not_mean_aws(run, engine):
-    environment = engine.environment(AWS_ACCESS_KEY_ID="AKIAIOSFODNN7EXAMPLE", AWS_SECRET_ACCESS_KEY="x", AWS_PROFILE="prod")
+    environment = engine.environment(
+        AWS_ACCESS_KEY_ID="AKIAIOSFODNN7EXAMPLE", AWS_SECRET_ACCESS_KEY="x", AWS_PROFILE="prod"
+    )
     assert engine.endpoint in run("function", "list", environment=environment).stderr
 
 
@@ -194,7 +288,7 @@ def test_a_wrong_setting_is_named(run, tmp_path):
 
 def test_doctor(run):
     report = run("doctor").stdout
-    for word in ("freeze", "memory", "python3.11"):
+    for word in ("cores", "memory", "process limit", "python3.11", "provided.al2023"):
         assert word in report
 
 
@@ -217,7 +311,15 @@ def test_up_detached_and_down(run, tmp_path):
     home, mark = tmp_path / "home", f"mark{tmp_path.name}"
     environment = command_environment(home, LAMBDALAB_TEST_MARK=mark)
     try:
-        first = run("up", "--detach", "--listen", "127.0.0.1:0", "--idle-exit", "1m", environment=environment)
+        first = run(
+            "up",
+            "--detach",
+            "--listen",
+            "127.0.0.1:0",
+            "--idle-exit",
+            "1m",
+            environment=environment,
+        )
         description = json.loads((home / "engine.json").read_text())
         assert description["endpoint"] in first.stdout + first.stderr
         run("function", "list", environment=environment)

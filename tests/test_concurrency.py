@@ -47,7 +47,9 @@ def test_concurrent_invocations_get_environments_of_their_own(client, deploy):
 
 def test_a_burst_reuses_what_the_last_one_left(client, deploy):
     name = deploy(OVERLAP, MemorySize=256)
-    first = {stream for stream, _, _ in at_once(4, lambda _: functions.invoke(client, name, 0.3).value)}
+    first = {
+        stream for stream, _, _ in at_once(4, lambda _: functions.invoke(client, name, 0.3).value)
+    }
     again = [functions.invoke(client, name, 0).value[0] for _ in range(8)]
     assert set(again) <= first
 
@@ -122,7 +124,9 @@ def test_invocations_while_the_function_is_updated_all_succeed(client, deploy):
         callers = [pool.submit(call, n) for n in range(3)]
         try:
             for generation in range(1, 4):
-                archive = functions.python(f"def handler(event, context):\n    return {generation}\n")
+                archive = functions.python(
+                    f"def handler(event, context):\n    return {generation}\n"
+                )
                 client.update_function_code(FunctionName=name, ZipFile=archive)
                 functions.wait_updated(client, name)
                 assert functions.invoke(client, name).value == generation

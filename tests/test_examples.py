@@ -55,7 +55,9 @@ def test_the_unstable_digest_differs_between_environments(engine, deploy, algori
 def test_the_log_tells_which_environment_answered(client, deploy, algorithms):
     name = deploy(algorithms, Handler="algorithms.handler.unstable_digest")
     results = [functions.invoke(client, name, EVENT, LogType="Tail") for _ in range(2)]
-    lines = [[line for line in r.log.splitlines() if line.startswith("environment: ")] for r in results]
+    lines = [
+        [line for line in r.log.splitlines() if line.startswith("environment: ")] for r in results
+    ]
     assert lines[0] == lines[1] != []
     assert results[0].value == results[1].value
 

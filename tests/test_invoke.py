@@ -94,15 +94,18 @@ def test_an_alias_that_does_not_exist(client, echo):
 
 def test_dry_run_invokes_nothing(client, deploy):
     source = """
-        import os
+        count = 0
 
         def handler(event, context):
-            open("/tmp/ran", "a").close()
-            return "ran"
+            global count
+            count += 1
+            return count
     """
     name = deploy(source)
+    assert functions.invoke(client, name).value == 1
     result = functions.invoke(client, name, InvocationType="DryRun")
     assert (result.status, result.raw, result.error, result.version) == (204, b"", None, None)
+    assert functions.invoke(client, name).value == 2
     code, _, status = refusal(client.invoke, FunctionName="nobody", InvocationType="DryRun")
     assert (code, status) == ("ResourceNotFoundException", 404)
 
@@ -121,7 +124,7 @@ def test_a_large_event_and_a_large_answer(client, echo):
 def test_an_event_that_is_too_large(client, echo):
     event = b'"' + b"x" * (6 * 1024 * 1024) + b'"'
     code, message, status = refusal(client.invoke, FunctionName=echo, Payload=event)
-    assert (code, status) == ("RequestTooLargeException", 413)
+    assert (code, status) == ("RequestEntityTooLargeException", 413)
     assert message == "Request must be smaller than 6291456 bytes for the InvokeFunction operation"
 
 
@@ -165,4 +168,7 @@ def test_invocations_reuse_the_warm_environment(client, deploy):
 
 def test_functions_do_not_share_environments(client, deploy):
     source = "import os\n\ndef handler(event, context):\n    return context.log_stream_name\n"
-    assert functions.invoke(client, deploy(source)).value != functions.invoke(client, deploy(source)).value
+    assert (
+        functions.invoke(client, deploy(source)).value
+        != functions.invoke(client, deploy(source)).value
+    )

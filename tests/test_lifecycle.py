@@ -6,6 +6,7 @@ import signal
 import subprocess
 import threading
 import time
+from pathlib import Path
 
 import pytest
 
@@ -80,11 +81,13 @@ def test_the_census_sees_what_runs(own_engine):
             assert census.cgroups(engine.pid) != []
 
 
-@pytest.mark.parametrize("victims", [("engine",), ("spawner",), ("engine", "spawner"), ("spawner", "engine")])
+@pytest.mark.parametrize(
+    "victims", [("engine",), ("spawner",), ("engine", "spawner"), ("spawner", "engine")]
+)
 def test_nothing_outlives_kill_9(own_engine, victims):
     engine = own_engine()
     busy_engine(engine)
-    (spawner,) = engine.servants("lambdalab-spaw")
+    (spawner,) = engine.servants("lambdalab-spawn")
     for victim in victims:
         try:
             os.kill({"engine": engine.pid, "spawner": spawner}[victim], signal.SIGKILL)
@@ -114,9 +117,7 @@ def test_after_all_were_killed_the_next_start_sweeps(own_engine):
     dead_mark, dead_pid = engine.mark, engine.pid
     engine.start()
     assert engine.stop() == 0
-    eventually(
-        lambda: not census.functions(dead_mark), "what the dead engine left is gone"
-    )
+    eventually(lambda: not census.functions(dead_mark), "what the dead engine left is gone")
     assert census.cgroups(dead_pid) == []
 
 
@@ -133,7 +134,9 @@ def test_a_signal_stops_it_cleanly(own_engine, number):
 
 def test_an_invocation_in_flight_is_answered_before_it_stops(own_engine):
     engine = own_engine()
-    name = deploy(engine, "import time\n\ndef handler(e, c):\n    open('/tmp/ran', 'w')\n    time.sleep(1)\n    return 'done'\n", "slow")
+    name = deploy(
+        engine, "import time\n\ndef handler(e, c):\n    time.sleep(1)\n    return 'done'\n", "slow"
+    )
     answers = []
     client = engine.client()
     thread = threading.Thread(target=lambda: answers.append(functions.invoke(client, name).value))
@@ -198,11 +201,14 @@ def test_idle_exit(own_engine):
 def test_what_was_acknowledged_is_there_after_kill_9(own_engine):
     engine = own_engine()
     client = engine.client()
-    name = deploy(engine, "def handler(event, context):\n    return 'first'\n", "kept", Description="d")
+    name = deploy(
+        engine, "def handler(event, context):\n    return 'first'\n", "kept", Description="d"
+    )
     client.publish_version(FunctionName=name, Description="one")
     client.create_alias(FunctionName=name, Name="prod", FunctionVersion="1")
     client.update_function_code(
-        FunctionName=name, ZipFile=functions.python("def handler(event, context):\n    return 'second'\n")
+        FunctionName=name,
+        ZipFile=functions.python("def handler(event, context):\n    return 'second'\n"),
     )
     functions.wait_updated(client, name)
     doomed = deploy(engine, functions.ECHO, "doomed")
@@ -263,9 +269,6 @@ def test_kill_9_under_load_loses_no_acknowledged_function(own_engine):
 def test_figures_at_rest(own_engine):
     """Generous limits, for any build on any machine; `make bench` measures the real ones."""
     engine = own_engine()
-    resident = next(
-        int(line.split()[1]) / 1024
-        for line in open(f"/proc/{engine.pid}/status")
-        if line.startswith("VmRSS:")
-    )
-    assert resident < 120
+    status = Path(f"/proc/{engine.pid}/status").read_text().splitlines()
+    (resident,) = [int(line.split()[1]) for line in status if line.startswith("VmRSS:")]
+    assert resident < 120 * 1024

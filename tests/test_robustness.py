@@ -22,7 +22,9 @@ def still_serving(engine, client, echo):
 
 def create_body(**changes):
     body = {"FunctionName": "f", "Role": functions.ROLE, "Runtime": "python3.11", "Handler": "a.b"}
-    return json.dumps({**body, "Code": {"ZipFile": "UEsFBgAAAAAAAAAAAAAAAAAAAAAAAA=="}, **changes}).encode()
+    return json.dumps(
+        {**body, "Code": {"ZipFile": "UEsFBgAAAAAAAAAAAAAAAAAAAAAAAA=="}, **changes}
+    ).encode()
 
 
 def post(engine, path, body, headers=None):
@@ -103,7 +105,7 @@ def test_unknown_members_are_ignored(engine, client):
 def test_a_body_beyond_the_limit(engine, echo):
     answer = post(engine, f"{FUNCTIONS}/{echo}/invocations", b" " * (6 * 1024 * 1024 + 1))
     raw.assert_aws_error(answer, status=[413])
-    assert answer.headers["x-amzn-errortype"] == "RequestTooLargeException"
+    assert answer.headers["x-amzn-errortype"] == "RequestEntityTooLargeException"
 
 
 def test_a_length_beyond_the_limit_is_refused_before_the_body_comes(engine, echo):

@@ -191,7 +191,10 @@ def test_a_zip_function_needs_handler_and_runtime(client, names, missing):
 def test_what_is_not_a_zip(client, names):
     code, message, status = create(client, next(names), Code={"ZipFile": b"not a zip"})
     assert (code, status) == ("InvalidParameterValueException", 400)
-    assert message == "Could not unzip uploaded file. Please check your file, then try to upload again."
+    assert (
+        message
+        == "Could not unzip uploaded file. Please check your file, then try to upload again."
+    )
 
 
 def test_a_zip_that_leaves_its_folder(client, names):

@@ -31,7 +31,11 @@ def processes(mark):
 
 def functions(mark):
     """Those of `processes` that run in an execution environment."""
-    return {pid: name for pid, name in processes(mark).items() if "AWS_LAMBDA_RUNTIME_API" in environment(pid)}
+    return {
+        pid: name
+        for pid, name in processes(mark).items()
+        if "AWS_LAMBDA_RUNTIME_API" in environment(pid)
+    }
 
 
 def environment(pid):

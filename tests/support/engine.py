@@ -48,7 +48,15 @@ class Engine:
         self.log = self.data_dir / f"up-{uuid.uuid4().hex[:6]}.log"
         with open(self.log, "wb") as log:
             self.process = subprocess.Popen(
-                [BINARY, "up", "--listen", "127.0.0.1:0", "--data-dir", self.data_dir, *self.arguments],
+                [
+                    BINARY,
+                    "up",
+                    "--listen",
+                    "127.0.0.1:0",
+                    "--data-dir",
+                    self.data_dir,
+                    *self.arguments,
+                ],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,

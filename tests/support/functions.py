@@ -76,7 +76,9 @@ class Invocation:
         self.error = response.get("FunctionError")
         self.version = response.get("ExecutedVersion")
         self.raw = response["Payload"].read()
-        self.log = base64.b64decode(response["LogResult"]).decode() if "LogResult" in response else None
+        self.log = (
+            base64.b64decode(response["LogResult"]).decode() if "LogResult" in response else None
+        )
         self.headers = response["ResponseMetadata"]["HTTPHeaders"]
         self.request_id = response["ResponseMetadata"]["RequestId"]
 

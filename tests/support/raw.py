@@ -54,8 +54,10 @@ def send(address, data, timeout=10):
             connection.shutdown(socket.SHUT_WR)
             while chunk := connection.recv(65536):
                 received += chunk
-        except (ConnectionResetError, BrokenPipeError):
-            pass  # a server may drop what is no HTTP
+        except TimeoutError:
+            raise
+        except OSError:
+            pass  # a server may drop what is no HTTP, at any point
         return received
 
 

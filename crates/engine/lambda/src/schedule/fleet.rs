@@ -116,16 +116,21 @@ impl Fleet {
         if !pool.wanted() {
             return Ok(None);
         }
-        let reservation = pool.reservation_mb();
-        if let Some(memory) = admission.try_memory(reservation) {
+        if let Some(memory) = admission.try_memory(pool.reservation_mb()) {
             return Ok(Some((memory, init)));
         }
         drop(init);
-        self.make_room(reservation).await;
-        let memory = admission
-            .memory(reservation)
-            .await
-            .ok_or(NoEnvironment::Closed)?;
+        let memory = loop {
+            let learned = pool.learned.notified();
+            let reservation = pool.reservation_mb();
+            self.make_room(reservation).await;
+            tokio::select! {
+                memory = admission.memory(reservation) => {
+                    break memory.ok_or(NoEnvironment::Closed)?;
+                }
+                () = learned => {}
+            }
+        };
         let init = admission.init().await.ok_or(NoEnvironment::Closed)?;
         Ok(pool.wanted().then_some((memory, init)))
     }

@@ -11,7 +11,7 @@ use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use parking_lot::Mutex;
-use tokio::sync::oneshot;
+use tokio::sync::{Notify, oneshot};
 
 use super::fleet::Fleet;
 use crate::deployment::Deployment;
@@ -48,6 +48,8 @@ pub(crate) struct Pool {
     state: Mutex<State>,
     /// The most memory that any of its environments was seen to use, in bytes.
     peak: AtomicU64,
+    /// Told when the peak becomes known: those that wait for memory need less from then on.
+    pub(super) learned: Notify,
     /// How many environments have answered and are about to ask for the next event.
     finishing: Arc<AtomicUsize>,
 }
@@ -69,6 +71,7 @@ impl Pool {
             fleet,
             state: Mutex::default(),
             peak: AtomicU64::new(0),
+            learned: Notify::new(),
             finishing: Arc::default(),
         })
     }
@@ -233,7 +236,11 @@ impl Pool {
 
     /// Learns what an environment was seen to use, and returns what it should keep set aside, MB.
     pub(crate) fn learn_peak(&self, bytes: u64) -> usize {
-        let peak = self.peak.fetch_max(bytes, Ordering::Relaxed).max(bytes);
+        let before = self.peak.fetch_max(bytes, Ordering::Relaxed);
+        if before == 0 {
+            self.learned.notify_waiters();
+        }
+        let peak = before.max(bytes);
         seen_need_mb(peak).min(self.deployment.memory_mb) as usize
     }
 }

@@ -48,7 +48,10 @@ class Table:
         self.rows.append(
             {"name": name, "ours": ours, "rival": rival, "ratio": ratio, "unit": unit, "target": target, "met": met}
         )  # fmt: skip
-        show = lambda value: "" if value is None else f"{value:.2f} {unit}"
+
+        def show(value):
+            return "" if value is None else f"{value:.2f} {unit}"
+
         verdict = "" if met is None else ("met" if met else "MISSED")
         print(
             f"{name:54} {show(ours):>11} {show(rival):>11} "

@@ -274,7 +274,10 @@ impl Stage {
 /// downloaded again.
 fn own_engine(context: &Context, data_dir: PathBuf) -> Result<EngineStarter, CliError> {
     let program = std::env::current_exe().map_err(CliError::Start)?;
-    let starter = EngineStarter::new(program, data_dir).idle_exit(IDLE_EXIT);
+    let starter = EngineStarter::new(program, data_dir)
+        .idle_exit(IDLE_EXIT)
+        .argument("--listen")
+        .argument("127.0.0.1:0");
     let runtimes = context.settings.runtimes_dir();
     let shared = context.settings.runtimes_dir.is_said() || runtimes.is_dir();
     Ok(if shared {

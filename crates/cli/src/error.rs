@@ -46,7 +46,8 @@ pub(crate) enum CliError {
     NothingToChange,
     #[error("cannot use the data folder {path}: {source}")]
     DataDir { path: PathBuf, source: io::Error },
-    #[error("{}", .0.trim_end())]
+    /// What the background process said, as it said it.
+    #[error("{0}")]
     Detached(String, ExitCode),
     #[error("the engine ended before it answered ({status})\n{log}")]
     #[diagnostic(help("the whole log is in {path}"))]
@@ -60,11 +61,9 @@ pub(crate) enum CliError {
     Engine(#[from] EngineFailure),
     #[error(transparent)]
     Finding(#[from] EngineError),
-    #[error(transparent)]
-    #[diagnostic(help(
-        "name a region with --region or AWS_REGION, or start the engine by hand with `lambdalab up` to see why it does not start"
-    ))]
-    Session(#[from] SessionError),
+    #[error("AWS needs a region, and neither the profile nor the environment names one")]
+    #[diagnostic(help("name it with --region or AWS_REGION"))]
+    NoRegion,
     #[error(transparent)]
     Call(#[from] CallError),
     #[error("the function failed: {0}")]
@@ -75,6 +74,15 @@ pub(crate) enum CliError {
     Output(io::Error),
     #[error("cannot start: {0}")]
     Start(io::Error),
+}
+
+impl From<SessionError> for CliError {
+    fn from(error: SessionError) -> Self {
+        match error {
+            SessionError::Engine(error) => Self::Finding(error),
+            SessionError::NoRegion => Self::NoRegion,
+        }
+    }
 }
 
 impl CliError {
@@ -89,7 +97,7 @@ impl CliError {
             | Self::Payload(_)
             | Self::RoleNeeded
             | Self::NothingToChange
-            | Self::Session(SessionError::NoRegion) => ExitCode::Usage,
+            | Self::NoRegion => ExitCode::Usage,
             Self::Engine(failure) => failure.exit_code(),
             Self::FunctionFailed(_) => ExitCode::No,
             Self::Call(error) => of_call(&error.failure),
@@ -98,7 +106,6 @@ impl CliError {
             Self::DataDir { .. }
             | Self::EngineEnded { .. }
             | Self::Finding(_)
-            | Self::Session(_)
             | Self::Output(_)
             | Self::Start(_) => ExitCode::TargetFailed,
         }

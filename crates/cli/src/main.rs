@@ -109,6 +109,9 @@ async fn dispatch(context: &Context, command: ClientCommand) -> Result<ExitCode,
 /// An error as people read it. Lines are not wrapped: messages hold paths and commands that are
 /// copied, and programs search them.
 fn report(error: CliError) -> String {
+    if let CliError::Detached(report, _) = error {
+        return report;
+    }
     let colour = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
     let hook = miette::set_hook(Box::new(move |_| {
         Box::new(

@@ -39,7 +39,7 @@ pub enum EngineError {
         source: std::io::Error,
     },
     /// The engine did not come up.
-    #[error("the engine for {data_dir} did not start: {reason}")]
+    #[error("the engine for {data_dir} did not start:\n{reason}")]
     NotStarted {
         /// The data folder.
         data_dir: PathBuf,

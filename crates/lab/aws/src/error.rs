@@ -20,7 +20,7 @@ pub struct CallError {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum CallFailure {
     /// The service answered with an error.
-    #[error("{code} (HTTP {status}): {message}")]
+    #[error("{message} ({code}, HTTP {status})")]
     Service {
         /// AWS's error code: `ResourceConflictException`.
         code: String,
@@ -41,7 +41,7 @@ pub enum CallFailure {
     #[error("the answer cannot be understood: {0}")]
     Unreadable(String),
     /// The call was never sent: its input or the client's configuration do not allow it.
-    #[error("the call cannot be sent: {0}")]
+    #[error("it was not sent: {0}")]
     NotSent(String),
     /// The function did not come to the state that was waited for.
     #[error("{0}")]
@@ -90,8 +90,12 @@ impl CallFailure {
             SdkError::DispatchFailure(failure) if failure.is_timeout() => {
                 Self::TimedOut(cause(failure.as_connector_error()))
             }
-            SdkError::DispatchFailure(failure) => {
+            SdkError::DispatchFailure(failure) if failure.is_io() => {
                 Self::Unreachable(cause(failure.as_connector_error()))
+            }
+            // No credentials, mostly: nothing was sent.
+            SdkError::DispatchFailure(failure) => {
+                Self::NotSent(cause(failure.as_connector_error()))
             }
             SdkError::TimeoutError(_) => Self::TimedOut(told),
             SdkError::ResponseError(_) => Self::Unreadable(told),

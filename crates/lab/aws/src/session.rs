@@ -3,13 +3,18 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use aws_config::default_provider::region::DefaultRegionChain;
 use aws_config::environment::EnvironmentVariableCredentialsProvider;
 use aws_config::meta::credentials::CredentialsProviderChain;
+use aws_config::profile::ProfileFileCredentialsProvider;
+use aws_config::provider_config::ProviderConfig;
 use aws_config::retry::RetryConfig;
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, ConfigLoader, Region, SdkConfig};
 use aws_sdk_lambda::Client;
-use aws_sdk_lambda::config::{Credentials as SdkCredentials, StalledStreamProtectionConfig};
+use aws_sdk_lambda::config::{
+    Credentials as SdkCredentials, SharedHttpClient, StalledStreamProtectionConfig,
+};
 use aws_sdk_lambda::primitives::Blob;
 use aws_sdk_lambda::types::{Environment, FunctionCode, Runtime};
 use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
@@ -95,21 +100,20 @@ impl Session {
                     running.endpoint,
                     running.data_dir.display()
                 );
-                let loader = loader(&running.endpoint)
-                    .endpoint_url(&running.endpoint)
+                let loader = loader(&http_client(&running.endpoint))
                     .region(region_or_default(region))
                     .credentials_provider(made_up_credentials());
+                let endpoint = Some(running.endpoint.clone());
                 Connection {
                     engine: Some(ensured),
                     _lease: Some(lease),
-                    ..Connection::new(description, loader, clock, Endpoint::Given).await
+                    ..Connection::new(description, loader, clock, endpoint).await
                 }
             }
             Target::Endpoint { url, identity } => {
                 let description = format!("endpoint {url} ({identity})");
-                let loader = loader(&url)
-                    .endpoint_url(&url)
-                    .region(region_or_default(region));
+                let http = http_client(&url);
+                let loader = loader(&http).region(region_or_default(region.clone()));
                 let loader = match &identity {
                     Identity::Ambient => loader.credentials_provider(
                         CredentialsProviderChain::first_try(
@@ -118,26 +122,22 @@ impl Session {
                         )
                         .or_else("LambdaLab", made_up_credentials()),
                     ),
-                    said => with_identity(loader, said),
+                    said => with_identity(loader, said, &http, Some(region_or_default(region))),
                 };
-                Connection::new(description, loader, clock, Endpoint::Given).await
+                Connection::new(description, loader, clock, Some(url)).await
             }
             Target::Aws { identity } => {
-                let mut loader = with_identity(loader("https://"), &identity);
-                if let Some(region) = region {
-                    loader = loader.region(Region::new(region));
-                }
-                let connection =
-                    Connection::new(String::new(), loader, clock, Endpoint::OfAws).await;
-                let region = connection
-                    .control
-                    .config()
-                    .region()
-                    .ok_or(SessionError::NoRegion)?;
-                Connection {
-                    description: format!("AWS in {region} ({identity})"),
-                    ..connection
-                }
+                let http = http_client("https://");
+                let region = match region {
+                    Some(region) => Region::new(region),
+                    None => known_region(&identity)
+                        .await
+                        .ok_or(SessionError::NoRegion)?,
+                };
+                let description = format!("AWS in {region} ({identity})");
+                let loader = loader(&http).region(region.clone());
+                let loader = with_identity(loader, &identity, &http, Some(region));
+                Connection::new(description, loader, clock, None).await
             }
         };
         Ok(Self {
@@ -224,21 +224,15 @@ impl Session {
     }
 }
 
-/// Whether the endpoint was given, or is AWS's own.
-enum Endpoint {
-    Given,
-    OfAws,
-}
-
 impl Connection {
     async fn new(
         description: String,
         loader: ConfigLoader,
         clock: SharedClock,
-        endpoint: Endpoint,
+        endpoint: Option<String>,
     ) -> Self {
         let shared = loader.load().await;
-        let builder = || lambda_config(&shared, &endpoint);
+        let builder = || lambda_config(&shared, endpoint.clone());
         let patient = TimeoutConfig::builder()
             .connect_timeout(CONNECT_TIMEOUT)
             .build();
@@ -293,27 +287,31 @@ impl Connection {
     }
 }
 
-fn lambda_config(shared: &SdkConfig, endpoint: &Endpoint) -> aws_sdk_lambda::config::Builder {
+/// The endpoint is set here in either case: with `None` it is AWS's own. `AWS_ENDPOINT_URL`, which
+/// `lambdalab up` tells people to export, and its kin must not redirect who asked for AWS in that
+/// shell.
+fn lambda_config(shared: &SdkConfig, endpoint: Option<String>) -> aws_sdk_lambda::config::Builder {
     let mut builder = aws_sdk_lambda::config::Builder::from(shared);
-    // `AWS_ENDPOINT_URL` is what `lambdalab up` tells people to export. Who asks for AWS in that
-    // shell means AWS.
-    if matches!(endpoint, Endpoint::OfAws) {
-        builder.set_endpoint_url(None);
-    }
+    builder.set_endpoint_url(endpoint);
     builder
 }
 
-fn loader(url: &str) -> ConfigLoader {
-    let http = aws_smithy_http_client::Builder::new();
-    // Reading the system's certificates takes longer than a whole command against the engine.
-    let http = if url.starts_with("https") {
-        http.tls_provider(Provider::Rustls(CryptoMode::Ring))
+/// Without TLS where there is none to speak: reading the system's certificates takes longer than
+/// a whole command against the engine.
+fn http_client(url: &str) -> SharedHttpClient {
+    let builder = aws_smithy_http_client::Builder::new();
+    if url.starts_with("https") {
+        builder
+            .tls_provider(Provider::Rustls(CryptoMode::Ring))
             .build_https()
     } else {
-        http.build_http()
-    };
+        builder.build_http()
+    }
+}
+
+fn loader(http: &SharedHttpClient) -> ConfigLoader {
     aws_config::defaults(BehaviorVersion::latest())
-        .http_client(http)
+        .http_client(http.clone())
         .timeout_config(
             TimeoutConfig::builder()
                 .connect_timeout(CONNECT_TIMEOUT)
@@ -321,12 +319,38 @@ fn loader(url: &str) -> ConfigLoader {
         )
 }
 
-fn with_identity(loader: ConfigLoader, identity: &Identity) -> ConfigLoader {
+/// A profile that was asked for is used alone: in the SDK's chain of providers, access keys in
+/// the environment would silently win over it.
+fn with_identity(
+    loader: ConfigLoader,
+    identity: &Identity,
+    http: &SharedHttpClient,
+    region: Option<Region>,
+) -> ConfigLoader {
     match identity {
         Identity::Keys(keys) => loader.credentials_provider(sdk_credentials(keys)),
-        Identity::Profile(profile) => loader.profile_name(profile),
+        Identity::Profile(profile) => {
+            let config = ProviderConfig::without_region()
+                .with_region(region)
+                .with_http_client(http.clone());
+            let provider = ProfileFileCredentialsProvider::builder()
+                .configure(&config)
+                .profile_name(profile)
+                .build();
+            loader.profile_name(profile).credentials_provider(provider)
+        }
         Identity::Ambient => loader,
     }
+}
+
+/// The region of the environment, or else of the profile.
+async fn known_region(identity: &Identity) -> Option<Region> {
+    let chain = DefaultRegionChain::builder();
+    let chain = match identity {
+        Identity::Profile(profile) => chain.profile_name(profile),
+        Identity::Keys(_) | Identity::Ambient => chain,
+    };
+    chain.build().region().await
 }
 
 fn sdk_credentials(keys: &Credentials) -> SdkCredentials {
@@ -476,7 +500,7 @@ mod tests {
         }
     }
 
-    async fn destination(endpoint: Endpoint) -> String {
+    async fn destination(endpoint: Option<&str>) -> String {
         let nowhere = Nowhere::default();
         let connector = SharedHttpConnector::new(nowhere.clone());
         let shared = SdkConfig::builder()
@@ -488,16 +512,16 @@ mod tests {
             ))
             .http_client(http_client_fn(move |_, _| connector.clone()))
             .build();
-        let client = Client::from_conf(lambda_config(&shared, &endpoint).build());
+        let client = Client::from_conf(lambda_config(&shared, endpoint.map(str::to_owned)).build());
         client.list_functions().send().await.unwrap_err();
         nowhere.0.lock().unwrap().remove(0)
     }
 
     #[tokio::test]
     async fn aws_means_aws_whatever_endpoint_the_environment_names() {
-        let given = destination(Endpoint::Given).await;
-        assert!(given.starts_with("http://127.0.0.1:4566/"), "{given}");
-        let aws = destination(Endpoint::OfAws).await;
+        let given = destination(Some("http://127.0.0.1:4567")).await;
+        assert!(given.starts_with("http://127.0.0.1:4567/"), "{given}");
+        let aws = destination(None).await;
         assert!(
             aws.starts_with("https://lambda.eu-west-1.amazonaws.com/"),
             "{aws}"

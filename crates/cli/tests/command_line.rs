@@ -128,10 +128,10 @@ fn a_target_that_does_not_answer_ends_with_4_and_is_named() {
     let lab = Lab::new();
     // Port 1 belongs to a service that nobody runs any more.
     let url = "http://127.0.0.1:1";
-    let said = lab.run(&["function", "list", "--endpoint-url", &url]);
+    let said = lab.run(&["function", "list", "--endpoint-url", url]);
     assert_eq!(said.code, Some(4), "{said:?}");
     assert!(
-        said.err.contains(&url) && said.err.contains("refused"),
+        said.err.contains(url) && said.err.contains("refused"),
         "{said:?}"
     );
 }

@@ -1,5 +1,10 @@
 //! A folder with a `lambdalab` of its own.
 
+#![expect(
+    clippy::unwrap_used,
+    reason = "part of the tests, where a surprise is a failure"
+)]
+
 use std::path::PathBuf;
 use std::process::{Command, Output};
 

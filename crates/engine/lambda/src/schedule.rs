@@ -2,6 +2,7 @@
 //! and reaped when idle, and admitted only as far as the host can carry them.
 
 pub(crate) mod admission;
+mod demand;
 pub(crate) mod fleet;
 pub(crate) mod janitor;
 pub(crate) mod pool;

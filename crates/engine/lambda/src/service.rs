@@ -220,7 +220,7 @@ impl Inner {
     ) {
         let deployment = &environment.deployment;
         if let Some(pool) = environment.pool() {
-            environment.shrink_reservation(pool.learn_peak(figures.peak_bytes));
+            environment.shrink_reservation(pool.learn(figures.duration, figures.peak_bytes));
         }
         let measured = Measured {
             function_arn: Arc::clone(&deployment.arn),

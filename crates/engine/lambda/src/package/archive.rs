@@ -85,12 +85,22 @@ fn open<R: Read + Seek>(source: R) -> Result<ZipArchive<R>, ArchiveError> {
     Ok(archive)
 }
 
-/// The entry's path, which must not lead out of the archive.
+/// The entry's path, which must not lead out of the archive, not even on its way.
 fn inside<R: Read + ?Sized>(entry: &ZipFile<'_, R>) -> Result<PathBuf, ArchiveError> {
-    entry.enclosed_name().ok_or_else(|| {
-        let name = String::from_utf8_lossy(entry.name_raw()).into_owned();
-        unreadable(format!("the entry `{name}` leads out of the archive"))
-    })
+    let name = std::str::from_utf8(entry.name_raw()).ok().map(Path::new);
+    let stays = |component| matches!(component, Component::Normal(_) | Component::CurDir);
+    let harmless = |name: &&Path| {
+        name.components().all(stays) && !name.as_os_str().as_encoded_bytes().contains(&0)
+    };
+    match name.filter(harmless) {
+        Some(name) => Ok(name.to_owned()),
+        None => {
+            let name = String::from_utf8_lossy(entry.name_raw());
+            Err(unreadable(format!(
+                "the entry `{name}` leads out of the archive"
+            )))
+        }
+    }
 }
 
 /// Unpacks `source` into `folder`, which must be new. Sizes are counted as they are unpacked: what

@@ -9,8 +9,9 @@ use parking_lot::{Mutex, RwLock};
 use tokio::sync::OwnedSemaphorePermit;
 
 use super::admission::Admission;
+use super::demand::Verdict;
 use super::janitor::Janitor;
-use super::pool::{NoEnvironment, Pool};
+use super::pool::{Made, NoEnvironment, Pool};
 use crate::deployment::Deployment;
 use crate::environment::{Environment, Place};
 use crate::runtime::launch;
@@ -60,20 +61,34 @@ impl Fleet {
             return Arc::clone(pool);
         }
         let mut pools = self.pools.write();
-        let pool = pools
-            .entry(deployment.id)
-            .or_insert_with(|| Pool::new(Arc::clone(deployment), Arc::downgrade(self)));
+        let pool = pools.entry(deployment.id).or_insert_with(|| {
+            Pool::new(
+                Arc::clone(deployment),
+                Arc::downgrade(self),
+                Arc::clone(&self.clock),
+            )
+        });
         Arc::clone(pool)
     }
 
     /// Makes and initialises an environment for `pool`; `None` where nobody wants it any more.
-    pub(super) async fn make(
-        &self,
-        pool: &Arc<Pool>,
-    ) -> Result<Option<Arc<Environment>>, NoEnvironment> {
+    pub(super) async fn make(&self, pool: &Arc<Pool>) -> Result<Option<Made>, NoEnvironment> {
         let Some((memory, _init)) = self.admit(pool).await? else {
             return Ok(None);
         };
+        let made = self.build(pool, memory).await;
+        if made.is_err() {
+            pool.gave_up();
+        }
+        made.map(Some)
+    }
+
+    async fn build(
+        &self,
+        pool: &Arc<Pool>,
+        memory: OwnedSemaphorePermit,
+    ) -> Result<Made, NoEnvironment> {
+        let began = self.clock.monotonic();
         let id = EnvironmentId::draw(&*self.entropy);
         let deployment = Arc::clone(&pool.deployment);
         let identity = launch::Identity::new(
@@ -83,15 +98,14 @@ impl Fleet {
             &*self.clock,
             &*self.entropy,
         );
-        self.identities
-            .lock()
-            .insert(identity.access_key_id.clone(), deployment.arn.clone());
         let failed = |error: &dyn std::fmt::Display| NoEnvironment::Failed(error.to_string());
         let sandbox = self
             .sandbox
             .create(launch::place(id, &deployment, &identity))
             .await
             .map_err(|error| failed(&error))?;
+        let access_key_id = identity.access_key_id.clone();
+        let function = Arc::clone(&deployment.arn);
         let place = Place {
             sandbox,
             pool: Arc::downgrade(pool),
@@ -101,38 +115,55 @@ impl Fleet {
         };
         let environment =
             Environment::new(id, deployment, place).map_err(|error| failed(&error))?;
+        self.identities.lock().insert(access_key_id, function);
         environment.initialise().await;
-        Ok(Some(environment))
+        let took = self.clock.monotonic().saturating_sub(began);
+        Ok(Made { environment, took })
     }
 
-    /// Waits for memory and for the right to initialise. The right is not kept while memory is
-    /// waited for, so that a large function does not hold up small ones.
+    /// Waits until an environment is worth starting, for memory, and for the right to initialise;
+    /// `None` where nobody waits for one any more. The right is not kept while memory is waited
+    /// for, so that a large function does not hold up small ones.
     async fn admit(
         &self,
         pool: &Pool,
     ) -> Result<Option<(OwnedSemaphorePermit, OwnedSemaphorePermit)>, NoEnvironment> {
         let admission = &self.admission;
-        let init = admission.init().await.ok_or(NoEnvironment::Closed)?;
-        if !pool.wanted() {
-            return Ok(None);
+        let mut reserved = None;
+        loop {
+            let init = admission.init().await.ok_or(NoEnvironment::Closed)?;
+            match pool.verdict() {
+                Verdict::Nobody => return Ok(None),
+                Verdict::Later(after) => {
+                    drop((init, reserved.take()));
+                    self.clock.sleep(after).await;
+                }
+                Verdict::Start => {
+                    let free = || admission.try_memory(pool.reservation_mb());
+                    if let Some(memory) = reserved.take().or_else(free) {
+                        return Ok(Some((memory, init)));
+                    }
+                    pool.gave_up();
+                    drop(init);
+                    reserved = Some(self.wait_for_memory(pool).await?);
+                }
+            }
         }
-        if let Some(memory) = admission.try_memory(pool.reservation_mb()) {
-            return Ok(Some((memory, init)));
-        }
-        drop(init);
-        let memory = loop {
+    }
+
+    /// Waits for memory; what is needed is asked again once it has been learned.
+    async fn wait_for_memory(&self, pool: &Pool) -> Result<OwnedSemaphorePermit, NoEnvironment> {
+        loop {
             let learned = pool.learned.notified();
             let reservation = pool.reservation_mb();
             self.make_room(reservation).await;
             tokio::select! {
-                memory = admission.memory(reservation) => {
-                    break memory.ok_or(NoEnvironment::Closed)?;
+                memory = self.admission.memory(reservation) => {
+                    return memory.ok_or(NoEnvironment::Closed);
                 }
                 () = learned => {}
             }
-        };
-        let init = admission.init().await.ok_or(NoEnvironment::Closed)?;
-        Ok(pool.wanted().then_some((memory, init)))
+        }
     }
 
     /// Ends idle environments, the longest idle first, until `mb` could be free.

@@ -10,19 +10,17 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
+use ids::SharedClock;
 use parking_lot::Mutex;
 use tokio::sync::{Notify, oneshot};
 
+use super::demand::{Demand, Line, Verdict};
 use super::fleet::Fleet;
 use crate::deployment::Deployment;
 use crate::environment::Environment;
 
 /// How many invocations of one deployment may wait for an environment.
 pub(crate) const QUEUE_LIMIT: usize = 10_000;
-
-/// How long a runtime that has answered may take to ask for the next event before another
-/// environment is started for those who wait.
-const PATIENCE: Duration = Duration::from_millis(5);
 
 /// Why no environment can be had.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -40,11 +38,25 @@ pub(crate) enum NoEnvironment {
 
 type Handover = oneshot::Sender<Result<Arc<Environment>, NoEnvironment>>;
 
+/// An invocation that waits for an environment.
+#[derive(Debug)]
+struct Waiter {
+    since: Duration,
+    handover: Handover,
+}
+
+/// An environment that was made, and how long that took.
+pub(super) struct Made {
+    pub(super) environment: Arc<Environment>,
+    pub(super) took: Duration,
+}
+
 /// The environments of one deployment.
 #[derive(Debug)]
 pub(crate) struct Pool {
     pub(crate) deployment: Arc<Deployment>,
     fleet: Weak<Fleet>,
+    clock: SharedClock,
     state: Mutex<State>,
     /// The most memory that any of its environments was seen to use, in bytes.
     peak: AtomicU64,
@@ -58,17 +70,26 @@ pub(crate) struct Pool {
 struct State {
     /// The most recently used last.
     idle: Vec<Arc<Environment>>,
-    line: VecDeque<Handover>,
-    starting: usize,
+    line: VecDeque<Waiter>,
+    /// Tasks that will start an environment, or find that it is not needed.
+    starters: usize,
+    /// Environments that are being started.
+    coming: usize,
+    demand: Demand,
     alive: usize,
     closed: bool,
 }
 
 impl Pool {
-    pub(crate) fn new(deployment: Arc<Deployment>, fleet: Weak<Fleet>) -> Arc<Self> {
+    pub(crate) fn new(
+        deployment: Arc<Deployment>,
+        fleet: Weak<Fleet>,
+        clock: SharedClock,
+    ) -> Arc<Self> {
         Arc::new(Self {
             deployment,
             fleet,
+            clock,
             state: Mutex::default(),
             peak: AtomicU64::new(0),
             learned: Notify::new(),
@@ -89,46 +110,45 @@ impl Pool {
                 return Ok(environment);
             }
             if state.line.len() >= QUEUE_LIMIT {
-                state.line.retain(|handover| !handover.is_closed());
+                state.line.retain(|waiter| !waiter.handover.is_closed());
                 if state.line.len() >= QUEUE_LIMIT {
                     return Err(NoEnvironment::TooMany);
                 }
             }
             let (handover, waiting) = oneshot::channel();
-            state.line.push_back(handover);
-            if state.starting < state.line.len() {
-                state.starting += 1;
-                let spare = self.finishing.load(Ordering::SeqCst) + state.starting;
-                tokio::spawn(Arc::clone(self).start_one(spare > state.line.len()));
+            state.line.push_back(Waiter {
+                since: self.now(),
+                handover,
+            });
+            if state.starters < state.line.len() {
+                state.starters += 1;
+                tokio::spawn(Arc::clone(self).start_one());
             }
             waiting
         };
         waiting.await.unwrap_or(Err(NoEnvironment::Closed))
     }
 
-    /// Starts one environment, unless nobody waits for it any more when its turn comes. With
-    /// `patience`, an environment is about to be free and gets a moment to be: a caller that calls
-    /// again at once is faster than the runtime, which must first ask for the next event.
-    async fn start_one(self: Arc<Self>, patience: bool) {
+    /// Starts one environment, unless nobody waits for it any more when its turn comes.
+    async fn start_one(self: Arc<Self>) {
         let Some(fleet) = self.fleet.upgrade() else {
             return;
         };
-        if patience {
-            fleet.clock.sleep(PATIENCE).await;
-        }
         let made = fleet.make(&self).await;
         let mut state = self.state.lock();
-        state.starting -= 1;
+        state.starters -= 1;
         match made {
-            Ok(Some(environment)) => {
+            Ok(Some(Made { environment, took })) => {
+                state.coming -= 1;
                 state.alive += 1;
+                state.demand.saw_start(took);
                 drop(state);
                 self.ready(environment);
             }
             Ok(None) => {}
             Err(error) => {
-                while let Some(handover) = state.line.pop_front() {
-                    if handover.send(Err(error.clone())).is_ok() {
+                while let Some(waiter) = state.line.pop_front() {
+                    if waiter.handover.send(Err(error.clone())).is_ok() {
                         break;
                     }
                 }
@@ -136,21 +156,47 @@ impl Pool {
         }
     }
 
-    /// Whether anybody waits who would not be served by those that start already.
-    pub(crate) fn wanted(&self) -> bool {
+    /// Whether to start an environment now. One that is to be started counts as coming.
+    pub(super) fn verdict(&self) -> Verdict {
         let mut state = self.state.lock();
-        while state.line.front().is_some_and(Handover::is_closed) {
+        while state
+            .line
+            .front()
+            .is_some_and(|waiter| waiter.handover.is_closed())
+        {
             state.line.pop_front();
         }
-        !state.closed && !state.line.is_empty()
+        let Some(head) = state.line.front().filter(|_| !state.closed) else {
+            return Verdict::Nobody;
+        };
+        let verdict = state.demand.verdict(Line {
+            length: state.line.len(),
+            head_age: self.now().saturating_sub(head.since),
+            alive: state.alive,
+            coming: state.coming,
+            finishing: self.finishing.load(Ordering::SeqCst),
+        });
+        if verdict == Verdict::Start {
+            state.coming += 1;
+        }
+        verdict
+    }
+
+    /// One that was to be started is not.
+    pub(super) fn gave_up(&self) {
+        self.state.lock().coming -= 1;
+    }
+
+    fn now(&self) -> Duration {
+        self.clock.monotonic()
     }
 
     /// Takes an environment back and hands it to the head of the line.
     pub(crate) fn ready(self: &Arc<Self>, environment: Arc<Environment>) {
         let mut environment = environment;
         let mut state = self.state.lock();
-        while let Some(handover) = state.line.pop_front() {
-            match handover.send(Ok(environment)) {
+        while let Some(waiter) = state.line.pop_front() {
+            match waiter.handover.send(Ok(environment)) {
                 Ok(()) => return,
                 Err(back) => match back {
                     Ok(unwanted) => environment = unwanted,
@@ -201,8 +247,8 @@ impl Pool {
     pub(crate) fn close(&self) -> Vec<Arc<Environment>> {
         let mut state = self.state.lock();
         state.closed = true;
-        for handover in state.line.drain(..) {
-            let _caller_gave_up = handover.send(Err(NoEnvironment::Closed));
+        for waiter in state.line.drain(..) {
+            let _caller_gave_up = waiter.handover.send(Err(NoEnvironment::Closed));
         }
         let idle = std::mem::take(&mut state.idle);
         state.alive -= idle.len();
@@ -217,7 +263,7 @@ impl Pool {
     /// Whether it has no environment and none on the way.
     pub(crate) fn is_empty(&self) -> bool {
         let state = self.state.lock();
-        state.alive == 0 && state.starting == 0 && state.line.is_empty()
+        state.alive == 0 && state.starters == 0 && state.line.is_empty()
     }
 
     /// How many environments it has.
@@ -234,8 +280,10 @@ impl Pool {
         }
     }
 
-    /// Learns what an environment was seen to use, and returns what it should keep set aside, MB.
-    pub(crate) fn learn_peak(&self, bytes: u64) -> usize {
+    /// Learns from an invocation: how long it took, and what its environment was seen to use.
+    /// Returns what that should keep set aside, in MB.
+    pub(crate) fn learn(&self, took: Duration, bytes: u64) -> usize {
+        self.state.lock().demand.saw_invocation(took);
         let before = self.peak.fetch_max(bytes, Ordering::Relaxed);
         if before == 0 {
             self.learned.notify_waiters();

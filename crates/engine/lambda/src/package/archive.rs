@@ -88,7 +88,7 @@ fn open<R: Read + Seek>(source: R) -> Result<ZipArchive<R>, ArchiveError> {
 /// The entry's path, which must not lead out of the archive, not even on its way.
 fn inside<R: Read + ?Sized>(entry: &ZipFile<'_, R>) -> Result<PathBuf, ArchiveError> {
     let name = std::str::from_utf8(entry.name_raw()).ok().map(Path::new);
-    let stays = |component| matches!(component, Component::Normal(_) | Component::CurDir);
+    let stays = |part: Component<'_>| matches!(part, Component::Normal(_) | Component::CurDir);
     let harmless = |name: &&Path| {
         name.components().all(stays) && !name.as_os_str().as_encoded_bytes().contains(&0)
     };

@@ -10,7 +10,7 @@
 //! 3. There must be an AWS `Authorization` header or a presigned query. A page can set that header
 //!    only after a preflight, which is refused; forms, images and links cannot set it at all.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use http::header::{AUTHORIZATION, HOST, ORIGIN};
 use http::request::Parts;
@@ -21,14 +21,14 @@ use wire::ServiceError;
 /// The rules of one engine.
 #[derive(Debug, Clone)]
 pub struct Access {
-    listen: IpAddr,
+    listen: SocketAddr,
     allow_origins: Vec<String>,
 }
 
 impl Access {
     /// The rules for an engine that listens on `listen`, with the origins that may call.
     #[must_use]
-    pub fn new(listen: IpAddr, allow_origins: Vec<String>) -> Self {
+    pub fn new(listen: SocketAddr, allow_origins: Vec<String>) -> Self {
         Self {
             listen,
             allow_origins,
@@ -106,11 +106,13 @@ impl Access {
         let authority = origin
             .strip_prefix("http://")
             .or_else(|| origin.strip_prefix("https://"));
-        authority.is_some_and(|authority| self.is_ours(authority))
+        // A page of another port of this machine is another program's.
+        let port = authority.and_then(|authority| authority.rsplit_once(':')?.1.parse().ok());
+        port == Some(self.listen.port()) && authority.is_some_and(|a| self.is_ours(a))
     }
 
     /// Whether `authority` (`host` or `host:port`) can only lead to this machine. The port does not
-    /// matter: whoever can name a port of ours in a URL cannot make a foreign name look like ours.
+    /// matter: it may have been forwarded, and no foreign name looks like ours by its port.
     fn is_ours(&self, authority: &str) -> bool {
         let Ok(authority) = authority.parse::<Authority>() else {
             return false;
@@ -121,7 +123,7 @@ impl Access {
         let host = authority.host().to_ascii_lowercase();
         let bare = host.trim_start_matches('[').trim_end_matches(']');
         match bare.parse::<IpAddr>() {
-            Ok(address) => address.is_loopback() || address == self.listen,
+            Ok(address) => address.is_loopback() || address == self.listen.ip(),
             Err(_) => host == "localhost" || host.ends_with(".localhost"),
         }
     }
@@ -155,7 +157,7 @@ mod tests {
 
     fn access() -> Access {
         Access::new(
-            IpAddr::from([127, 0, 0, 1]),
+            SocketAddr::from(([127, 0, 0, 1], 4566)),
             vec!["https://lab.example".to_owned()],
         )
     }
@@ -215,6 +217,9 @@ mod tests {
             "null",
             "http://localhost.evil.example",
             "file://",
+            "http://localhost",
+            "http://localhost:8000",
+            "http://127.0.0.1:1",
         ] {
             let request = parts(&[("host", "localhost:4566"), ("origin", origin)]);
             assert!(access().check_origin(&request).is_err(), "{origin}");

@@ -138,7 +138,7 @@ impl Engine {
                 region: options.region.into(),
                 bodies: BodyBudget::default(),
             },
-            access: Access::new(address.ip(), options.allow_origins),
+            access: Access::new(address, options.allow_origins),
             activity: Arc::clone(&activity),
             entropy,
         });

@@ -5,12 +5,12 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use ids::RequestId;
-use wire::ServiceError;
 use wire::lambda::{
     Architecture, EnvironmentResponse, FunctionConfiguration, Layer, LogFormat, LoggingConfig,
     Runtime as RuntimeName, SnapStart, SnapStartApplyOn, SnapStartOptimizationStatus,
     SnapStartResponse, VpcConfig, VpcConfigResponse, errors,
 };
+use wire::{ServiceError, StringEnum};
 
 use crate::deployment::Deployment;
 use crate::function::key::FunctionKey;
@@ -20,6 +20,33 @@ use crate::runtime::install::Installed;
 /// The most that a function's environment variables may take together, in bytes.
 /// Source: <https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html>.
 const VARIABLES_LIMIT: usize = 4_096;
+
+/// Runtimes with which no function can be created any more.
+/// Source: <https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtimes.html>.
+const RETIRED: [&str; 22] = [
+    "nodejs",
+    "nodejs4.3",
+    "nodejs4.3-edge",
+    "nodejs6.10",
+    "nodejs8.10",
+    "nodejs10.x",
+    "nodejs12.x",
+    "nodejs14.x",
+    "python2.7",
+    "python3.6",
+    "python3.7",
+    "ruby2.5",
+    "ruby2.7",
+    "java8",
+    "dotnetcore1.0",
+    "dotnetcore2.0",
+    "dotnetcore2.1",
+    "dotnetcore3.1",
+    "dotnet6",
+    "go1.x",
+    "provided",
+    "dotnet5.0",
+];
 
 /// Variables that belong to Lambda.
 /// Source: <https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html>.
@@ -54,13 +81,28 @@ pub(super) fn runtime(name: Option<&RuntimeName>) -> Result<Runtime, ServiceErro
              packages.",
         ));
     };
-    Runtime::parse(name.as_str()).ok_or_else(|| {
-        let served: Vec<String> = Runtime::ALL.iter().map(ToString::to_string).collect();
-        invalid(format!(
-            "This engine does not run the runtime {name}; it runs {}.",
-            served.join(", ")
-        ))
-    })
+    if let Some(runtime) = Runtime::parse(name.as_str()) {
+        return Ok(runtime);
+    }
+    if !name.is_known() {
+        return Err(invalid(format!(
+            "Value {name} at 'runtime' failed to satisfy constraint: Member must satisfy enum \
+             value set: [{}] or be a valid ARN",
+            RuntimeName::VALUES.join(", ")
+        )));
+    }
+    if RETIRED.contains(&name.as_str()) {
+        return Err(invalid(format!(
+            "The runtime parameter of {name} is no longer supported for creating or updating AWS \
+             Lambda functions. We recommend you use a supported runtime while creating or \
+             updating functions."
+        )));
+    }
+    let served: Vec<String> = Runtime::ALL.iter().map(ToString::to_string).collect();
+    Err(invalid(format!(
+        "This engine does not run the runtime {name}; it runs {}.",
+        served.join(", ")
+    )))
 }
 
 /// The architecture, which must be the host's: functions run without emulation.

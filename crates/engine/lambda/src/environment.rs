@@ -173,7 +173,7 @@ impl Environment {
                 return Err(launch::not_started(&program, &error));
             }
         };
-        if let Err(error) = self.log.attach(&mut process) {
+        if let Err(error) = self.log.attach(&mut process, &self.clock) {
             tracing::warn!(%error, environment = %self.id, "the function's output cannot be read");
         }
         let environment = Arc::clone(self);
@@ -299,6 +299,7 @@ impl Environment {
                 tracing::warn!(%error, environment = %self.id, "cannot thaw");
             }
             *power = Power::Running;
+            self.log.resume(&self.clock);
         }
     }
 
@@ -354,6 +355,15 @@ impl Environment {
         };
         if let Err(error) = outcome {
             tracing::debug!(%error, environment = %self.id, "cannot freeze");
+        }
+        self.rest();
+    }
+
+    /// Nobody need look at what it prints, unless it was occupied meanwhile.
+    fn rest(&self) {
+        let power = self.power.lock();
+        if *power == Power::Frozen {
+            self.log.pause();
         }
     }
 

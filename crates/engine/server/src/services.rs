@@ -109,21 +109,37 @@ impl Services {
     }
 }
 
-/// The whole body, unless it exceeds `limit`; then `too_large`, without reading on.
+/// How much of too long a body is read and thrown away before the refusal is sent: most clients
+/// read the answer only once they have sent everything.
+const PATIENCE: usize = 128 << 20;
+
+/// The whole body, unless it exceeds `limit`; then `too_large`. A body that is announced to be far
+/// longer is refused without reading it.
 async fn read(
-    body: Incoming,
+    mut body: Incoming,
     limit: usize,
     too_large: impl FnOnce() -> ServiceError,
 ) -> Result<Bytes, ServiceError> {
-    let least = usize::try_from(body.size_hint().lower()).unwrap_or(usize::MAX);
-    if least > limit {
-        return Err(too_large());
+    let announced = usize::try_from(body.size_hint().lower()).unwrap_or(usize::MAX);
+    if announced <= limit {
+        match Limited::new(&mut body, limit).collect().await {
+            Ok(whole) => return Ok(whole.to_bytes()),
+            Err(error) if !error.is::<LengthLimitError>() => {
+                return Err(ServiceError::serialization("The request body ended early."));
+            }
+            Err(_) => {}
+        }
     }
-    match Limited::new(body, limit).collect().await {
-        Ok(whole) => Ok(whole.to_bytes()),
-        Err(error) if error.is::<LengthLimitError>() => Err(too_large()),
-        Err(_) => Err(ServiceError::serialization("The request body ended early.")),
+    if announced <= PATIENCE {
+        let mut left = PATIENCE;
+        while let Some(Ok(frame)) = body.frame().await {
+            left = left.saturating_sub(frame.data_ref().map_or(0, Bytes::len));
+            if left == 0 {
+                break;
+            }
+        }
     }
+    Err(too_large())
 }
 
 impl Dispatch for Services {

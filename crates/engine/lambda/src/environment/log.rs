@@ -1,19 +1,30 @@
 //! What a function prints, gathered from its three pipes.
 //!
-//! A background task empties the pipes so that a function never blocks on a full one. When an
-//! invocation ends its pipes are emptied once more on the spot: whatever the function wrote before
-//! it answered already lies in them, so the tail is complete without waiting.
+//! When an invocation ends its pipes are emptied on the spot: whatever the function wrote before it
+//! answered already lies in them, so the tail is complete without waiting. In between they are
+//! emptied at intervals, so that a function does not block on a full one. They are not watched for
+//! every write: a function that prints a line would wake the engine twice for each invocation.
 
-use std::io;
+use std::fs::File;
+use std::io::{self, Read};
 use std::os::fd::OwnedFd;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
+use std::time::Duration;
 
+use ids::{Clock, SharedClock};
 use parking_lot::Mutex;
+use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
 use sandbox::Process;
-use tokio::net::unix::pipe::Receiver;
 
 use super::frames::FrameDecoder;
 use super::tail::Tail;
+
+/// How often pipes are emptied while a process lives: what a function prints is seen this late.
+const INTERVAL: Duration = Duration::from_millis(20);
+
+/// How soon they are emptied again where this much was found: a pipe holds 64 KiB.
+const SOON: Duration = Duration::from_millis(1);
+const MUCH: usize = 16 << 10;
 
 /// The log of one environment.
 #[derive(Debug)]
@@ -27,14 +38,19 @@ pub(crate) struct Log {
 struct State {
     tail: Tail,
     frames: FrameDecoder,
-    pipes: Option<Arc<Pipes>>,
+    pipes: Option<Pipes>,
+    /// Tells the collector of an earlier process from that of the present one.
+    generation: u64,
+    /// While frozen, a function writes nothing, and nobody need look.
+    paused: bool,
 }
 
+/// The reading ends; they never block.
 #[derive(Debug)]
 struct Pipes {
-    stdout: Receiver,
-    stderr: Receiver,
-    telemetry: Option<Receiver>,
+    stdout: File,
+    stderr: File,
+    telemetry: Option<File>,
 }
 
 impl Log {
@@ -49,26 +65,37 @@ impl Log {
     /// Reads from the pipes of `process` from now on; those of an earlier process are dropped.
     ///
     /// # Errors
-    /// The pipes cannot be watched.
-    pub(crate) fn attach(self: &Arc<Self>, process: &mut Process) -> io::Result<()> {
-        let receive = |fd: Option<OwnedFd>| fd.map(Receiver::from_owned_fd).transpose();
+    /// The pipes cannot be read without blocking.
+    pub(crate) fn attach(
+        self: &Arc<Self>,
+        process: &mut Process,
+        clock: &SharedClock,
+    ) -> io::Result<()> {
         let missing = || io::Error::from(io::ErrorKind::BrokenPipe);
-        let pipes = Arc::new(Pipes {
-            stdout: receive(process.stdout.take())?.ok_or_else(missing)?,
-            stderr: receive(process.stderr.take())?.ok_or_else(missing)?,
-            telemetry: receive(process.telemetry.take())?,
-        });
-        {
+        let pipes = Pipes {
+            stdout: process
+                .stdout
+                .take()
+                .map(unblock)
+                .transpose()?
+                .ok_or_else(missing)?,
+            stderr: process
+                .stderr
+                .take()
+                .map(unblock)
+                .transpose()?
+                .ok_or_else(missing)?,
+            telemetry: process.telemetry.take().map(unblock).transpose()?,
+        };
+        let generation = {
             let mut state = self.state.lock();
             state.frames = FrameDecoder::default();
-            state.pipes = Some(Arc::clone(&pipes));
-        }
-        for which in 0..3 {
-            if let Some(pipe) = pipes.get(which) {
-                let _open = pipe;
-                tokio::spawn(Arc::clone(self).pump(Arc::clone(&pipes), which));
-            }
-        }
+            state.pipes = Some(pipes);
+            state.paused = false;
+            state.generation += 1;
+            state.generation
+        };
+        tokio::spawn(collect(Arc::downgrade(self), generation, Arc::clone(clock)));
         Ok(())
     }
 
@@ -89,59 +116,72 @@ impl Log {
         tail
     }
 
-    async fn pump(self: Arc<Self>, pipes: Arc<Pipes>, which: usize) {
-        let Some(pipe) = pipes.get(which) else { return };
-        while pipe.readable().await.is_ok() {
-            if self.state.lock().read(&self.stream, pipe, which) == Flow::Ended {
+    /// The environment is frozen: what it wrote is taken, and nobody looks until it is thawed.
+    pub(crate) fn pause(&self) {
+        let mut state = self.state.lock();
+        state.drain(&self.stream);
+        state.paused = true;
+    }
+
+    /// The environment was thawed.
+    pub(crate) fn resume(self: &Arc<Self>, clock: &SharedClock) {
+        let generation = {
+            let mut state = self.state.lock();
+            if !std::mem::take(&mut state.paused) {
                 return;
             }
-        }
+            state.generation += 1;
+            state.generation
+        };
+        tokio::spawn(collect(Arc::downgrade(self), generation, Arc::clone(clock)));
     }
 }
 
-#[derive(Debug, PartialEq, Eq)]
-enum Flow {
-    Open,
-    Ended,
+fn unblock(pipe: OwnedFd) -> io::Result<File> {
+    let flags = fcntl_getfl(&pipe)?;
+    fcntl_setfl(&pipe, flags | OFlags::NONBLOCK)?;
+    Ok(File::from(pipe))
 }
 
-impl Pipes {
-    fn get(&self, which: usize) -> Option<&Receiver> {
-        match which {
-            TELEMETRY => self.telemetry.as_ref(),
-            STDOUT => Some(&self.stdout),
-            _ => Some(&self.stderr),
+/// Empties the pipes at intervals until their process has ended or is frozen.
+async fn collect(log: Weak<Log>, generation: u64, clock: SharedClock) {
+    let mut pause = INTERVAL;
+    loop {
+        Clock::sleep(&*clock, pause).await;
+        let Some(log) = log.upgrade() else { return };
+        let mut state = log.state.lock();
+        if state.generation != generation || state.paused || state.pipes.is_none() {
+            return;
         }
+        pause = if state.drain(&log.stream) >= MUCH {
+            SOON
+        } else {
+            INTERVAL
+        };
     }
 }
-
-const TELEMETRY: usize = 0;
-const STDOUT: usize = 1;
 
 impl State {
-    fn drain(&mut self, stream: &str) {
-        let Some(pipes) = self.pipes.clone() else {
-            return;
+    /// Takes what lies in the pipes now, and drops those whose writers are all gone. Returns how
+    /// many bytes the fullest one held.
+    fn drain(&mut self, stream: &str) -> usize {
+        let Some(mut pipes) = self.pipes.take() else {
+            return 0;
         };
-        for which in 0..3 {
-            if let Some(pipe) = pipes.get(which) {
-                self.read(stream, pipe, which);
-            }
+        let framed = pipes
+            .telemetry
+            .as_mut()
+            .map(|pipe| read(pipe, |bytes| self.telemetry(stream, bytes)));
+        let out = read(&mut pipes.stdout, |bytes| self.record(stream, bytes));
+        let err = read(&mut pipes.stderr, |bytes| self.record(stream, bytes));
+        let framed = framed.unwrap_or(Drained {
+            bytes: 0,
+            ended: true,
+        });
+        if !(framed.ended && out.ended && err.ended) {
+            self.pipes = Some(pipes);
         }
-    }
-
-    /// Takes what lies in the pipe now.
-    fn read(&mut self, stream: &str, pipe: &Receiver, which: usize) -> Flow {
-        let mut buffer = [0_u8; 16 << 10];
-        loop {
-            match pipe.try_read(&mut buffer) {
-                Ok(0) => return Flow::Ended,
-                Ok(n) if which == TELEMETRY => self.telemetry(stream, &buffer[..n]),
-                Ok(n) => self.record(stream, &buffer[..n]),
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Flow::Open,
-                Err(_) => return Flow::Ended,
-            }
-        }
+        framed.bytes.max(out.bytes).max(err.bytes)
     }
 
     fn telemetry(&mut self, stream: &str, bytes: &[u8]) {
@@ -161,6 +201,42 @@ impl State {
     }
 }
 
+struct Drained {
+    bytes: usize,
+    /// Whether no writer is left.
+    ended: bool,
+}
+
+fn read(pipe: &mut File, mut take: impl FnMut(&[u8])) -> Drained {
+    let mut buffer = [0_u8; MUCH];
+    let mut bytes = 0;
+    loop {
+        match pipe.read(&mut buffer) {
+            Ok(0) => return Drained { bytes, ended: true },
+            Ok(n) => {
+                take(&buffer[..n]);
+                bytes += n;
+                if n < buffer.len() {
+                    return Drained {
+                        bytes,
+                        ended: false,
+                    };
+                }
+            }
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => {
+                let ended = error.kind() != io::ErrorKind::WouldBlock;
+                return Drained { bytes, ended };
+            }
+        }
+    }
+}
+
 fn note(stream: &str, bytes: &[u8]) {
-    tracing::debug!(target: "lambdalab::function", stream, "{}", String::from_utf8_lossy(bytes).trim_end());
+    tracing::debug!(
+        target: "lambdalab::function",
+        stream,
+        "{}",
+        String::from_utf8_lossy(bytes).trim_end()
+    );
 }

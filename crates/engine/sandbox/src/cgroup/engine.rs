@@ -116,7 +116,7 @@ impl EngineGroups {
                  cgroup.kill needs Linux 5.14",
             )
         } else {
-            unified("a process that leaves its session may survive a crash of the engine")
+            unified("a process that leaves its session and its parent outlives its environment")
         };
         Capabilities {
             memory: by(&self.memory, "memory", Means::Rlimit),
@@ -192,4 +192,114 @@ fn step_down(place: &Path, name: &str) -> io::Result<()> {
     let below = place.join(format!("{name}-engine"));
     fs::create_dir_all(&below)?;
     files::write(&below.join("cgroup.procs"), &own)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A version 2 hierarchy, whose files are made by hand because no kernel makes them.
+    fn hierarchy(controllers: &str) -> tempfile::TempDir {
+        let directory = tempfile::tempdir().unwrap();
+        for (name, text) in [
+            ("cgroup.controllers", controllers),
+            ("cgroup.subtree_control", ""),
+        ] {
+            fs::write(directory.path().join(name), text).unwrap();
+        }
+        directory
+    }
+
+    /// The engine's own directory, as the kernel fills it.
+    fn fill(place: &Path, name: &EngineName) -> PathBuf {
+        let own = place.join(name.to_string());
+        fs::create_dir(&own).unwrap();
+        for file in [
+            "cgroup.freeze",
+            "cgroup.procs",
+            "cgroup.kill",
+            "cgroup.subtree_control",
+        ] {
+            fs::write(own.join(file), "").unwrap();
+        }
+        own
+    }
+
+    fn only_unified(place: &Path) -> Hierarchies {
+        Hierarchies {
+            unified: Some(Places {
+                top: place.to_path_buf(),
+                own: place.to_path_buf(),
+            }),
+            ..Hierarchies::default()
+        }
+    }
+
+    #[test]
+    fn version_2_with_all_controllers_does_everything() {
+        let place = hierarchy("cpuset cpu io memory pids\n");
+        let name = EngineName::of_this_process().unwrap();
+        let own = fill(place.path(), &name);
+        let groups = EngineGroups::create(&only_unified(place.path()), &name);
+        let capabilities = groups.capabilities();
+        assert!(capabilities.complete(), "{capabilities:?}");
+        assert_eq!(capabilities.memory.means, Means::CgroupV2);
+        assert_eq!(groups.directories(), [own.as_path()]);
+        let environment = groups.environment(7);
+        assert_eq!(environment.memory, Some(Group::Unified(own.join("e7"))));
+        assert_eq!(
+            environment.directories().collect::<Vec<_>>(),
+            [own.join("e7")]
+        );
+        // A file keeps what is written over it; the kernel takes one word after the other.
+        for directory in [place.path(), &own] {
+            let enabled = fs::read_to_string(directory.join("cgroup.subtree_control")).unwrap();
+            assert!(enabled.starts_with("+pids"), "{enabled}");
+        }
+    }
+
+    #[test]
+    fn controllers_that_are_missing_are_named_with_a_remedy() {
+        let place = hierarchy("cpu\n");
+        let name = EngineName::of_this_process().unwrap();
+        fill(place.path(), &name);
+        let groups = EngineGroups::create(&only_unified(place.path()), &name);
+        let capabilities = groups.capabilities();
+        assert_eq!(capabilities.cpu.means, Means::CgroupV2);
+        assert_eq!(capabilities.memory.means, Means::Rlimit);
+        assert_eq!(capabilities.pids.means, Means::None);
+        assert_eq!(capabilities.freeze.means, Means::CgroupV2);
+        let remedy = capabilities.memory.remedy.unwrap();
+        assert!(
+            remedy.contains("memory") && remedy.contains("Delegate"),
+            "{remedy}"
+        );
+    }
+
+    #[test]
+    fn without_control_groups_signals_are_left() {
+        let name = EngineName::of_this_process().unwrap();
+        let groups = EngineGroups::create(&Hierarchies::default(), &name);
+        assert!(groups.directories().is_empty());
+        let capabilities = groups.capabilities();
+        assert_eq!(capabilities.kill.means, Means::Signals);
+        assert!(
+            capabilities
+                .measures()
+                .iter()
+                .all(|(_, measure)| measure.remedy.is_some())
+        );
+    }
+
+    #[test]
+    fn a_place_where_the_kernel_makes_no_files_is_no_hierarchy() {
+        let place = hierarchy("cpu memory pids\n");
+        let name = EngineName::of_this_process().unwrap();
+        let groups = EngineGroups::create(&only_unified(place.path()), &name);
+        assert!(groups.directories().is_empty());
+        assert!(
+            !place.path().join(name.to_string()).exists(),
+            "nothing is left behind"
+        );
+    }
 }

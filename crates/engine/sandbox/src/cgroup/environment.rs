@@ -233,3 +233,133 @@ pub(crate) fn optional<T>(result: io::Result<T>) -> io::Result<Option<T>> {
         Err(error) => Err(error),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A directory with files as the kernel makes them, empty where it is about what is written.
+    fn group(files: &[(&str, &str)]) -> tempfile::TempDir {
+        let directory = tempfile::tempdir().unwrap();
+        for (name, text) in files {
+            fs::write(directory.path().join(name), text).unwrap();
+        }
+        directory
+    }
+
+    fn unified(directory: &tempfile::TempDir) -> EnvironmentGroups {
+        let at = directory.path().to_path_buf();
+        EnvironmentGroups {
+            unified: Some(at.clone()),
+            cpu: Some(Group::Unified(at.clone())),
+            memory: Some(Group::Unified(at.clone())),
+            pids: Some(Group::Unified(at)),
+        }
+    }
+
+    const LIMITS: Limits = Limits {
+        memory_mb: 128,
+        cpu_vcpus: 0.5,
+        pids: 1024,
+    };
+
+    #[test]
+    fn version_2_limits() {
+        let directory = group(&[
+            ("cpu.max", ""),
+            ("memory.max", ""),
+            ("memory.swap.max", ""),
+            ("memory.oom.group", ""),
+            ("pids.max", ""),
+        ]);
+        unified(&directory).limit(&LIMITS).unwrap();
+        let written = |name| fs::read_to_string(directory.path().join(name)).unwrap();
+        assert_eq!(written("cpu.max"), "10000 20000");
+        assert_eq!(written("memory.max"), "134217728");
+        assert_eq!(written("memory.swap.max"), "0");
+        assert_eq!(written("memory.oom.group"), "1");
+        assert_eq!(written("pids.max"), "1024");
+
+        fs::remove_file(directory.path().join("memory.swap.max")).unwrap();
+        unified(&directory).limit(&LIMITS).unwrap();
+        fs::remove_file(directory.path().join("memory.max")).unwrap();
+        let missing = unified(&directory).limit(&LIMITS).unwrap_err();
+        assert_eq!(missing.kind(), io::ErrorKind::NotFound);
+    }
+
+    #[test]
+    fn version_2_figures() {
+        let directory = group(&[
+            (
+                "cpu.stat",
+                "usage_usec 1500\nuser_usec 1\nnr_periods 9\nnr_throttled 4\nthrottled_usec 70\n",
+            ),
+            ("memory.peak", "4096\n"),
+            (
+                "memory.events",
+                "low 0\noom 3\noom_kill 2\noom_group_kill 1\n",
+            ),
+        ]);
+        let groups = unified(&directory);
+        assert_eq!(
+            groups.cpu_time().unwrap(),
+            Some(Duration::from_micros(1500))
+        );
+        assert_eq!(
+            groups.throttling().unwrap(),
+            Some(Throttling {
+                periods: 9,
+                throttled_periods: 4,
+                throttled: Duration::from_micros(70),
+            })
+        );
+        assert_eq!(groups.memory_peak().unwrap(), Some(4096));
+        assert_eq!(groups.oom_kills().unwrap(), Some(2));
+        assert!(
+            groups.watch_memory().unwrap().is_none(),
+            "the kernel kills the whole group"
+        );
+        assert!(groups.entrances().is_empty(), "children are forked into it");
+
+        // Kernels before 5.19.
+        fs::remove_file(directory.path().join("memory.peak")).unwrap();
+        assert_eq!(groups.memory_peak().unwrap(), None);
+    }
+
+    #[test]
+    fn version_2_kills_at_one_stroke_or_one_by_one() {
+        let directory = group(&[("cgroup.kill", "")]);
+        assert!(unified(&directory).kill().unwrap());
+        let written = fs::read_to_string(directory.path().join("cgroup.kill")).unwrap();
+        assert_eq!(written, "1");
+
+        let mut child = std::process::Command::new("sleep")
+            .arg("600")
+            .spawn()
+            .unwrap();
+        let directory = group(&[("cgroup.procs", &format!("{}\n", child.id()))]);
+        assert!(unified(&directory).kill().unwrap());
+        use std::os::unix::process::ExitStatusExt;
+        assert_eq!(child.wait().unwrap().signal(), Some(Signal::SIGKILL as i32));
+        assert!(
+            !EnvironmentGroups::default().kill().unwrap(),
+            "nothing to kill by"
+        );
+    }
+
+    #[test]
+    fn a_directory_that_several_controllers_share_is_entered_and_removed_once() {
+        let shared = tempfile::tempdir().unwrap();
+        let at = shared.path().join("e1");
+        let groups = EnvironmentGroups {
+            unified: None,
+            cpu: Some(Group::First(at.clone())),
+            memory: Some(Group::First(at.clone())),
+            pids: Some(Group::First(at.clone())),
+        };
+        groups.create().unwrap();
+        assert_eq!(groups.entrances(), [at.join("tasks")]);
+        assert!(groups.remove().unwrap() && !at.exists());
+        assert!(groups.remove().unwrap(), "what is gone is gone");
+    }
+}

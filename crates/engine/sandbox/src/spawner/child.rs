@@ -37,7 +37,7 @@ const STACK_ALLOWANCE: u64 = 128 << 20;
 #[derive(Debug)]
 pub(super) struct Child {
     pub(super) pid: Pid,
-    /// Takes an [`Order`]; brings a [`Failure`], or closes when the program was executed.
+    /// Takes an [`Order`]; brings [`Word`]s, and closes when the program was executed.
     pub(super) channel: OwnedFd,
 }
 
@@ -48,6 +48,16 @@ pub(super) struct Order {
     pub(super) command: Command,
     /// A limit for each process, in bytes, where no control group limits them together.
     pub(super) data_limit: Option<u64>,
+}
+
+/// What a child tells the spawner.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) enum Word {
+    /// It has its command and is ready to become the program. Without this word, its end means that
+    /// it was killed while it waited.
+    Executing,
+    /// It cannot become the program.
+    Failed(Failure),
 }
 
 /// Whether anything was killed in a group before.
@@ -73,12 +83,14 @@ pub(super) fn fork(groups: &EnvironmentGroups, past: Past) -> Result<Child, Refu
             let channel = sys::duplicate_above(&theirs, ABOVE_PROGRAMS)
                 .map_err(Refused::to("keep the channel"))?;
             let Err(failure) = live(spawner, channel.as_fd(), groups, entered);
-            let text = serde_json::to_vec(&failure).unwrap_or_default();
-            // When the spawner is gone there is nobody to tell.
-            let _gone = channel::send(channel.as_fd(), &text, &[]);
-            Ok(())
+            say(channel.as_fd(), &Word::Failed(failure))
         }),
     }
+}
+
+fn say(channel: BorrowedFd<'_>, word: &Word) -> Result<(), Refused> {
+    let text = serde_json::to_vec(word).map_err(Refused::to("write a word"))?;
+    channel::send(channel, &text, &[]).map_err(Refused::to("tell the spawner"))
 }
 
 /// Forks, into the unified group at once where the kernel can. Says whether it did.
@@ -113,7 +125,7 @@ fn live(
     };
     let order: Order =
         decode(&buffer[..received.length]).map_err(Refused::to("read the command"))?;
-    execute(order, &received.descriptors)
+    execute(order, &received.descriptors, channel)
 }
 
 /// Leaves everything of the spawner's behind and enters the control groups.
@@ -167,7 +179,11 @@ fn enter(entrance: &Path) -> Result<(), Refused> {
 }
 
 /// Becomes the program.
-fn execute(order: Order, outputs: &[OwnedFd]) -> Result<std::convert::Infallible, Failure> {
+fn execute(
+    order: Order,
+    outputs: &[OwnedFd],
+    channel: BorrowedFd<'_>,
+) -> Result<std::convert::Infallible, Failure> {
     let Order {
         command,
         data_limit,
@@ -197,6 +213,7 @@ fn execute(order: Order, outputs: &[OwnedFd]) -> Result<std::convert::Infallible
         .collect::<Result<_, _>>()?;
     std::env::set_current_dir(&command.cwd)
         .map_err(|error| working_directory(command.cwd.clone(), &error))?;
+    say(channel, &Word::Executing)?;
     let Err(error) = nix::unistd::execve::<&CStr, &CStr>(
         &program,
         &arguments.iter().map(CString::as_c_str).collect::<Vec<_>>(),

@@ -5,7 +5,7 @@ use std::os::fd::OwnedFd;
 
 use ids::EnvironmentId;
 use nix::errno::Errno;
-use nix::sys::signal::Signal;
+use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
 use super::child::{self, Child, Past};
@@ -39,10 +39,19 @@ pub(super) struct Running {
     /// The number of the request that started it.
     pub(super) start: u64,
     pub(super) pid: Pid,
-    /// Open until it has executed its program, or could not.
-    pub(super) executing: Option<OwnedFd>,
+    /// Until it has executed its program, or could not.
+    pub(super) executing: Option<Executing>,
     /// How many processes of the environment had been killed for memory before.
     pub(super) oom_kills_before: u64,
+}
+
+/// A child that is about to execute its program.
+#[derive(Debug)]
+pub(super) struct Executing {
+    /// Closes when it has.
+    pub(super) channel: OwnedFd,
+    /// The command and its outputs, for another child should this one turn out to have been dead.
+    pub(super) again: Option<(Vec<u8>, Vec<OwnedFd>)>,
 }
 
 impl Resident {
@@ -94,13 +103,15 @@ impl Resident {
             GroupSignal::Continue => Signal::SIGCONT,
             GroupSignal::Kill => Signal::SIGKILL,
         };
-        if signal == Signal::SIGKILL
-            && self
-                .groups
-                .kill()
-                .map_err(Refused::to("kill the environment"))?
-        {
-            return Ok(());
+        if signal == Signal::SIGKILL {
+            let refused = Refused::to("kill the environment");
+            if self.groups.kill().map_err(refused)? {
+                // A child that was forked a moment ago may not have entered its groups yet.
+                self.pids().for_each(|pid| {
+                    let _ended = kill(pid, signal);
+                });
+                return Ok(());
+            }
         }
         self.pids()
             .try_for_each(|pid| tree::signal_tree(pid, signal))

@@ -1,5 +1,8 @@
 //! The spawner's loop: requests from the engine, exits of children, and room for blanks.
 
+mod exits;
+mod starts;
+
 use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::fs::DirBuilder;
 use std::os::fd::{AsFd, OwnedFd};
@@ -13,17 +16,16 @@ use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTime
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use nix::sys::signal::{SigSet, Signal};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
-use nix::sys::wait::{Id, WaitPidFlag, WaitStatus, waitid, waitpid};
+use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::Pid;
 
-use super::child::{self, Order, Past};
 use super::guard::{Guard, Post};
-use super::resident::{Resident, Running, listen, would_block};
+use super::resident::{Resident, listen, would_block};
 use super::tree;
 use crate::cgroup::{EngineGroups, Hierarchies, sweep};
 use crate::channel::{self, MAX_MESSAGE};
 use crate::protocol::{Ask, Done, Failure, GroupSignal, Message, Refused, Request, decode};
-use crate::spec::{Command, EnvironmentSpec, ExitStatus};
+use crate::spec::EnvironmentSpec;
 use crate::sys;
 
 /// How long nobody may want anything before blanks are made: a start that follows its environment's
@@ -82,6 +84,8 @@ struct Spawner {
     by_pid: HashMap<Pid, u64>,
     blanks: VecDeque<u64>,
     wanted_blanks: usize,
+    /// The environments whose process has ended, and which are likely to be used again.
+    bereft: VecDeque<u64>,
     /// Cleared when a blank could not be made, until the next environment is asked for.
     refill: bool,
     next_number: u64,
@@ -118,6 +122,7 @@ impl Spawner {
             by_pid: HashMap::new(),
             blanks: VecDeque::new(),
             wanted_blanks: setup.blanks,
+            bereft: VecDeque::new(),
             refill: true,
             next_number: FIRST_NUMBER,
             engine_gone: nix::unistd::getppid() != setup.engine,
@@ -137,12 +142,13 @@ impl Spawner {
         let mut buffer = vec![0; MAX_MESSAGE];
         let mut events = [EpollEvent::empty(); 64];
         while !self.engine_gone {
-            let short_of_blanks = self.refill && self.blanks.len() < self.wanted_blanks;
+            let wants_blank =
+                self.refill && (!self.bereft.is_empty() || self.blanks.len() < self.wanted_blanks);
             let leaving = self
                 .residents
                 .values()
                 .any(|resident| resident.leaving.is_some());
-            let timeout = if short_of_blanks {
+            let timeout = if wants_blank {
                 EpollTimeout::from(IDLE)
             } else if leaving {
                 EpollTimeout::from(LOOK_AGAIN)
@@ -154,14 +160,14 @@ impl Spawner {
                 Err(Errno::EINTR) => continue,
                 Err(error) => return Err(Refused::to("wait for events")(error)),
             };
-            if ready == 0 && short_of_blanks {
-                self.refill = self.add_blank();
+            if ready == 0 && wants_blank {
+                self.refill = self.furnish_bereft() || self.add_blank();
             }
             for event in events.iter().take(ready) {
                 match event.data() {
                     CHANNEL => self.take_requests(&mut buffer)?,
                     CHILDREN => self.reap()?,
-                    token if token % 2 == 0 => self.child_spoke(token / 2),
+                    token if token % 2 == 0 => self.child_spoke(token / 2)?,
                     token => self.memory_ran_out(token / 2),
                 }
             }
@@ -189,7 +195,7 @@ impl Spawner {
             let done = match what {
                 Ask::Create(spec) => self.create(&spec),
                 Ask::Start { id, command } => {
-                    match self.start(number, id, command, &received.descriptors) {
+                    match self.start(number, id, command, received.descriptors) {
                         // The answer follows when the program has been executed, or could not be.
                         Ok(()) => continue,
                         Err(failure) => Err(failure),
@@ -258,53 +264,6 @@ impl Spawner {
         Ok((Done::Created { groups }, vec![listener]))
     }
 
-    /// Starts a command in the blank that waits, or else in a new child.
-    fn start(
-        &mut self,
-        start: u64,
-        id: EnvironmentId,
-        command: Command,
-        outputs: &[OwnedFd],
-    ) -> Result<(), Failure> {
-        let number = self.number_of(id)?;
-        let missing = || Failure::NoSuchEnvironment { id };
-        let resident = self.residents.get_mut(&number).ok_or_else(missing)?;
-        if resident.running.is_some() {
-            return Err(Failure::Busy { id });
-        }
-        let order = Order {
-            command,
-            data_limit: resident.data_limit,
-        };
-        let order = serde_json::to_vec(&order).map_err(Refused::to("write a command"))?;
-        let waiting = resident.blank.take();
-        let child = match waiting {
-            Some(child) => child,
-            None => child::fork(&resident.groups, Past::Killed)?,
-        };
-        let pid = child.pid;
-        self.by_pid.insert(pid, number);
-        let event = EpollEvent::new(EpollFlags::EPOLLIN, number * 2);
-        if let Err(error) = self.epoll.add(&child.channel, event) {
-            resident.blank = Some(child);
-            return Err(Refused::to("watch a child")(error).into());
-        }
-        resident.out_of_memory = false;
-        let oom_kills_before = resident.groups.oom_kills().ok().flatten().unwrap_or(0);
-        // A child that has died tells so by its channel and its exit, like any other.
-        let _died = channel::send(child.channel.as_fd(), &order, outputs);
-        resident.running = Some(Running {
-            start,
-            pid,
-            executing: Some(child.channel),
-            oom_kills_before,
-        });
-        if !self.groups.kills() {
-            self.guard.started(pid);
-        }
-        Ok(())
-    }
-
     fn signal(
         &mut self,
         id: EnvironmentId,
@@ -336,11 +295,8 @@ impl Spawner {
         if let Some(memory) = &resident.memory_watch {
             self.watch(memory, number * 2 + 1)?;
         }
-        for pid in resident.pids() {
-            self.by_pid.insert(pid, number);
-            if !self.groups.kills() {
-                self.guard.started(pid);
-            }
+        if let Some(blank) = &resident.blank {
+            self.adopt(number, blank);
         }
         self.residents.insert(number, resident);
         Ok(number)
@@ -393,162 +349,6 @@ impl Spawner {
             }
         }
         Ok(())
-    }
-
-    /// Takes note of every child that has ended.
-    fn reap(&mut self) -> Result<(), Refused> {
-        while let Ok(Some(_)) = self.children.read_signal() {}
-        loop {
-            // First only looked at: until it is reaped its number means nobody else, so what it
-            // leaves behind can be found by it.
-            let flags = WaitPidFlag::WEXITED | WaitPidFlag::WNOHANG | WaitPidFlag::WNOWAIT;
-            let (pid, code, signal) = match waitid(Id::All, flags) {
-                Ok(WaitStatus::Exited(pid, code)) => (pid, Some(code), None),
-                Ok(WaitStatus::Signaled(pid, signal, _)) => (pid, None, Some(signal as i32)),
-                Ok(_) | Err(Errno::ECHILD) => return Ok(()),
-                Err(Errno::EINTR) => continue,
-                Err(error) => return Err(Refused::to("wait for children")(error)),
-            };
-            if pid == self.guard.pid {
-                waitpid(pid, None).map_err(Refused::to("reap the guard"))?;
-                self.replace_guard()?;
-                continue;
-            }
-            if let Some(number) = self.by_pid.remove(&pid) {
-                self.ended(number, pid, code, signal)?;
-            }
-            waitpid(pid, None).map_err(Refused::to("reap a child"))?;
-            if !self.groups.kills() {
-                self.guard.ended(pid);
-            }
-        }
-    }
-
-    fn replace_guard(&mut self) -> Result<(), Refused> {
-        let leaders = if self.groups.kills() {
-            HashSet::new()
-        } else {
-            self.by_pid.keys().map(|pid| pid.as_raw()).collect()
-        };
-        self.guard = Guard::fork(&Post {
-            engine_lifeline: &self.engine_lifeline,
-            directories: &self.directories,
-            leftovers: None,
-            leaders: &leaders,
-        })?;
-        Ok(())
-    }
-
-    /// A child has ended that was an environment's blank or its process.
-    fn ended(
-        &mut self,
-        number: u64,
-        pid: Pid,
-        code: Option<i32>,
-        signal: Option<i32>,
-    ) -> Result<(), Refused> {
-        // What it said before it ended comes first.
-        self.child_spoke(number);
-        let Some(resident) = self.residents.get_mut(&number) else {
-            return Ok(());
-        };
-        if resident
-            .running
-            .as_ref()
-            .is_some_and(|running| running.pid == pid)
-        {
-            // Nothing of it may meet the next process in this environment.
-            resident.signal(GroupSignal::Kill)?;
-            let Some(running) = resident.running.take() else {
-                return Ok(());
-            };
-            let oom_killed = resident.ran_out_of_memory(&running);
-            let status = ExitStatus {
-                code,
-                signal,
-                oom_killed,
-            };
-            return self.tell(
-                &Message::Exited {
-                    start: running.start,
-                    status,
-                },
-                &[],
-            );
-        }
-        if resident
-            .blank
-            .as_ref()
-            .is_some_and(|blank| blank.pid == pid)
-        {
-            resident.blank = None;
-            if resident.id.is_none() {
-                self.blanks.retain(|blank| *blank != number);
-                self.dismiss(number, Vec::new());
-            }
-        }
-        Ok(())
-    }
-
-    /// The channel of a child that was given a command: a failure, or the end that means success.
-    fn child_spoke(&mut self, number: u64) {
-        let Some(running) = self
-            .residents
-            .get_mut(&number)
-            .and_then(|resident| resident.running.as_mut())
-        else {
-            return;
-        };
-        let Some(channel) = &running.executing else {
-            return;
-        };
-        let start = running.start;
-        let mut buffer = vec![0; 8 * 1024];
-        let message = match channel::receive(channel.as_fd(), &mut buffer, false) {
-            Err(error) if would_block(&error) => return,
-            Ok(Some(received)) => {
-                let bytes = buffer.get(..received.length).unwrap_or_default();
-                let failure = decode(bytes).unwrap_or(Failure::System {
-                    doing: "understand the child".into(),
-                    errno: libc::EPROTO,
-                });
-                if let Some(resident) = self.residents.get_mut(&number) {
-                    resident.running = None;
-                }
-                Message::Failed {
-                    number: start,
-                    failure,
-                }
-            }
-            // Closed by executing the program, or by the child's death, which is told as its exit.
-            Ok(None) | Err(_) => {
-                running.executing = None;
-                let pid = running.pid.as_raw();
-                Message::Done {
-                    number: start,
-                    done: Done::Started { pid },
-                }
-            }
-        };
-        if self.tell(&message, &[]).is_err() {
-            self.engine_gone = true;
-        }
-    }
-
-    /// Version 1 control groups have one process killed; the others are of no use without it.
-    fn memory_ran_out(&mut self, number: u64) {
-        let Some(resident) = self.residents.get_mut(&number) else {
-            return;
-        };
-        let Some(watch) = &resident.memory_watch else {
-            return;
-        };
-        let _counter = nix::unistd::read(watch, &mut [0; 8]);
-        if resident.running.is_some() {
-            resident.out_of_memory = true;
-            // Should this fail, the one that the kernel chose is killed all the same.
-            let _one_only = resident.signal(GroupSignal::Kill);
-        }
     }
 
     /// Ends everything, because the engine has ended.

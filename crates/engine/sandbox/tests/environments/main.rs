@@ -34,6 +34,9 @@ const TESTS: &[(&str, Test)] = &[
     ("an_environment_is_used_again", |h| {
         Box::pin(lifecycle::again(h))
     }),
+    ("a_used_environment_is_prepared_again", |h| {
+        Box::pin(lifecycle::prepared_again(h))
+    }),
     ("one_process_at_a_time", |h| {
         Box::pin(lifecycle::one_at_a_time(h))
     }),

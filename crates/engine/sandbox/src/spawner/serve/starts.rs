@@ -1,0 +1,177 @@
+//! Commands that start, from the request to the program that runs.
+
+use std::os::fd::{AsFd, OwnedFd};
+
+use ids::EnvironmentId;
+use nix::sys::epoll::{EpollEvent, EpollFlags};
+
+use super::Spawner;
+use crate::channel;
+use crate::protocol::{Done, Failure, Message, Refused, decode};
+use crate::spawner::child::{self, Child, Order, Past, Word};
+use crate::spawner::resident::{Executing, Running, would_block};
+use crate::spec::Command;
+
+impl Spawner {
+    /// Starts a command in the blank that waits, or else in a new child.
+    pub(super) fn start(
+        &mut self,
+        start: u64,
+        id: EnvironmentId,
+        command: Command,
+        outputs: Vec<OwnedFd>,
+    ) -> Result<(), Failure> {
+        let number = self.number_of(id)?;
+        let missing = || Failure::NoSuchEnvironment { id };
+        let resident = self.residents.get_mut(&number).ok_or_else(missing)?;
+        if resident.running.is_some() {
+            return Err(Failure::Busy { id });
+        }
+        let order = Order {
+            command,
+            data_limit: resident.data_limit,
+        };
+        let order = serde_json::to_vec(&order).map_err(Refused::to("write a command"))?;
+        resident.out_of_memory = false;
+        match resident.blank.take() {
+            Some(blank) => self.command(number, start, blank, (order, outputs), true)?,
+            None => self.command_fresh(number, start, (order, outputs))?,
+        }
+        Ok(())
+    }
+
+    /// Hands a command to a new child.
+    fn command_fresh(
+        &mut self,
+        number: u64,
+        start: u64,
+        order: (Vec<u8>, Vec<OwnedFd>),
+    ) -> Result<(), Refused> {
+        if let Some(resident) = self.residents.get(&number) {
+            let child = child::fork(&resident.groups, Past::Killed)?;
+            self.adopt(number, &child);
+            self.command(number, start, child, order, false)?;
+        }
+        Ok(())
+    }
+
+    /// Hands a command to a child. A blank may have died before; then a new child gets it.
+    fn command(
+        &mut self,
+        number: u64,
+        start: u64,
+        child: Child,
+        (order, outputs): (Vec<u8>, Vec<OwnedFd>),
+        blank: bool,
+    ) -> Result<(), Refused> {
+        let Some(resident) = self.residents.get_mut(&number) else {
+            return Ok(());
+        };
+        let event = EpollEvent::new(EpollFlags::EPOLLIN, number * 2);
+        let watched = self.epoll.add(&child.channel, event);
+        watched.map_err(Refused::to("watch a child"))?;
+        // A child that has died tells so by its channel.
+        let _died = channel::send(child.channel.as_fd(), &order, &outputs);
+        resident.running = Some(Running {
+            start,
+            pid: child.pid,
+            executing: Some(Executing {
+                channel: child.channel,
+                again: blank.then_some((order, outputs)),
+            }),
+            oom_kills_before: resident.groups.oom_kills().ok().flatten().unwrap_or(0),
+        });
+        Ok(())
+    }
+
+    /// Makes sure that a new child is known when it ends.
+    pub(super) fn adopt(&mut self, number: u64, child: &Child) {
+        self.by_pid.insert(child.pid, number);
+        if !self.groups.kills() {
+            self.guard.started(child.pid);
+        }
+    }
+
+    /// Puts a blank into an environment whose process has ended. Says whether it did.
+    pub(super) fn furnish_bereft(&mut self) -> bool {
+        let Some(number) = self.bereft.pop_front() else {
+            return false;
+        };
+        let Some(resident) = self.residents.get_mut(&number) else {
+            return true;
+        };
+        if resident.leaving.is_some() || resident.pids().next().is_some() {
+            return true;
+        }
+        match child::fork(&resident.groups, Past::Killed) {
+            Ok(child) => {
+                self.adopt(number, &child);
+                if let Some(resident) = self.residents.get_mut(&number) {
+                    resident.blank = Some(child);
+                }
+                true
+            }
+            Err(_) => false,
+        }
+    }
+
+    /// A child that was given a command has something to say, or has closed its channel.
+    pub(super) fn child_spoke(&mut self, number: u64) -> Result<(), Refused> {
+        while let Some(message) = self.next_word(number)? {
+            self.tell(&message, &[])?;
+        }
+        Ok(())
+    }
+
+    /// What follows for the engine from the next word of a child; nothing while it is at work.
+    fn next_word(&mut self, number: u64) -> Result<Option<Message>, Refused> {
+        let Some(resident) = self.residents.get_mut(&number) else {
+            return Ok(None);
+        };
+        let Some(running) = &mut resident.running else {
+            return Ok(None);
+        };
+        let Some(executing) = &mut running.executing else {
+            return Ok(None);
+        };
+        let start = running.start;
+        let mut buffer = [0; 8 * 1024];
+        loop {
+            let received = channel::receive(executing.channel.as_fd(), &mut buffer, false);
+            let word = match received {
+                Err(error) if would_block(&error) => return Ok(None),
+                Ok(Some(received)) => decode(buffer.get(..received.length).unwrap_or_default()),
+                Ok(None) | Err(_) => break,
+            };
+            match word {
+                Ok(Word::Executing) => executing.again = None,
+                Ok(Word::Failed(failure)) => {
+                    resident.running = None;
+                    return Ok(Some(Message::Failed {
+                        number: start,
+                        failure,
+                    }));
+                }
+                Err(error) => return Err(Refused::to("understand a child")(error)),
+            }
+        }
+        if let Some(order) = executing.again.take() {
+            // Killed while it waited as a blank, perhaps with what ran here before.
+            resident.running = None;
+            return match self.command_fresh(number, start, order) {
+                Ok(()) => Ok(None),
+                Err(refused) => Ok(Some(Message::Failed {
+                    number: start,
+                    failure: refused.into(),
+                })),
+            };
+        }
+        // Closed by executing the program, or by the child's death, which is told as its exit.
+        running.executing = None;
+        let pid = running.pid.as_raw();
+        Ok(Some(Message::Done {
+            number: start,
+            done: Done::Started { pid },
+        }))
+    }
+}

@@ -150,12 +150,8 @@ impl Sandbox {
         what: Ask,
         descriptors: Vec<OwnedFd>,
     ) -> Result<Reply, SandboxError> {
-        let (number, reply) = self.post(what, descriptors)?;
-        let result = reply.await.unwrap_or(Err(SandboxError::SpawnerGone));
-        if result.is_err() {
-            self.shared.waiting.lock().exits.remove(&number);
-        }
-        result
+        let reply = self.post(self.number(), what, descriptors)?;
+        reply.await.unwrap_or(Err(SandboxError::SpawnerGone))
     }
 
     /// Asks for a process to be started; beside the reply, gives what will tell of its exit.
@@ -167,7 +163,7 @@ impl Sandbox {
         let number = self.number();
         let (sender, receiver) = watch::channel(None);
         self.shared.waiting.lock().exits.insert(number, sender);
-        let result = match self.post_as(number, what, descriptors) {
+        let result = match self.post(number, what, descriptors) {
             Ok(reply) => reply.await.unwrap_or(Err(SandboxError::SpawnerGone)),
             Err(error) => Err(error),
         };
@@ -179,7 +175,7 @@ impl Sandbox {
 
     /// Asks without waiting for the reply.
     pub(crate) fn tell(&self, what: Ask) -> Result<(), SandboxError> {
-        self.post(what, Vec::new()).map(|_| ())
+        self.post(self.number(), what, Vec::new()).map(|_| ())
     }
 
     fn number(&self) -> u64 {
@@ -187,15 +183,6 @@ impl Sandbox {
     }
 
     fn post(
-        &self,
-        what: Ask,
-        descriptors: Vec<OwnedFd>,
-    ) -> Result<(u64, oneshot::Receiver<Result<Reply, SandboxError>>), SandboxError> {
-        let number = self.number();
-        Ok((number, self.post_as(number, what, descriptors)?))
-    }
-
-    fn post_as(
         &self,
         number: u64,
         what: Ask,

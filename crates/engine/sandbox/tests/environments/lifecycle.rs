@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
-use sandbox::{ExitStatus, Means, Sandbox, SandboxError};
+use sandbox::{ExitStatus, Means, Sandbox, SandboxError, Spawner, SpawnerOptions};
 
 use crate::harness::{Harness, eventually, group_directories, output, processes, role, within};
 
@@ -323,4 +323,25 @@ pub(crate) async fn cycles(harness: Arc<Harness>) {
         // What has just ended may still be open in one of the two counts.
         eventually("no descriptor is left over", || descriptors() <= before).await;
     }
+}
+
+pub(crate) async fn probed(harness: Arc<Harness>) {
+    let groups = || group_directories(&format!("lambdalab-{}-", std::process::id()));
+    eventually("no blank is being made", || {
+        children(&harness.grouped) == AT_REST
+    })
+    .await;
+    let before = groups().len();
+    let capabilities = sandbox::probe().unwrap();
+    assert_eq!(&capabilities, harness.grouped.capabilities());
+    assert_eq!(groups().len(), before);
+    assert!(!harness.bare.capabilities().complete());
+}
+
+pub(crate) async fn too_late(_: Arc<Harness>) {
+    let error = Spawner::fork(&SpawnerOptions::default()).unwrap_err();
+    assert!(
+        matches!(error, SandboxError::Threads { threads } if threads > 1),
+        "{error}"
+    );
 }

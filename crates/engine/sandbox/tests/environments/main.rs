@@ -22,6 +22,12 @@ use std::process::ExitCode;
 use harness::{Harness, Test};
 
 const TESTS: &[(&str, Test)] = &[
+    ("probing_tells_what_the_spawner_found", |h| {
+        Box::pin(lifecycle::probed(h))
+    }),
+    ("a_program_with_threads_cannot_fork_a_spawner", |h| {
+        Box::pin(lifecycle::too_late(h))
+    }),
     ("a_command_runs_with_what_it_was_given", |h| {
         Box::pin(lifecycle::command(h))
     }),

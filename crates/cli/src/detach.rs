@@ -15,6 +15,7 @@ use std::process::{Child, ChildStdout, Command, Stdio};
 
 use lab_aws::RunningEngine;
 use serde::{Deserialize, Serialize};
+use store::DataDir;
 
 use crate::context::Context;
 use crate::error::CliError;
@@ -42,7 +43,7 @@ pub(crate) fn run(context: &Context) -> Result<ExitCode, CliError> {
         path: data_dir.clone(),
         source,
     };
-    fs::create_dir_all(data_dir).map_err(refused)?;
+    DataDir::make(data_dir).map_err(|error| refused(io::Error::other(error)))?;
     let one_start = File::create(data_dir.join("start.lock")).map_err(refused)?;
     one_start.lock().map_err(refused)?;
     if let Some(running) = find(data_dir)? {

@@ -1,6 +1,6 @@
 //! The data folder and its lock.
 
-use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
+use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
 use std::io::{self, Read, Seek, Write};
 use std::path::{Path, PathBuf};
 
@@ -41,29 +41,42 @@ pub enum DataDirError {
     },
 }
 
+fn failed<'a>(action: &'static str, path: &'a Path) -> impl FnOnce(io::Error) -> DataDirError + 'a {
+    move |source| DataDirError::Io {
+        action,
+        path: path.to_owned(),
+        source,
+    }
+}
+
 impl DataDir {
-    /// Makes the folder if need be, for its owner alone, and takes the lock without waiting.
+    /// Makes the folder if need be: for its owner alone, and unseen by git, since it often lies in
+    /// the middle of a project.
+    ///
+    /// # Errors
+    /// [`DataDirError::Io`].
+    pub fn make(path: &Path) -> Result<(), DataDirError> {
+        let mut builder = DirBuilder::new();
+        builder.recursive(true);
+        #[cfg(unix)]
+        std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+        if path.is_dir() {
+            return Ok(());
+        }
+        builder
+            .create(path)
+            .map_err(failed("create the folder", path))?;
+        let ignore = path.join(".gitignore");
+        fs::write(&ignore, "*\n").map_err(failed("write", &ignore))
+    }
+
+    /// Makes the folder if need be, and takes the lock without waiting.
     ///
     /// # Errors
     /// [`DataDirError::InUse`] names the process that holds it.
     pub fn lock(path: impl Into<PathBuf>) -> Result<Self, DataDirError> {
         let path = path.into();
-        let failed = |action, path: &Path| {
-            let path = path.to_owned();
-            move |source| DataDirError::Io {
-                action,
-                path,
-                source,
-            }
-        };
-        let mut builder = DirBuilder::new();
-        builder.recursive(true);
-        #[cfg(unix)]
-        std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-        builder
-            .create(&path)
-            .map_err(failed("create the folder", &path))?;
-
+        Self::make(&path)?;
         let file = path.join("lock");
         let mut lock = OpenOptions::new()
             .read(true)
@@ -108,6 +121,23 @@ impl Drop for DataDir {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_new_folder_is_private_and_ignored() {
+        let parent = tempfile::tempdir().unwrap();
+        let path = parent.path().join("data");
+        DataDir::make(&path).unwrap();
+        DataDir::make(&path).unwrap();
+        assert_eq!(fs::read_to_string(path.join(".gitignore")).unwrap(), "*\n");
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::PermissionsExt;
+            assert_eq!(
+                fs::metadata(&path).unwrap().permissions().mode() & 0o777,
+                0o700
+            );
+        }
+    }
 
     #[test]
     fn one_at_a_time_and_named() {

@@ -163,7 +163,7 @@ mod tests {
         use std::os::unix::fs::PermissionsExt as _;
         let parent = tempfile::tempdir().unwrap();
         let held = DataDir::lock(parent.path().join("data")).unwrap();
-        let mode = std::fs::metadata(held.path()).unwrap().permissions().mode();
+        let mode = fs::metadata(held.path()).unwrap().permissions().mode();
         assert_eq!(mode & 0o077, 0, "{mode:o}");
     }
 }

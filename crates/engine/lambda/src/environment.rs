@@ -14,8 +14,8 @@ pub(crate) mod tail;
 use std::future::{Future, poll_fn};
 use std::io;
 use std::pin::pin;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Weak};
 use std::task::Poll;
 use std::time::Duration;
 
@@ -31,17 +31,24 @@ use crate::invoke::event::Event;
 use crate::invoke::failure::Failure;
 use crate::invoke::report;
 use crate::runtime::launch;
-use crate::schedule::pool::Pool;
 use log::Log;
 use stage::{Answer, Asked, InitOutcome, Refusal, Stage};
 
 /// How long an init phase ahead of its first invocation may take.
 pub(crate) const INIT_LIMIT: Duration = Duration::from_secs(10);
 
+/// Where an environment goes when it is free for its next invocation.
+pub(crate) trait Home: std::fmt::Debug + Send + Sync {
+    /// Takes it back.
+    fn take_back(&self, environment: Arc<Environment>);
+}
+
 /// What an environment needs besides its deployment.
 pub(crate) struct Place {
     pub(crate) sandbox: sandbox::Environment,
-    pub(crate) pool: Weak<Pool>,
+    pub(crate) home: Box<dyn Home>,
+    /// Counts the environments of its pool that have answered and are about to be free.
+    pub(crate) finishing: Arc<AtomicUsize>,
     pub(crate) clock: SharedClock,
     /// The share of the host's memory that is set aside for it.
     pub(crate) memory: OwnedSemaphorePermit,
@@ -56,8 +63,7 @@ pub(crate) struct Environment {
     sandbox: sandbox::Environment,
     identity: launch::Identity,
     clock: SharedClock,
-    pool: Weak<Pool>,
-    /// How many environments of the pool have answered and not yet asked for the next event.
+    home: Box<dyn Home>,
     finishing: Arc<AtomicUsize>,
     stage: Mutex<Stage>,
     /// The init phase that ran ahead of the first invocation, until that has reported it.
@@ -100,7 +106,8 @@ impl Environment {
     ) -> io::Result<Arc<Self>> {
         let Place {
             sandbox,
-            pool,
+            home,
+            finishing,
             clock,
             memory,
             identity,
@@ -114,11 +121,8 @@ impl Environment {
             sandbox,
             identity,
             clock,
-            finishing: pool
-                .upgrade()
-                .map(|pool| pool.finishing())
-                .unwrap_or_default(),
-            pool,
+            home,
+            finishing,
             stage: Mutex::new(Stage::Down),
             init: Mutex::new(None),
             supervisor: Mutex::new(None),
@@ -278,16 +282,9 @@ impl Environment {
         drop(permit.split(surplus));
     }
 
-    /// The pool that it belongs to.
-    pub(crate) fn pool(&self) -> Option<Arc<Pool>> {
-        self.pool.upgrade()
-    }
-
     /// Offers the environment for the next invocation.
     pub(crate) fn give_back(self: &Arc<Self>) {
-        if let Some(pool) = self.pool.upgrade() {
-            pool.ready(Arc::clone(self));
-        }
+        self.home.take_back(Arc::clone(self));
     }
 
     /// Marks the start of an invocation: it is thawed if it was frozen.

@@ -20,10 +20,10 @@ use wire::{Caller, ServiceError};
 use crate::deployment::Deployment;
 use crate::environment::Environment;
 use crate::environment::stage::Answer;
+use crate::function::record::LATEST;
 use crate::function::registry::CachedVersion;
-use crate::function::tables::LATEST;
 use crate::function::target::{Target, not_found};
-use crate::schedule::pool::NoEnvironment;
+use crate::schedule::pool::{NoEnvironment, Pool};
 use crate::service::Inner;
 use event::Event;
 use failure::Failure;
@@ -152,10 +152,11 @@ impl Inner {
         job: Job,
     ) -> Result<Finished, ServiceError> {
         let mut attempts = 0;
-        let environment = loop {
+        let (pool, environment) = loop {
             let deployment = self.deployment(target, &version).await?;
-            match self.fleet.pool(&deployment).acquire().await {
-                Ok(environment) => break environment,
+            let pool = self.fleet.pool(&deployment);
+            match self.fleet.acquire(&pool).await {
+                Ok(environment) => break (pool, environment),
                 // The function was updated while this invocation waited: the new state serves it.
                 Err(NoEnvironment::Closed) if attempts < 3 && !self.is_stopping() => {
                     attempts += 1;
@@ -170,11 +171,11 @@ impl Inner {
                 Err(error) => return Err(errors::service_exception(error.to_string())),
             }
         };
-        Ok(self.run(&environment, job).await)
+        Ok(self.run(&pool, &environment, job).await)
     }
 
     /// Runs one invocation in `environment`, whose clock starts now.
-    async fn run(&self, environment: &Arc<Environment>, job: Job) -> Finished {
+    async fn run(&self, pool: &Pool, environment: &Arc<Environment>, job: Job) -> Finished {
         let deployment = &environment.deployment;
         let clock = &*self.clock;
         let id = job.id;
@@ -208,7 +209,8 @@ impl Inner {
             environment.reset().await;
         }
         let tail = environment.log.finish(&closing);
-        self.note_figures(id, environment, &figures, running.oversubscribed());
+        environment.shrink_reservation(pool.learn(figures.duration, figures.peak_bytes));
+        self.remember(id, environment, &figures, running.oversubscribed());
         if failure.is_some_and(Failure::resets_environment) {
             environment.give_back();
         }

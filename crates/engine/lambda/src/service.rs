@@ -210,8 +210,8 @@ impl Inner {
         Counted(Arc::clone(self))
     }
 
-    /// Learns from the figures of an invocation, and remembers them.
-    pub(crate) fn note_figures(
+    /// Remembers the figures of an invocation.
+    pub(crate) fn remember(
         &self,
         id: RequestId,
         environment: &Environment,
@@ -219,9 +219,6 @@ impl Inner {
         oversubscribed: bool,
     ) {
         let deployment = &environment.deployment;
-        if let Some(pool) = environment.pool() {
-            environment.shrink_reservation(pool.learn(figures.duration, figures.peak_bytes));
-        }
         let measured = Measured {
             function_arn: Arc::clone(&deployment.arn),
             version: Arc::clone(&deployment.version),

@@ -15,7 +15,7 @@ use http_body_util::{BodyExt, Full};
 use wire::lambda::LambdaOperation;
 
 use crate::activity::Ongoing;
-use crate::http_server::{Body, Shared};
+use crate::shared::{Body, Shared};
 
 /// Below this path lie packages, for who was told their location.
 const CODE_PATH: &str = "/_lambdalab/v1/code/";

@@ -20,8 +20,9 @@ use crate::EngineOptions;
 use crate::access::Access;
 use crate::activity::Activity;
 use crate::body_budget::BodyBudget;
-use crate::http_server::{self, Shared};
+use crate::http_server;
 use crate::services::Services;
+use crate::shared::Shared;
 
 /// The name of the file with the control data and the journal.
 const CONTROL_FILE: &str = "control.db";

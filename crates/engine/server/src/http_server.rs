@@ -7,40 +7,26 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::header::{ACCESS_CONTROL_ALLOW_ORIGIN, VARY};
 use http::{HeaderName, HeaderValue, Request, Response, StatusCode};
-use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
 use hyper_util::server::graceful::GracefulShutdown;
-use ids::{RequestId, SharedEntropy};
+use ids::RequestId;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use wire::ServiceError;
 use wire::protocol::RestJson;
 
 use crate::access::Access;
-use crate::activity::Activity;
 use crate::control_api;
-use crate::services::Services;
-
-/// The body of every answer.
-pub(crate) type Body = UnsyncBoxBody<Bytes, Infallible>;
+use crate::shared::{Body, Shared};
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-amzn-requestid");
 
 /// How long a client may take to send the head of a request.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
-
-/// What every connection works with.
-#[derive(Debug)]
-pub(crate) struct Shared {
-    pub(crate) services: Services,
-    pub(crate) access: Access,
-    pub(crate) activity: Arc<Activity>,
-    pub(crate) entropy: SharedEntropy,
-}
 
 /// Serves until `stop` says so, then lets running requests end for as long as `drain`.
 pub(crate) async fn run(

@@ -18,6 +18,7 @@ mod engine;
 mod http_server;
 mod options;
 mod services;
+mod shared;
 
 pub use engine::{Engine, RunError, StartError};
 pub use options::EngineOptions;

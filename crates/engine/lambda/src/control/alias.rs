@@ -14,7 +14,8 @@ use super::publish::revision_mismatch;
 use crate::error::ApiError;
 use crate::function::key::FunctionKey;
 use crate::function::record::AliasRecord;
-use crate::function::tables::{LATEST, Tables};
+use crate::function::record::LATEST;
+use crate::function::tables::Tables;
 use crate::function::target::{Target, not_found};
 use crate::service::Inner;
 

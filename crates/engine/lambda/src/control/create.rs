@@ -12,8 +12,8 @@ use wire::{Blob, Caller, ServiceError};
 
 use super::configure;
 use crate::error::ApiError;
+use crate::function::record::LATEST;
 use crate::function::record::VersionRecord;
-use crate::function::tables::LATEST;
 use crate::function::target::Target;
 use crate::package::archive::ArchiveError;
 use crate::package::code_store::CodeError;

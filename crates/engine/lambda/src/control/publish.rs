@@ -8,8 +8,9 @@ use wire::{Caller, ServiceError};
 
 use crate::error::ApiError;
 use crate::function::key::FunctionKey;
+use crate::function::record::LATEST;
 use crate::function::record::VersionRecord;
-use crate::function::tables::{LATEST, Tables};
+use crate::function::tables::Tables;
 use crate::function::target::Target;
 use crate::service::Inner;
 

@@ -11,8 +11,8 @@ use wire::lambda::{
 use wire::{Caller, ServiceError};
 
 use crate::error::ApiError;
+use crate::function::record::LATEST;
 use crate::function::registry::CachedVersion;
-use crate::function::tables::LATEST;
 use crate::function::target::Target;
 use crate::service::Inner;
 

@@ -13,8 +13,8 @@ use wire::{Caller, ServiceError};
 use super::configure;
 use super::create::CREATING;
 use super::publish::{self, Preconditions};
+use crate::function::record::LATEST;
 use crate::function::record::{Live, VersionRecord};
-use crate::function::tables::LATEST;
 use crate::function::target::Target;
 use crate::service::Inner;
 

@@ -4,7 +4,8 @@ use ids::{Qualifier, RequestId};
 use serde::{Deserialize, Serialize};
 use wire::lambda::{AliasConfiguration, FunctionConfiguration};
 
-use super::tables::LATEST;
+/// The number under which `$LATEST` is kept.
+pub(crate) const LATEST: u64 = 0;
 
 /// `$LATEST`, or a published version, as it is kept.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

@@ -10,9 +10,6 @@ use super::key::FunctionKey;
 use super::record::{AliasRecord, VersionRecord};
 use crate::error::ApiError;
 
-/// The number under which `$LATEST` is kept.
-pub(crate) const LATEST: u64 = 0;
-
 /// The tables of this crate.
 pub const SCHEMA: Schema = Schema {
     component: "lambda",

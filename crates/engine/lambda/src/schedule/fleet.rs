@@ -1,7 +1,7 @@
 //! All pools, and the making of environments.
 
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use ids::{EnvironmentId, RequestId, SharedClock, SharedEntropy};
@@ -11,10 +11,16 @@ use tokio::sync::OwnedSemaphorePermit;
 use super::admission::Admission;
 use super::demand::Verdict;
 use super::janitor::Janitor;
-use super::pool::{Made, NoEnvironment, Pool};
+use super::pool::{Entry, NoEnvironment, Pool, Returned};
 use crate::deployment::Deployment;
-use crate::environment::{Environment, Place};
+use crate::environment::{Environment, Home, Place};
 use crate::runtime::launch;
+
+/// How often idle environments are looked over for reaping.
+const REAP_EVERY: Duration = Duration::from_secs(5);
+
+/// An environment, and how long it took to make it.
+type Made = (Arc<Environment>, Duration);
 
 /// All environments of the engine.
 #[derive(Debug)]
@@ -51,7 +57,7 @@ impl Fleet {
             identities: Mutex::default(),
         });
         tokio::spawn(Arc::clone(&fleet.janitor).freeze(Arc::clone(&clock)));
-        tokio::spawn(Janitor::reap(Arc::downgrade(&fleet), clock, idle_limit));
+        tokio::spawn(reap(Arc::downgrade(&fleet), clock, idle_limit));
         fleet
     }
 
@@ -61,18 +67,49 @@ impl Fleet {
             return Arc::clone(pool);
         }
         let mut pools = self.pools.write();
-        let pool = pools.entry(deployment.id).or_insert_with(|| {
-            Pool::new(
-                Arc::clone(deployment),
-                Arc::downgrade(self),
-                Arc::clone(&self.clock),
-            )
-        });
+        let pool = pools
+            .entry(deployment.id)
+            .or_insert_with(|| Pool::new(Arc::clone(deployment), Arc::clone(&self.clock)));
         Arc::clone(pool)
     }
 
-    /// Makes and initialises an environment for `pool`; `None` where nobody wants it any more.
-    pub(super) async fn make(&self, pool: &Arc<Pool>) -> Result<Option<Made>, NoEnvironment> {
+    /// An environment of `pool` for one invocation; it counts as occupied until it is given back.
+    pub(crate) async fn acquire(
+        self: &Arc<Self>,
+        pool: &Arc<Pool>,
+    ) -> Result<Arc<Environment>, NoEnvironment> {
+        match pool.enter()? {
+            Entry::Served(environment) => {
+                environment.occupy();
+                Ok(environment)
+            }
+            Entry::Queued {
+                waiting,
+                needs_starter,
+            } => {
+                if needs_starter {
+                    tokio::spawn(Arc::clone(self).start_one(Arc::clone(pool)));
+                }
+                waiting.await.unwrap_or(Err(NoEnvironment::Closed))
+            }
+        }
+    }
+
+    /// Starts one environment, unless nobody waits for it any more when its turn comes.
+    async fn start_one(self: Arc<Self>, pool: Arc<Pool>) {
+        match self.make(&pool).await {
+            Ok(Some((environment, took))) => {
+                pool.started(took);
+                environment.give_back();
+            }
+            Ok(None) => pool.not_needed(),
+            Err(error) => pool.failed(&error),
+        }
+    }
+
+    /// Makes and initialises an environment for `pool`, and says how long that took; `None` where
+    /// nobody waits for one any more.
+    async fn make(self: &Arc<Self>, pool: &Arc<Pool>) -> Result<Option<Made>, NoEnvironment> {
         let Some((memory, _init)) = self.admit(pool).await? else {
             return Ok(None);
         };
@@ -84,7 +121,7 @@ impl Fleet {
     }
 
     async fn build(
-        &self,
+        self: &Arc<Self>,
         pool: &Arc<Pool>,
         memory: OwnedSemaphorePermit,
     ) -> Result<Made, NoEnvironment> {
@@ -108,7 +145,11 @@ impl Fleet {
         let function = Arc::clone(&deployment.arn);
         let place = Place {
             sandbox,
-            pool: Arc::downgrade(pool),
+            home: Box::new(Berth {
+                fleet: Arc::downgrade(self),
+                pool: Arc::downgrade(pool),
+            }),
+            finishing: pool.finishing(),
             clock: Arc::clone(&self.clock),
             memory,
             identity,
@@ -118,7 +159,7 @@ impl Fleet {
         self.identities.lock().insert(access_key_id, function);
         environment.initialise().await;
         let took = self.clock.monotonic().saturating_sub(began);
-        Ok(Made { environment, took })
+        Ok((environment, took))
     }
 
     /// Waits until an environment is worth starting, for memory, and for the right to initialise;
@@ -182,7 +223,7 @@ impl Fleet {
     }
 
     /// Ends an environment for good.
-    pub(super) async fn end(&self, environment: Arc<Environment>) {
+    async fn end(&self, environment: Arc<Environment>) {
         environment.destroy().await;
         self.identities.lock().remove(environment.access_key_id());
         let folder = environment.folder().to_owned();
@@ -198,7 +239,7 @@ impl Fleet {
     }
 
     /// Ends environments that have been idle for longer than `limit`.
-    pub(super) async fn reap(&self, limit: Duration) {
+    async fn reap(&self, limit: Duration) {
         let pools: Vec<_> = self.pools.read().values().cloned().collect();
         for pool in pools {
             for environment in pool.take_idle(|idle| idle.idle_for() >= limit) {
@@ -236,5 +277,41 @@ impl Fleet {
         for environment in pools.iter().flat_map(|pool| pool.close()) {
             self.end(environment).await;
         }
+    }
+}
+
+/// Where an environment of a pool goes when it is free. It keeps neither alive: an environment
+/// whose pool is gone ends with its last user.
+#[derive(Debug)]
+struct Berth {
+    fleet: Weak<Fleet>,
+    pool: Weak<Pool>,
+}
+
+impl Home for Berth {
+    fn take_back(&self, environment: Arc<Environment>) {
+        let Some(fleet) = self.fleet.upgrade() else {
+            return;
+        };
+        let returned = match self.pool.upgrade() {
+            Some(pool) => pool.take_back(environment, !fleet.admission.is_hungry()),
+            None => Returned::Surplus(environment),
+        };
+        match returned {
+            Returned::HandedOver => {}
+            Returned::Resting(environment) => fleet.janitor.watch(environment),
+            Returned::Surplus(environment) => {
+                tokio::spawn(async move { fleet.end(environment).await });
+            }
+        }
+    }
+}
+
+/// Ends environments that have been idle for longer than `limit`, for as long as there is a fleet.
+async fn reap(fleet: Weak<Fleet>, clock: SharedClock, limit: Duration) {
+    loop {
+        clock.sleep(REAP_EVERY.min(limit)).await;
+        let Some(fleet) = fleet.upgrade() else { return };
+        fleet.reap(limit).await;
     }
 }

@@ -1,23 +1,18 @@
-//! Freezes environments a few milliseconds after they became idle, and reaps those that nobody
-//! came back for.
+//! Freezes environments a few milliseconds after they became idle.
 
 use std::collections::VecDeque;
-use std::sync::{Arc, Weak};
+use std::sync::Arc;
 use std::time::Duration;
 
 use ids::SharedClock;
 use parking_lot::Mutex;
 use tokio::sync::Notify;
 
-use super::fleet::Fleet;
 use crate::environment::Environment;
 
 /// How long an environment stays runnable after an invocation: long enough that back-to-back
 /// invocations never pay for a thaw.
 pub(crate) const FREEZE_AFTER: Duration = Duration::from_millis(10);
-
-/// How often idle environments are looked over for reaping.
-const REAP_EVERY: Duration = Duration::from_secs(5);
 
 /// Watches idle environments. Each stands in the queue at most once, whatever its traffic.
 #[derive(Debug, Default)]
@@ -61,15 +56,6 @@ impl Janitor {
             } else if environment.is_idle() {
                 self.watch(environment);
             }
-        }
-    }
-
-    /// Reaps what has been idle for longer than `limit`, for as long as `fleet` exists.
-    pub(crate) async fn reap(fleet: Weak<Fleet>, clock: SharedClock, limit: Duration) {
-        loop {
-            clock.sleep(REAP_EVERY.min(limit)).await;
-            let Some(fleet) = fleet.upgrade() else { return };
-            fleet.reap(limit).await;
         }
     }
 }

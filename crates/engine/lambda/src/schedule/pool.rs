@@ -6,8 +6,8 @@
 //! line.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use ids::SharedClock;
@@ -15,7 +15,6 @@ use parking_lot::Mutex;
 use tokio::sync::{Notify, oneshot};
 
 use super::demand::{Demand, Line, Verdict};
-use super::fleet::Fleet;
 use crate::deployment::Deployment;
 use crate::environment::Environment;
 
@@ -45,17 +44,32 @@ struct Waiter {
     handover: Handover,
 }
 
-/// An environment that was made, and how long that took.
-pub(super) struct Made {
-    pub(super) environment: Arc<Environment>,
-    pub(super) took: Duration,
+/// What an invocation gets at first.
+pub(super) enum Entry {
+    /// An environment.
+    Served(Arc<Environment>),
+    /// A place in the line. With `needs_starter`, somebody must see to it that an environment
+    /// comes.
+    Queued {
+        waiting: oneshot::Receiver<Result<Arc<Environment>, NoEnvironment>>,
+        needs_starter: bool,
+    },
+}
+
+/// What became of an environment that was given back.
+pub(super) enum Returned {
+    /// It serves the next in line.
+    HandedOver,
+    /// It is idle.
+    Resting(Arc<Environment>),
+    /// It is to be ended.
+    Surplus(Arc<Environment>),
 }
 
 /// The environments of one deployment.
 #[derive(Debug)]
 pub(crate) struct Pool {
     pub(crate) deployment: Arc<Deployment>,
-    fleet: Weak<Fleet>,
     clock: SharedClock,
     state: Mutex<State>,
     /// The most memory that any of its environments was seen to use, in bytes.
@@ -81,14 +95,9 @@ struct State {
 }
 
 impl Pool {
-    pub(crate) fn new(
-        deployment: Arc<Deployment>,
-        fleet: Weak<Fleet>,
-        clock: SharedClock,
-    ) -> Arc<Self> {
+    pub(crate) fn new(deployment: Arc<Deployment>, clock: SharedClock) -> Arc<Self> {
         Arc::new(Self {
             deployment,
-            fleet,
             clock,
             state: Mutex::default(),
             peak: AtomicU64::new(0),
@@ -97,61 +106,57 @@ impl Pool {
         })
     }
 
-    /// An environment for one invocation; it counts as occupied until it is given back.
-    pub(crate) async fn acquire(self: &Arc<Self>) -> Result<Arc<Environment>, NoEnvironment> {
-        let waiting = {
-            let mut state = self.state.lock();
-            if state.closed {
-                return Err(NoEnvironment::Closed);
-            }
-            if let Some(environment) = state.idle.pop() {
-                drop(state);
-                environment.occupy();
-                return Ok(environment);
-            }
+    /// Takes an idle environment, or a place in the line.
+    pub(super) fn enter(&self) -> Result<Entry, NoEnvironment> {
+        let mut state = self.state.lock();
+        if state.closed {
+            return Err(NoEnvironment::Closed);
+        }
+        if let Some(environment) = state.idle.pop() {
+            return Ok(Entry::Served(environment));
+        }
+        if state.line.len() >= QUEUE_LIMIT {
+            state.line.retain(|waiter| !waiter.handover.is_closed());
             if state.line.len() >= QUEUE_LIMIT {
-                state.line.retain(|waiter| !waiter.handover.is_closed());
-                if state.line.len() >= QUEUE_LIMIT {
-                    return Err(NoEnvironment::TooMany);
-                }
+                return Err(NoEnvironment::TooMany);
             }
-            let (handover, waiting) = oneshot::channel();
-            state.line.push_back(Waiter {
-                since: self.now(),
-                handover,
-            });
-            if state.starters < state.line.len() {
-                state.starters += 1;
-                tokio::spawn(Arc::clone(self).start_one());
-            }
-            waiting
-        };
-        waiting.await.unwrap_or(Err(NoEnvironment::Closed))
+        }
+        let (handover, waiting) = oneshot::channel();
+        state.line.push_back(Waiter {
+            since: self.now(),
+            handover,
+        });
+        let needs_starter = state.starters < state.line.len();
+        if needs_starter {
+            state.starters += 1;
+        }
+        Ok(Entry::Queued {
+            waiting,
+            needs_starter,
+        })
     }
 
-    /// Starts one environment, unless nobody waits for it any more when its turn comes.
-    async fn start_one(self: Arc<Self>) {
-        let Some(fleet) = self.fleet.upgrade() else {
-            return;
-        };
-        let made = fleet.make(&self).await;
+    /// A starter has made an environment, which took so long.
+    pub(super) fn started(&self, took: Duration) {
         let mut state = self.state.lock();
         state.starters -= 1;
-        match made {
-            Ok(Some(Made { environment, took })) => {
-                state.coming -= 1;
-                state.alive += 1;
-                state.demand.saw_start(took);
-                drop(state);
-                self.ready(environment);
-            }
-            Ok(None) => {}
-            Err(error) => {
-                while let Some(waiter) = state.line.pop_front() {
-                    if waiter.handover.send(Err(error.clone())).is_ok() {
-                        break;
-                    }
-                }
+        state.coming -= 1;
+        state.alive += 1;
+        state.demand.saw_start(took);
+    }
+
+    /// A starter found that it is not needed.
+    pub(super) fn not_needed(&self) {
+        self.state.lock().starters -= 1;
+    }
+
+    /// A starter could not make one: whoever has waited longest is told.
+    pub(super) fn failed(&self, error: &NoEnvironment) {
+        let mut state = self.state.lock();
+        state.starters -= 1;
+        while let Some(waiter) = state.line.pop_front() {
+            if waiter.handover.send(Err(error.clone())).is_ok() {
+                return;
             }
         }
     }
@@ -191,32 +196,25 @@ impl Pool {
         self.clock.monotonic()
     }
 
-    /// Takes an environment back and hands it to the head of the line.
-    pub(crate) fn ready(self: &Arc<Self>, environment: Arc<Environment>) {
-        let mut environment = environment;
+    /// Takes an environment back and hands it to the head of the line. Where nobody waits it
+    /// rests, unless the pool is closed or `keep` is false.
+    pub(super) fn take_back(&self, mut environment: Arc<Environment>, keep: bool) -> Returned {
         let mut state = self.state.lock();
         while let Some(waiter) = state.line.pop_front() {
             match waiter.handover.send(Ok(environment)) {
-                Ok(()) => return,
-                Err(back) => match back {
-                    Ok(unwanted) => environment = unwanted,
-                    Err(_) => return,
-                },
+                Ok(()) => return Returned::HandedOver,
+                Err(Ok(unwanted)) => environment = unwanted,
+                // What was sent comes back as it was.
+                Err(Err(_)) => return Returned::HandedOver,
             }
         }
-        let Some(fleet) = self.fleet.upgrade() else {
-            return;
-        };
         environment.vacate();
-        if state.closed || fleet.admission.is_hungry() {
+        if state.closed || !keep {
             state.alive -= 1;
-            drop(state);
-            tokio::spawn(async move { fleet.end(environment).await });
-            return;
+            return Returned::Surplus(environment);
         }
         state.idle.push(Arc::clone(&environment));
-        drop(state);
-        fleet.janitor.watch(environment);
+        Returned::Resting(environment)
     }
 
     /// Takes idle environments out that `which` picks.

@@ -1,0 +1,24 @@
+//! What connections and pages have in common.
+
+use std::convert::Infallible;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http_body_util::combinators::UnsyncBoxBody;
+use ids::SharedEntropy;
+
+use crate::access::Access;
+use crate::activity::Activity;
+use crate::services::Services;
+
+/// The body of every answer.
+pub(crate) type Body = UnsyncBoxBody<Bytes, Infallible>;
+
+/// What every connection works with.
+#[derive(Debug)]
+pub(crate) struct Shared {
+    pub(crate) services: Services,
+    pub(crate) access: Access,
+    pub(crate) activity: Arc<Activity>,
+    pub(crate) entropy: SharedEntropy,
+}

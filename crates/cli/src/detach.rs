@@ -20,7 +20,7 @@ use store::DataDir;
 use crate::context::Context;
 use crate::error::CliError;
 use crate::exit::ExitCode;
-use crate::up::Ready;
+use crate::ready::Ready;
 
 const LOG: &str = "engine.log";
 

@@ -8,54 +8,16 @@ use control::ServedOperation;
 use lambda::runtime::Runtime;
 use lambda::runtime::install::{RuntimeError, Runtimes};
 use lambda::runtime::interpreter;
-use miette::Diagnostic;
-use sandbox::{Capabilities, SandboxError, Spawner, SpawnerOptions};
+use sandbox::{Capabilities, Spawner, SpawnerOptions};
 use serde::Serialize;
-use server::{Engine, RunError, StartError};
+use server::Engine;
 
 pub(crate) use server::EngineOptions;
 
+use crate::engine_failure::EngineFailure;
 use crate::error::CliError;
 use crate::exit::ExitCode;
 use crate::signals::Stop;
-
-/// The engine did not start, or not stay.
-#[derive(Debug, thiserror::Error, Diagnostic)]
-pub(crate) enum EngineFailure {
-    #[error("the engine cannot start: {0}")]
-    Start(#[source] StartError, #[help] Option<&'static str>),
-    #[error("the engine stopped: {0}")]
-    Run(#[from] RunError),
-    #[error(transparent)]
-    Sandbox(#[from] SandboxError),
-    #[error(transparent)]
-    Runtime(#[from] RuntimeError),
-}
-
-impl EngineFailure {
-    fn start(error: StartError) -> Self {
-        let help = match &error {
-            StartError::DataDir(_) => Some(
-                "`lambdalab down` stops the engine that has it; --data-dir names another folder",
-            ),
-            StartError::Listen { .. } => {
-                Some("--listen 127.0.0.1:0 picks a free port, --or-free-port only where it must")
-            }
-            _ => None,
-        };
-        Self::Start(error, help)
-    }
-
-    /// The exit code that goes with it.
-    pub(crate) fn exit_code(&self) -> ExitCode {
-        match self {
-            Self::Start(StartError::BeyondLoopback(_), _)
-            | Self::Runtime(RuntimeError::NotServed(_)) => ExitCode::Usage,
-            Self::Runtime(RuntimeError::NoInterpreter { .. }) => ExitCode::No,
-            _ => ExitCode::TargetFailed,
-        }
-    }
-}
 
 /// Runs an engine in this process until Ctrl-C, SIGTERM or idleness ends it. Must be called while
 /// the process has one thread: the spawner is forked first.

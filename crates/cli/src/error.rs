@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use lab_aws::{ArchiveError, CallError, CallFailure, EngineError, SessionError, TargetError};
 use miette::Diagnostic;
 
-use crate::engine::EngineFailure;
+use crate::engine_failure::EngineFailure;
 use crate::exit::ExitCode;
 use crate::settings::SettingsError;
 

@@ -3,8 +3,6 @@
 use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 
-use serde::Serialize;
-
 use crate::arguments::UpArguments;
 use crate::context::Context;
 use crate::detach;
@@ -13,44 +11,7 @@ use crate::error::CliError;
 use crate::exit::ExitCode;
 use crate::logging;
 use crate::output::Render;
-
-/// Access key and secret that the engine accepts on loopback: it wants some, not these.
-const CREDENTIALS: &str = "lambdalab";
-
-/// An engine that answers, and how AWS SDKs are pointed at it.
-#[derive(Debug, Serialize)]
-pub(crate) struct Ready {
-    pub endpoint: String,
-    pub region: String,
-    pub data_dir: String,
-}
-
-impl Render for Ready {
-    fn text(&self) -> String {
-        let Self {
-            endpoint,
-            region,
-            data_dir,
-        } = self;
-        format!(
-            "engine at {endpoint} ({data_dir})\n\
-             export AWS_ENDPOINT_URL={endpoint}\n\
-             export AWS_ACCESS_KEY_ID={CREDENTIALS}\n\
-             export AWS_SECRET_ACCESS_KEY={CREDENTIALS}\n\
-             export AWS_DEFAULT_REGION={region}"
-        )
-    }
-}
-
-impl Ready {
-    pub(crate) fn new(context: &Context, endpoint: &str) -> Self {
-        Self {
-            endpoint: endpoint.to_owned(),
-            region: context.settings.region.value.0.clone(),
-            data_dir: context.settings.data_dir.value.display().to_string(),
-        }
-    }
-}
+use crate::ready::Ready;
 
 /// Runs until the engine has stopped.
 pub(crate) fn run(context: &Context, arguments: &UpArguments) -> Result<ExitCode, CliError> {

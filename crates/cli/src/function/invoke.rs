@@ -12,7 +12,8 @@ use super::package::read_file;
 use crate::context::Context;
 use crate::error::CliError;
 use crate::exit::ExitCode;
-use crate::output::{Format, Render};
+use crate::format::Format;
+use crate::output::Render;
 use crate::progress::watched;
 use crate::target;
 

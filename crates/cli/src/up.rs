@@ -10,7 +10,6 @@ use crate::engine::{self, EngineOptions};
 use crate::error::CliError;
 use crate::exit::ExitCode;
 use crate::logging;
-use crate::output::Render;
 use crate::ready::Ready;
 
 /// Runs until the engine has stopped.
@@ -65,6 +64,7 @@ fn free_unless_available(listen: SocketAddr) -> SocketAddr {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::output::Render;
 
     #[test]
     fn a_taken_port_gives_way_to_a_free_one() {

@@ -11,10 +11,10 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::capabilities::Capabilities;
 use crate::channel::{self, MAX_MESSAGE, Received};
-use crate::environment::Environment;
+use crate::process::ExitReceiver;
 use crate::protocol::{Ask, Done, Message, Refused, Request, decode, encode};
 use crate::spawner::SpawnerLink;
-use crate::spec::{EnvironmentSpec, ExitStatus};
+use crate::spec::ExitStatus;
 use crate::{SandboxError, sys};
 
 /// A handle to the spawner. Cheap to clone; when the last is dropped, with the environments that
@@ -25,8 +25,6 @@ pub struct Sandbox {
 }
 
 /// What the exit of a process is told through.
-pub(crate) type ExitReceiver = watch::Receiver<Option<ExitStatus>>;
-
 #[derive(Debug)]
 struct Shared {
     outgoing: mpsc::UnboundedSender<Outgoing>,
@@ -97,32 +95,6 @@ impl Sandbox {
                 _lifeline: lifeline,
             }),
         })
-    }
-
-    /// Makes an environment: its control groups with their limits, and its Runtime API listener.
-    ///
-    /// # Errors
-    /// [`SandboxError::InvalidLimits`]; [`SandboxError::Os`] when the system refuses a step;
-    /// [`SandboxError::SpawnerGone`].
-    pub async fn create(&self, spec: EnvironmentSpec) -> Result<Environment, SandboxError> {
-        spec.limits.validate()?;
-        let id = spec.id;
-        let work_dir = spec.work_dir.clone();
-        // Should the caller lose interest half way, the environment must not stay.
-        let mut abandoned = Abandoned {
-            sandbox: self,
-            id: Some(id),
-        };
-        let reply = match self.ask(Ask::Create(spec), Vec::new()).await {
-            Ok(reply) => reply,
-            Err(error) => {
-                abandoned.id = None;
-                return Err(error);
-            }
-        };
-        let environment = Environment::new(self.clone(), id, work_dir, reply)?;
-        abandoned.id = None;
-        Ok(environment)
     }
 
     /// What this host lets the sandbox do.
@@ -203,18 +175,13 @@ impl Sandbox {
     }
 }
 
-/// Destroys an environment whose creation nobody waits for any more.
-struct Abandoned<'a> {
-    sandbox: &'a Sandbox,
-    id: Option<ids::EnvironmentId>,
-}
-
-impl Drop for Abandoned<'_> {
-    fn drop(&mut self) {
-        if let Some(id) = self.id {
-            // A spawner that is gone has taken it along.
-            let _gone = self.sandbox.tell(Ask::Destroy { id });
-        }
+impl SpawnerLink {
+    /// Connects to the spawner from inside a tokio runtime, which then carries the connection.
+    ///
+    /// # Errors
+    /// [`SandboxError::Os`] when the runtime cannot watch the socket.
+    pub fn connect(self) -> Result<Sandbox, SandboxError> {
+        Sandbox::connect(self)
     }
 }
 

@@ -15,7 +15,7 @@ use crate::client::{Reply, Sandbox};
 use crate::freezer::Freezer;
 use crate::process::Process;
 use crate::protocol::{Ask, Done, GroupSignal, Refused};
-use crate::spec::{Command, Throttling};
+use crate::spec::{Command, EnvironmentSpec, Throttling};
 
 /// An execution environment: limits, a private directory, and one process at a time with all that
 /// it starts. Dropping it destroys it.
@@ -32,6 +32,49 @@ pub struct Environment {
     listener: TcpListener,
     address: SocketAddr,
     destroyed: AtomicBool,
+}
+
+impl Sandbox {
+    /// Makes an environment: its control groups with their limits, and its Runtime API listener.
+    ///
+    /// # Errors
+    /// [`SandboxError::InvalidLimits`]; [`SandboxError::Os`] when the system refuses a step;
+    /// [`SandboxError::SpawnerGone`].
+    pub async fn create(&self, spec: EnvironmentSpec) -> Result<Environment, SandboxError> {
+        spec.limits.validate()?;
+        let id = spec.id;
+        let work_dir = spec.work_dir.clone();
+        // Should the caller lose interest half way, the environment must not stay.
+        let mut abandoned = Abandoned {
+            sandbox: self,
+            id: Some(id),
+        };
+        let reply = match self.ask(Ask::Create(spec), Vec::new()).await {
+            Ok(reply) => reply,
+            Err(error) => {
+                abandoned.id = None;
+                return Err(error);
+            }
+        };
+        let environment = Environment::new(self.clone(), id, work_dir, reply)?;
+        abandoned.id = None;
+        Ok(environment)
+    }
+}
+
+/// Destroys an environment whose creation nobody waits for any more.
+struct Abandoned<'a> {
+    sandbox: &'a Sandbox,
+    id: Option<EnvironmentId>,
+}
+
+impl Drop for Abandoned<'_> {
+    fn drop(&mut self) {
+        if let Some(id) = self.id {
+            // A spawner that is gone has taken it along.
+            let _gone = self.sandbox.tell(Ask::Destroy { id });
+        }
+    }
 }
 
 impl Environment {

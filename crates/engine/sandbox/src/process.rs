@@ -2,9 +2,13 @@
 
 use std::os::fd::OwnedFd;
 
+use tokio::sync::watch;
+
 use crate::SandboxError;
-use crate::client::ExitReceiver;
 use crate::spec::ExitStatus;
+
+/// Where the spawner's word of a process's end arrives.
+pub(crate) type ExitReceiver = watch::Receiver<Option<ExitStatus>>;
 
 /// A process that was started in an environment. Dropping it does not end the process.
 #[derive(Debug)]

@@ -26,7 +26,6 @@ use nix::unistd::{ForkResult, Pid};
 
 use crate::capabilities::Capabilities;
 use crate::cgroup::{EngineGroups, EngineName, Hierarchies};
-use crate::client::Sandbox;
 use crate::protocol::Refused;
 use crate::{SandboxError, channel, sys};
 
@@ -108,14 +107,6 @@ impl Spawner {
 }
 
 impl SpawnerLink {
-    /// Connects to the spawner from inside a tokio runtime, which then carries the connection.
-    ///
-    /// # Errors
-    /// [`SandboxError::Os`] when the runtime cannot watch the socket.
-    pub fn connect(self) -> Result<Sandbox, SandboxError> {
-        Sandbox::connect(self)
-    }
-
     /// What this host lets the sandbox do.
     #[must_use]
     pub fn capabilities(&self) -> &Capabilities {

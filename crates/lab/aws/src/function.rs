@@ -11,9 +11,9 @@ use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 
 use crate::configuration::{ConfigurationChange, FunctionConfiguration};
+use crate::connection::Connection;
 use crate::error::{CallError, CallFailure};
 use crate::report::Report;
-use crate::session::Connection;
 
 /// The first pause between two looks at a state that is waited for; doubled up to the longest.
 const FIRST_PAUSE: Duration = Duration::from_millis(20);

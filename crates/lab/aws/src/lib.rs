@@ -14,6 +14,7 @@
 
 mod archive;
 mod configuration;
+mod connection;
 mod control_client;
 mod engine;
 mod error;

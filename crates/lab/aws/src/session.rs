@@ -1,34 +1,27 @@
 //! A target made ready for calls.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use aws_config::default_provider::region::DefaultRegionChain;
 use aws_config::environment::EnvironmentVariableCredentialsProvider;
 use aws_config::meta::credentials::CredentialsProviderChain;
 use aws_config::profile::ProfileFileCredentialsProvider;
 use aws_config::provider_config::ProviderConfig;
-use aws_config::retry::RetryConfig;
 use aws_config::timeout::TimeoutConfig;
-use aws_config::{BehaviorVersion, ConfigLoader, Region, SdkConfig};
-use aws_sdk_lambda::Client;
-use aws_sdk_lambda::config::{
-    Credentials as SdkCredentials, SharedHttpClient, StalledStreamProtectionConfig,
-};
+use aws_config::{BehaviorVersion, ConfigLoader, Region};
+use aws_sdk_lambda::config::{Credentials as SdkCredentials, SharedHttpClient};
 use aws_sdk_lambda::primitives::Blob;
 use aws_sdk_lambda::types::{Environment, FunctionCode, Runtime};
 use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
 use ids::SharedClock;
 
 use crate::configuration::{FunctionConfiguration, NewFunction};
-use crate::engine::{EngineError, Lease};
-use crate::error::{CallError, CallFailure};
+use crate::connection::{CONNECT_TIMEOUT, Connection};
+use crate::engine::EngineError;
+use crate::error::CallError;
 use crate::function::FunctionHandle;
 use crate::starter::{EngineStarter, Ensured};
 use crate::target::{Credentials, Identity, Target};
-
-/// How long a connection may take to come about.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// What the engine is told where nobody named credentials. It wants some, not particular ones.
 const ENGINE_CREDENTIALS: &str = "lambdalab";
@@ -62,20 +55,6 @@ pub enum SessionError {
 #[derive(Debug, Clone)]
 pub struct Session {
     connection: Arc<Connection>,
-}
-
-/// What handles share.
-#[derive(Debug)]
-pub(crate) struct Connection {
-    description: String,
-    /// Retries what AWS's SDKs retry.
-    control: Client,
-    /// Never retries and never gives up: an invocation may last fifteen minutes, and a second
-    /// attempt would be a second invocation.
-    invoking: Client,
-    clock: SharedClock,
-    engine: Option<Ensured>,
-    _lease: Option<Lease>,
 }
 
 impl Session {
@@ -222,78 +201,6 @@ impl Session {
         found.sort_by(|a: &FunctionConfiguration, b| a.function_name.cmp(&b.function_name));
         Ok(found)
     }
-}
-
-impl Connection {
-    async fn new(
-        description: String,
-        loader: ConfigLoader,
-        clock: SharedClock,
-        endpoint: Option<String>,
-    ) -> Self {
-        let shared = loader.load().await;
-        let builder = || lambda_config(&shared, endpoint.clone());
-        let patient = TimeoutConfig::builder()
-            .connect_timeout(CONNECT_TIMEOUT)
-            .build();
-        let invoking = builder()
-            .retry_config(RetryConfig::disabled())
-            .timeout_config(patient)
-            .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
-            .build();
-        Self {
-            description,
-            control: Client::from_conf(builder().build()),
-            invoking: Client::from_conf(invoking),
-            clock,
-            engine: None,
-            _lease: None,
-        }
-    }
-
-    pub(crate) fn control(&self) -> &Client {
-        &self.control
-    }
-
-    pub(crate) fn invoking(&self) -> &Client {
-        &self.invoking
-    }
-
-    pub(crate) fn clock(&self) -> &SharedClock {
-        &self.clock
-    }
-
-    /// Turns an answer of the SDK into ours.
-    pub(crate) fn answered<A, B, E>(
-        &self,
-        operation: &'static str,
-        answer: Result<A, aws_sdk_lambda::error::SdkError<E>>,
-    ) -> Result<B, CallError>
-    where
-        B: From<A>,
-        E: aws_sdk_lambda::error::ProvideErrorMetadata + std::error::Error + 'static,
-    {
-        answer
-            .map(B::from)
-            .map_err(|error| self.failed(operation, CallFailure::of(&error)))
-    }
-
-    pub(crate) fn failed(&self, operation: &'static str, failure: CallFailure) -> CallError {
-        CallError {
-            operation,
-            target: self.description.clone(),
-            failure,
-        }
-    }
-}
-
-/// The endpoint is set here in either case: with `None` it is AWS's own. `AWS_ENDPOINT_URL`, which
-/// `lambdalab up` tells people to export, and its kin must not redirect who asked for AWS in that
-/// shell.
-fn lambda_config(shared: &SdkConfig, endpoint: Option<String>) -> aws_sdk_lambda::config::Builder {
-    let mut builder = aws_sdk_lambda::config::Builder::from(shared);
-    builder.set_endpoint_url(endpoint);
-    builder
 }
 
 /// Without TLS where there is none to speak: reading the system's certificates takes longer than

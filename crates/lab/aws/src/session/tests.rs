@@ -1,7 +1,11 @@
 use super::*;
+use crate::connection::lambda_config;
+use crate::error::CallFailure;
 use crate::function::Invoke;
 use crate::target::TargetRequest;
 use crate::testing::{Answer, LocalServer};
+use aws_config::SdkConfig;
+use aws_sdk_lambda::Client;
 use aws_smithy_runtime_api::client::http::{
     HttpConnector, HttpConnectorFuture, SharedHttpConnector, http_client_fn,
 };

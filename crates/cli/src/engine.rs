@@ -62,14 +62,12 @@ pub(crate) fn capabilities() -> Result<Capabilities, EngineFailure> {
 
 /// Every operation that the engine knows of.
 pub(crate) fn operations() -> Vec<ServedOperation> {
-    let operation = |operation: &wire::lambda::LambdaOperation| ServedOperation {
-        service: "lambda".to_owned(),
-        operation: operation.name().to_owned(),
-        served: operation.served(),
-    };
-    wire::lambda::LambdaOperation::ALL
-        .iter()
-        .map(operation)
+    wire::operations()
+        .map(|(service, operation, served)| ServedOperation {
+            service: service.signing_name().to_owned(),
+            operation: operation.to_owned(),
+            served,
+        })
         .collect()
 }
 

@@ -1,22 +1,28 @@
 //! Who may talk to the engine.
 //!
 //! The engine runs code, and it listens where every web page in the user's browser can send
-//! requests to. Three rules keep such pages out, each against one trick:
+//! requests to. Four rules keep such pages out, each against one trick:
 //!
 //! 1. The host must be ours. A page that has its own name resolve to 127.0.0.1 (DNS rebinding) is
 //!    same-origin with us, but its requests carry its name.
 //! 2. The origin, where there is one, must be ours or allowed. This is what a browser adds to
-//!    requests that a foreign page sends.
-//! 3. There must be an AWS `Authorization` header or a presigned query. A page can set that header
-//!    only after a preflight, which is refused; forms, images and links cannot set it at all.
+//!    scripts' requests to other sites. Ours are loopback addresses and `localhost` on our own port;
+//!    names below `localhost` are not, for pages that functions serve may have them.
+//! 3. `Sec-Fetch-Site` must not tell of another site, unless the origin is an allowed one. Browsers
+//!    send it with images, forms and links too, which carry no origin, yet can name any URL.
+//! 4. There must be an AWS `Authorization` header or a presigned query. A page can set that header
+//!    only after a preflight, which is refused. Signatures are not verified, so a made-up query
+//!    passes this rule; from a page it is the third that stops it.
 
 use std::net::{IpAddr, SocketAddr};
 
 use http::header::{AUTHORIZATION, HOST, ORIGIN};
 use http::request::Parts;
 use http::uri::Authority;
-use http::{HeaderMap, Method};
+use http::{HeaderMap, HeaderName, Method};
 use wire::ServiceError;
+
+const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
 /// The rules of one engine.
 #[derive(Debug, Clone)]
@@ -35,7 +41,7 @@ impl Access {
         }
     }
 
-    /// Rules 1 and 2, which hold for every request.
+    /// Rules 1 to 3, which hold for every request.
     ///
     /// # Errors
     /// The error to answer.
@@ -48,17 +54,24 @@ impl Access {
         }
         for origin in request.headers.get_all(ORIGIN) {
             let origin = String::from_utf8_lossy(origin.as_bytes());
-            if !self.allows(&origin) {
+            if !self.is_allowed(&origin) && !self.is_own(&origin) {
                 return Err(refused(&format!(
                     "web pages of the origin `{origin}` may not call; start the engine with \
                      --allow-origin if they should"
                 )));
             }
         }
+        let foreign = request.headers.get_all(SEC_FETCH_SITE).iter().any(|site| {
+            let site = site.as_bytes();
+            site.eq_ignore_ascii_case(b"cross-site") || site.eq_ignore_ascii_case(b"same-site")
+        });
+        if foreign && self.cors_origin(&request.headers).is_none() {
+            return Err(refused("pages of other sites may not call"));
+        }
         Ok(())
     }
 
-    /// Rule 3, which holds for every AWS operation.
+    /// Rule 4, which holds for every AWS operation.
     ///
     /// # Errors
     /// The error to answer.
@@ -82,11 +95,7 @@ impl Access {
     #[must_use]
     pub fn cors_origin<'r>(&self, headers: &'r HeaderMap) -> Option<&'r http::HeaderValue> {
         let origin = headers.get(ORIGIN)?;
-        let text = origin.to_str().ok()?;
-        self.allow_origins
-            .iter()
-            .any(|allowed| allowed == text || allowed == "*")
-            .then_some(origin)
+        self.is_allowed(origin.to_str().ok()?).then_some(origin)
     }
 
     /// Whether this is the question that a browser asks before it lets a page call.
@@ -95,38 +104,54 @@ impl Access {
         request.method == Method::OPTIONS && request.headers.contains_key(ORIGIN)
     }
 
-    fn allows(&self, origin: &str) -> bool {
-        if self
-            .allow_origins
+    fn is_allowed(&self, origin: &str) -> bool {
+        self.allow_origins
             .iter()
             .any(|allowed| allowed == origin || allowed == "*")
-        {
-            return true;
-        }
-        let authority = origin
+    }
+
+    /// Whether pages of `origin` come from the engine itself. Those of another port of this machine
+    /// are another program's.
+    fn is_own(&self, origin: &str) -> bool {
+        let Some(authority) = origin
             .strip_prefix("http://")
-            .or_else(|| origin.strip_prefix("https://"));
-        // A page of another port of this machine is another program's.
-        let port = authority.and_then(|authority| authority.rsplit_once(':')?.1.parse().ok());
-        port == Some(self.listen.port()) && authority.is_some_and(|a| self.is_ours(a))
+            .or_else(|| origin.strip_prefix("https://"))
+            .and_then(plain_authority)
+        else {
+            return false;
+        };
+        let host = bare_host(&authority);
+        let ours = match host.parse::<IpAddr>() {
+            Ok(address) => address.is_loopback(),
+            Err(_) => host == "localhost",
+        };
+        ours && authority.port_u16() == Some(self.listen.port())
     }
 
     /// Whether `authority` (`host` or `host:port`) can only lead to this machine. The port does not
     /// matter: it may have been forwarded, and no foreign name looks like ours by its port.
     fn is_ours(&self, authority: &str) -> bool {
-        let Ok(authority) = authority.parse::<Authority>() else {
+        let Some(authority) = plain_authority(authority) else {
             return false;
         };
-        if authority.as_str().contains('@') {
-            return false;
-        }
-        let host = authority.host().to_ascii_lowercase();
-        let bare = host.trim_start_matches('[').trim_end_matches(']');
-        match bare.parse::<IpAddr>() {
+        let host = bare_host(&authority);
+        match host.parse::<IpAddr>() {
             Ok(address) => address.is_loopback() || address == self.listen.ip(),
             Err(_) => host == "localhost" || host.ends_with(".localhost"),
         }
     }
+}
+
+/// `host` or `host:port`, without a user.
+fn plain_authority(text: &str) -> Option<Authority> {
+    let authority = text.parse::<Authority>().ok()?;
+    (!authority.as_str().contains('@')).then_some(authority)
+}
+
+/// In lower case, and an IPv6 address without its brackets.
+fn bare_host(authority: &Authority) -> String {
+    let host = authority.host().trim_start_matches('[');
+    host.trim_end_matches(']').to_ascii_lowercase()
 }
 
 /// The host that the request is for, from HTTP/2's `:authority` or the `Host` header; `None` where
@@ -220,14 +245,45 @@ mod tests {
             "http://localhost",
             "http://localhost:8000",
             "http://127.0.0.1:1",
+            "http://abc.lambda-url.localhost:4566",
+            "http://user@localhost:4566",
         ] {
             let request = parts(&[("host", "localhost:4566"), ("origin", origin)]);
             assert!(access().check_origin(&request).is_err(), "{origin}");
         }
-        for origin in ["http://localhost:4566", "https://lab.example"] {
+        for origin in [
+            "http://localhost:4566",
+            "http://127.0.0.1:4566",
+            "http://[::1]:4566",
+            "https://lab.example",
+        ] {
             let request = parts(&[("host", "localhost:4566"), ("origin", origin)]);
             assert!(access().check_origin(&request).is_ok(), "{origin}");
         }
+    }
+
+    #[test]
+    fn other_sites_do_not_even_without_an_origin() {
+        let request = |site: &str, origin: Option<&str>| {
+            let mut headers = vec![("host", "localhost:4566"), ("sec-fetch-site", site)];
+            headers.extend(origin.map(|origin| ("origin", origin)));
+            access().check_origin(&parts(&headers))
+        };
+        for site in ["cross-site", "same-site", "Cross-Site"] {
+            assert_eq!(request(site, None).unwrap_err().status, 403, "{site}");
+            assert!(request(site, Some("http://localhost:4566")).is_err());
+            assert!(request(site, Some("https://lab.example")).is_ok());
+        }
+        // Typed into the address bar, or from a page of ours.
+        for site in ["none", "same-origin"] {
+            assert!(request(site, None).is_ok(), "{site}");
+        }
+        let twice = parts(&[
+            ("host", "localhost:4566"),
+            ("sec-fetch-site", "none"),
+            ("sec-fetch-site", "cross-site"),
+        ]);
+        assert!(access().check_origin(&twice).is_err());
     }
 
     #[test]

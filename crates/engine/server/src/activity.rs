@@ -6,6 +6,9 @@ use std::time::Duration;
 
 use ids::SharedClock;
 
+/// How often work that goes on without a request is looked at.
+const LOOK: Duration = Duration::from_secs(1);
+
 /// Counts requests and leases that are open, and remembers when the last one ended.
 #[derive(Debug)]
 pub(crate) struct Activity {
@@ -31,19 +34,25 @@ impl Activity {
         Ongoing(Arc::clone(self))
     }
 
-    /// Returns once nothing has gone on for `limit`.
-    pub(crate) async fn idle(&self, limit: Duration) {
+    /// Returns once nothing has gone on for `limit`. Work that outlives its request is asked for by
+    /// `working`.
+    pub(crate) async fn idle(&self, limit: Duration, working: impl Fn() -> bool) {
         loop {
-            let since = if self.open.load(Ordering::SeqCst) > 0 {
-                Duration::ZERO
+            let now = self.clock.monotonic();
+            let wait = if working() {
+                // It does not say when it ends.
+                self.last.fetch_max(millis(now), Ordering::SeqCst);
+                limit.min(LOOK)
+            } else if self.open.load(Ordering::SeqCst) > 0 {
+                limit
             } else {
                 let last = Duration::from_millis(self.last.load(Ordering::SeqCst));
-                self.clock.monotonic().saturating_sub(last)
+                limit.saturating_sub(now.saturating_sub(last))
             };
-            if since >= limit {
+            if wait.is_zero() {
                 return;
             }
-            self.clock.sleep(limit.saturating_sub(since)).await;
+            self.clock.sleep(wait).await;
         }
     }
 }
@@ -69,6 +78,7 @@ fn millis(duration: Duration) -> u64 {
 mod tests {
     use super::*;
     use ids::{ManualClock, Timestamp};
+    use std::cell::Cell;
     use std::future::Future;
     use std::task::{Context, Waker};
 
@@ -77,7 +87,7 @@ mod tests {
         let clock = Arc::new(ManualClock::at(Timestamp(0)));
         let activity = Activity::new(Arc::<ManualClock>::clone(&clock));
         let lease = activity.begin();
-        let mut idle = std::pin::pin!(activity.idle(Duration::from_secs(60)));
+        let mut idle = std::pin::pin!(activity.idle(Duration::from_secs(60), || false));
         let mut context = Context::from_waker(Waker::noop());
         assert!(idle.as_mut().poll(&mut context).is_pending());
         clock.advance(Duration::from_secs(600));
@@ -89,6 +99,25 @@ mod tests {
         clock.advance(Duration::from_secs(59));
         assert!(idle.as_mut().poll(&mut context).is_pending());
         clock.advance(Duration::from_secs(61));
+        assert!(idle.as_mut().poll(&mut context).is_ready());
+    }
+
+    #[test]
+    fn work_without_a_request_keeps_it_awake() {
+        let clock = Arc::new(ManualClock::at(Timestamp(0)));
+        let activity = Activity::new(Arc::<ManualClock>::clone(&clock));
+        let working = Cell::new(true);
+        let mut idle = std::pin::pin!(activity.idle(Duration::from_secs(60), || working.get()));
+        let mut context = Context::from_waker(Waker::noop());
+        for _ in 0..5 {
+            assert!(idle.as_mut().poll(&mut context).is_pending());
+            clock.advance(Duration::from_secs(100));
+        }
+        assert!(idle.as_mut().poll(&mut context).is_pending());
+        working.set(false);
+        clock.advance(Duration::from_secs(59));
+        assert!(idle.as_mut().poll(&mut context).is_pending());
+        clock.advance(Duration::from_secs(1));
         assert!(idle.as_mut().poll(&mut context).is_ready());
     }
 }

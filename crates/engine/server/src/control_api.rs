@@ -12,7 +12,6 @@ use http::request::Parts;
 use http::{HeaderValue, Method, Response, StatusCode};
 use http_body::Frame;
 use http_body_util::{BodyExt, Full};
-use wire::lambda::LambdaOperation;
 
 use crate::activity::Ongoing;
 use crate::shared::{Body, Shared};
@@ -65,12 +64,11 @@ fn health(shared: &Shared) -> Health {
 }
 
 fn operations() -> Vec<ServedOperation> {
-    LambdaOperation::ALL
-        .iter()
-        .map(|operation| ServedOperation {
-            service: "lambda".to_owned(),
-            operation: operation.name().to_owned(),
-            served: operation.served(),
+    wire::operations()
+        .map(|(service, operation, served)| ServedOperation {
+            service: service.signing_name().to_owned(),
+            operation: operation.to_owned(),
+            served,
         })
         .collect()
 }

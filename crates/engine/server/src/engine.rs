@@ -19,7 +19,7 @@ use tokio::task::JoinHandle;
 use crate::EngineOptions;
 use crate::access::Access;
 use crate::activity::Activity;
-use crate::body_budget::BodyBudget;
+use crate::body::Bodies;
 use crate::http_server;
 use crate::services::Services;
 use crate::shared::Shared;
@@ -29,6 +29,9 @@ const CONTROL_FILE: &str = "control.db";
 
 /// The share of the host's memory that environments get where nothing else is said.
 const MEMORY_SHARE: (u64, u64) = (3, 4);
+
+/// How often an engine that stops looks whether invocations still run.
+const LOOK: Duration = Duration::from_millis(20);
 
 /// Why an engine does not start.
 #[derive(Debug, thiserror::Error)]
@@ -89,6 +92,8 @@ pub struct Engine {
     sandbox: Sandbox,
     activity: Arc<Activity>,
     idle_exit: Option<Duration>,
+    drain: Duration,
+    clock: SharedClock,
     stop: watch::Sender<bool>,
     server: JoinHandle<()>,
     /// Dropped last: with it the next engine may come.
@@ -131,16 +136,17 @@ impl Engine {
             entropy: Arc::clone(&entropy),
         })
         .await?;
-        let activity = Activity::new(clock);
+        let activity = Activity::new(Arc::clone(&clock));
         let shared = Arc::new(Shared {
             services: Services {
                 lambda: lambda.clone(),
                 account: options.account.into(),
                 region: options.region.into(),
-                bodies: BodyBudget::default(),
+                bodies: Bodies::new(Arc::clone(&clock)),
             },
             access: Access::new(address, options.allow_origins),
             activity: Arc::clone(&activity),
+            clock: Arc::clone(&clock),
             entropy,
         });
         let (stop, stopped) = watch::channel(false);
@@ -159,6 +165,8 @@ impl Engine {
             sandbox,
             activity,
             idle_exit,
+            drain: options.drain,
+            clock,
             stop,
             server,
             data_dir,
@@ -172,14 +180,14 @@ impl Engine {
     }
 
     /// Serves until `shutdown` resolves or nobody needs the engine any more; then lets running
-    /// requests end, and ends every environment.
+    /// requests and invocations end, and ends every environment.
     ///
     /// # Errors
     /// The spawner died, or the data folder cannot be left in order.
     pub async fn run(mut self, shutdown: impl Future<Output = ()>) -> Result<(), RunError> {
         let outcome = tokio::select! {
             () = shutdown => Ok(()),
-            () = idle(&self.activity, self.idle_exit) => {
+            () = idle(&self.activity, self.idle_exit, &self.lambda) => {
                 tracing::info!("nobody needs the engine any more");
                 Ok(())
             }
@@ -191,13 +199,24 @@ impl Engine {
         };
         // From here on nobody is told to come here.
         EngineFile::remove(self.data_dir.path())?;
+        let deadline = self.clock.monotonic() + self.drain;
         self.stop.send_replace(true);
         if let Err(error) = (&mut self.server).await {
             tracing::warn!(%error, "the HTTP server ended badly");
         }
+        if outcome.is_ok() {
+            self.invocations_end(deadline).await;
+        }
         self.lambda.shut_down().await;
         tracing::info!("the engine has stopped");
         outcome
+    }
+
+    /// Waits for the invocations whose callers have hung up, until `deadline`.
+    async fn invocations_end(&self, deadline: Duration) {
+        while self.lambda.invocations() > 0 && self.clock.monotonic() < deadline {
+            self.clock.sleep(LOOK).await;
+        }
     }
 }
 
@@ -219,9 +238,10 @@ fn raise_descriptor_limit() {
 #[cfg(not(unix))]
 fn raise_descriptor_limit() {}
 
-async fn idle(activity: &Activity, limit: Option<Duration>) {
+async fn idle(activity: &Activity, limit: Option<Duration>, lambda: &Lambda) {
     match limit {
-        Some(limit) => activity.idle(limit).await,
+        // An invocation goes on when its caller has hung up.
+        Some(limit) => activity.idle(limit, || lambda.invocations() > 0).await,
         None => std::future::pending().await,
     }
 }

@@ -16,17 +16,20 @@ use hyper_util::server::graceful::GracefulShutdown;
 use ids::RequestId;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
-use wire::ServiceError;
-use wire::protocol::RestJson;
 
 use crate::access::Access;
 use crate::control_api;
+use crate::services::refusal;
 use crate::shared::{Body, Shared};
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-amzn-requestid");
 
 /// How long a client may take to send the head of a request.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// How long nothing is accepted after an error. There are too many open files, most likely, and the
+/// listener stays ready all the time that none is closed.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(20);
 
 /// Serves until `stop` says so, then lets running requests end for as long as `drain`.
 pub(crate) async fn run(
@@ -42,6 +45,7 @@ pub(crate) async fn run(
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD_TIMEOUT);
     builder.http2().timer(TokioTimer::new());
+    let mut complaints = Complaints::default();
     loop {
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,
@@ -50,9 +54,10 @@ pub(crate) async fn run(
         let stream = match accepted {
             Ok((stream, _)) => stream,
             Err(error) => {
-                // Out of descriptors, most likely: connections that end give some back.
-                tracing::warn!(%error, "a connection could not be accepted");
-                tokio::task::yield_now().await;
+                if complaints.due(shared.clock.monotonic()) {
+                    tracing::warn!(%error, "a connection could not be accepted");
+                }
+                shared.clock.sleep(ACCEPT_PAUSE).await;
                 continue;
             }
         };
@@ -83,22 +88,42 @@ pub(crate) async fn run(
     }
 }
 
+/// Keeps what happens again and again to one line a second.
+#[derive(Debug, Default)]
+struct Complaints {
+    last: Option<Duration>,
+}
+
+impl Complaints {
+    const EVERY: Duration = Duration::from_secs(1);
+
+    /// Whether to complain at `now`, a time of the monotonic clock.
+    fn due(&mut self, now: Duration) -> bool {
+        let due = self
+            .last
+            .is_none_or(|last| now.saturating_sub(last) >= Self::EVERY);
+        if due {
+            self.last = Some(now);
+        }
+        due
+    }
+}
+
 async fn answer(shared: &Shared, request: Request<Incoming>) -> Response<Body> {
     let request_id = RequestId::draw(&*shared.entropy);
     let (parts, body) = request.into_parts();
     let mut answer = if let Err(error) = shared.access.check_origin(&parts) {
-        buffered(error.into_response::<RestJson>())
+        buffered(refusal(error))
     } else if control_api::owns(parts.uri.path()) {
         control_api::serve(shared, &parts).await
     } else if shared.access.cors_origin(&parts.headers).is_some() && Access::is_preflight(&parts) {
         preflight()
     } else {
         let _ongoing = shared.activity.begin();
-        let outcome = match shared.access.check_signed(&parts) {
+        buffered(match shared.access.check_signed(&parts) {
             Ok(()) => shared.services.serve(&parts, body, request_id).await,
-            Err(error) => Err(error),
-        };
-        buffered(outcome.unwrap_or_else(ServiceError::into_response::<RestJson>))
+            Err(error) => refusal(error),
+        })
     };
     let headers = answer.headers_mut();
     if let Ok(id) = HeaderValue::try_from(request_id.to_string()) {
@@ -131,4 +156,17 @@ fn preflight() -> Response<Body> {
     headers.insert("access-control-allow-headers", allowed);
     headers.insert("access-control-max-age", HeaderValue::from_static("600"));
     answer
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn complains_once_a_second() {
+        let mut complaints = Complaints::default();
+        let due =
+            [0, 20, 999, 1_000, 1_020, 5_000].map(|at| complaints.due(Duration::from_millis(at)));
+        assert_eq!(due, [true, false, false, true, false, true]);
+    }
 }

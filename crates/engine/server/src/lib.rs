@@ -11,7 +11,7 @@
 
 pub mod access;
 mod activity;
-mod body_budget;
+mod body;
 mod control_api;
 mod credentials;
 mod engine;

@@ -7,16 +7,14 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http::Response;
 use http::request::Parts;
-use http_body::Body as _;
-use http_body_util::{BodyExt, LengthLimitError, Limited};
 use hyper::body::Incoming;
 use ids::RequestId;
 use lambda::Lambda;
 use wire::lambda::LambdaOperation;
-use wire::protocol::Request;
+use wire::protocol::{Request, RestJson};
 use wire::{BoxFuture, Call, Caller, Dispatch, Principal, Service, ServiceError};
 
-use crate::body_budget::BodyBudget;
+use crate::body::Bodies;
 use crate::credentials;
 
 /// Every service that this engine serves.
@@ -27,19 +25,21 @@ pub(crate) struct Services {
     pub(crate) account: Arc<str>,
     /// The region of callers whose signature names none.
     pub(crate) region: Arc<str>,
-    /// What all request bodies together may take.
-    pub(crate) bodies: BodyBudget,
+    pub(crate) bodies: Bodies,
 }
 
 impl Services {
-    /// Serves one signed request.
+    /// Serves one signed request; whatever comes of it is said in the protocol of its service.
     pub(crate) async fn serve(
         &self,
         parts: &Parts,
         body: Incoming,
         request_id: RequestId,
-    ) -> Result<Response<Bytes>, ServiceError> {
-        let scope = credentials::scope(parts)?;
+    ) -> Response<Bytes> {
+        let scope = match credentials::scope(parts) {
+            Ok(scope) => scope,
+            Err(error) => return refusal(error),
+        };
         let caller = Caller {
             account: self.account_of(&scope.access_key_id),
             region: if scope.region == *self.region || scope.region.is_empty() {
@@ -51,8 +51,11 @@ impl Services {
             request_id,
         };
         match Service::from_signing_name(&scope.service) {
-            Some(Service::Lambda) => self.lambda(parts, body, &caller).await,
-            _ => Err(ServiceError::new(
+            Some(Service::Lambda) => self
+                .lambda(parts, body, &caller)
+                .await
+                .unwrap_or_else(ServiceError::into_response::<RestJson>),
+            _ => refusal(ServiceError::new(
                 "UnknownOperationException",
                 404,
                 format!(
@@ -74,8 +77,7 @@ impl Services {
             .map_err(|miss| miss.error(&parts.method, &parts.uri))?;
         let limit = operation.body_limit(&parts.headers);
         let too_large = || operation.too_large(&parts.headers);
-        let _room = self.bodies.reserve(&parts.headers, limit).await;
-        let body = read(body, limit, too_large).await?;
+        let (body, _room) = self.bodies.read(body, limit, too_large).await?;
         wire::lambda::serve(
             &self.lambda,
             operation,
@@ -109,37 +111,10 @@ impl Services {
     }
 }
 
-/// How much of too long a body is read and thrown away before the refusal is sent: most clients
-/// read the answer only once they have sent everything.
-const PATIENCE: usize = 128 << 20;
-
-/// The whole body, unless it exceeds `limit`; then `too_large`. A body that is announced to be far
-/// longer is refused without reading it.
-async fn read(
-    mut body: Incoming,
-    limit: usize,
-    too_large: impl FnOnce() -> ServiceError,
-) -> Result<Bytes, ServiceError> {
-    let announced = usize::try_from(body.size_hint().lower()).unwrap_or(usize::MAX);
-    if announced <= limit {
-        match Limited::new(&mut body, limit).collect().await {
-            Ok(whole) => return Ok(whole.to_bytes()),
-            Err(error) if !error.is::<LengthLimitError>() => {
-                return Err(ServiceError::serialization("The request body ended early."));
-            }
-            Err(_) => {}
-        }
-    }
-    if announced <= PATIENCE {
-        let mut left = PATIENCE;
-        while let Some(Ok(frame)) = body.frame().await {
-            left = left.saturating_sub(frame.data_ref().map_or(0, Bytes::len));
-            if left == 0 {
-                break;
-            }
-        }
-    }
-    Err(too_large())
+/// The answer to an error that is nobody's yet: only a service has a protocol to say it in, so this
+/// uses the one whose errors most clients can read.
+pub(crate) fn refusal(error: ServiceError) -> Response<Bytes> {
+    error.into_response::<RestJson>()
 }
 
 impl Dispatch for Services {

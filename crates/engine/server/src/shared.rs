@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use http_body_util::combinators::UnsyncBoxBody;
-use ids::SharedEntropy;
+use ids::{SharedClock, SharedEntropy};
 
 use crate::access::Access;
 use crate::activity::Activity;
@@ -20,5 +20,6 @@ pub(crate) struct Shared {
     pub(crate) services: Services,
     pub(crate) access: Access,
     pub(crate) activity: Arc<Activity>,
+    pub(crate) clock: SharedClock,
     pub(crate) entropy: SharedEntropy,
 }

@@ -36,3 +36,23 @@ pub use error::{ErrorShape, Fault, ServiceError};
 pub use generated::lambda;
 pub use shape::StringEnum;
 pub use timestamp::EpochSeconds;
+
+/// Every operation of every service that this engine knows of: its service, its name in the model,
+/// and whether it is served.
+pub fn operations() -> impl Iterator<Item = (Service, &'static str, bool)> {
+    lambda::LambdaOperation::ALL
+        .iter()
+        .map(|operation| (Service::Lambda, operation.name(), operation.served()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_operation_is_listed() {
+        let listed: Vec<_> = operations().collect();
+        assert_eq!(listed.len(), lambda::LambdaOperation::ALL.len());
+        assert!(listed.contains(&(Service::Lambda, "Invoke", true)));
+    }
+}

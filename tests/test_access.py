@@ -2,7 +2,8 @@
 
 A page can make the browser send simple requests to loopback without asking, can point a name of
 its own at 127.0.0.1 (DNS rebinding), and can ask by preflight for more. It cannot set Host, nor
-Authorization without a preflight that succeeds, and the browser adds its Origin.
+Authorization without a preflight that succeeds, and the browser adds its Origin, or where there is
+none (images, forms, links) at least Sec-Fetch-Site.
 """
 
 import json
@@ -92,6 +93,38 @@ def test_a_foreign_origin(engine, witness, origin):
     assert answer.status == 403, answer
     assert "access-control-allow-origin" not in answer.headers
     assert others() == 0
+
+
+@pytest.mark.parametrize("site", ["cross-site", "same-site"])
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_an_image_or_a_form_with_a_made_up_query(engine, witness, site, method):
+    name, others = witness
+    credential = "AKIA%2F20260101%2Fus-east-1%2Flambda%2Faws4_request"
+    query = f"X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Credential={credential}&X-Amz-Signature=0"
+    path = LIST if method == "GET" else invocations(name)
+    body = None if method == "GET" else b"{}"
+    headers = {"Sec-Fetch-Site": site, "Sec-Fetch-Mode": "no-cors"}
+    answer = raw.request(engine.address, method, f"{path}?{query}", body, headers, signed=False)
+    raw.assert_aws_error(answer, status=[403])
+    assert answer.headers["x-amzn-errortype"] == "AccessDeniedException"
+    assert others() == 0
+
+
+def test_a_page_of_a_function_is_foreign(engine, witness):
+    name, others = witness
+    origin = f"http://abc.lambda-url.localhost:{engine.address[1]}"
+    answer = raw.request(engine.address, "POST", invocations(name), b"{}", {"Origin": origin})
+    assert answer.status == 403, answer
+    assert others() == 0
+
+
+@pytest.mark.parametrize("site", ["none", "same-origin"])
+def test_our_own_site(engine, witness, site):
+    name, others = witness
+    headers = {"Sec-Fetch-Site": site}
+    answer = raw.request(engine.address, "POST", invocations(name), b"{}", headers)
+    assert answer.status == 200, answer
+    assert others() == 1
 
 
 def test_a_preflight_allows_nothing(engine, witness):

@@ -3,6 +3,7 @@
 import json
 import random
 import socket
+import time
 
 import pytest
 
@@ -142,6 +143,28 @@ def test_a_body_that_never_ends_holds_up_nobody(engine, client, echo):
         for connection in connections:
             connection.sendall(head.encode())
         assert functions.invoke(client, echo, 1).value == 1
+    finally:
+        for connection in connections:
+            connection.close()
+
+
+def test_bodies_that_are_only_announced_hold_up_nobody(engine, client, echo):
+    host, port = engine.address
+    head = (
+        f"POST {FUNCTIONS} HTTP/1.1\r\nHost: {host}:{port}\r\n"
+        f"Authorization: {raw.CREDENTIALS}\r\nContent-Length: 70000000\r\n\r\n"
+    )
+    assert functions.invoke(client, echo, "warm").value == "warm"
+    connections = [socket.create_connection(engine.address, timeout=10) for _ in range(20)]
+    try:
+        for connection in connections:
+            connection.sendall(head.encode())
+        # Whoever would reserve room for them has done so once this is answered.
+        raw.assert_aws_error(post(engine, FUNCTIONS, b"{"))
+        started = time.monotonic()
+        payload = "x" * 1_000_000
+        assert functions.invoke(client, echo, payload).value == payload
+        assert time.monotonic() - started < 2
     finally:
         for connection in connections:
             connection.close()

@@ -14,12 +14,14 @@
 mod engine;
 mod environment;
 mod files;
+mod memory_peak;
 mod mounts;
 mod name;
 mod sweep;
 
 pub(crate) use engine::EngineGroups;
 pub(crate) use environment::EnvironmentGroups;
+pub(crate) use memory_peak::MemoryPeak;
 pub(crate) use mounts::Hierarchies;
 pub(crate) use name::EngineName;
 pub(crate) use sweep::{remove_leftovers, sweep};

@@ -10,7 +10,7 @@ use nix::fcntl::OFlag;
 use nix::unistd::pipe2;
 
 use crate::SandboxError;
-use crate::cgroup::EnvironmentGroups;
+use crate::cgroup::{EnvironmentGroups, MemoryPeak};
 use crate::client::{Reply, Sandbox};
 use crate::freezer::Freezer;
 use crate::process::Process;
@@ -29,6 +29,7 @@ pub struct Environment {
     work_dir: PathBuf,
     groups: EnvironmentGroups,
     freezer: Option<Freezer>,
+    memory_peak: Option<MemoryPeak>,
     listener: TcpListener,
     address: SocketAddr,
     destroyed: AtomicBool,
@@ -102,12 +103,16 @@ impl Environment {
             .map(Freezer::open)
             .transpose()
             .map_err(Refused::to("open the environment's freezer"))?;
+        let memory_peak = groups
+            .memory_peak()
+            .map_err(Refused::to("open the environment's memory use"))?;
         Ok(Self {
             sandbox,
             id,
             work_dir,
             groups,
             freezer,
+            memory_peak,
             listener,
             address,
             destroyed: AtomicBool::new(false),
@@ -231,8 +236,12 @@ impl Environment {
     /// # Errors
     /// [`SandboxError::Os`] when the figure cannot be read.
     pub fn memory_peak(&self) -> Result<Option<u64>, SandboxError> {
-        let peak = self.groups.memory_peak();
-        Ok(peak.map_err(Refused::to("read the environment's memory use"))?)
+        let Some(peak) = &self.memory_peak else {
+            return Ok(None);
+        };
+        Ok(peak
+            .read()
+            .map_err(Refused::to("read the environment's memory use"))?)
     }
 
     /// The CPU time that it used so far; `None` where nobody counts it.

@@ -12,6 +12,7 @@ use nix::unistd::Pid;
 use serde::{Deserialize, Serialize};
 
 use super::files;
+use super::memory_peak::MemoryPeak;
 use crate::spec::{CPU_PERIOD_MICROS, Limits, Throttling};
 
 /// The control groups of one environment: a directory in each hierarchy that is of use. Several
@@ -140,15 +141,15 @@ impl EnvironmentGroups {
         Ok(Some(event.into()))
     }
 
-    /// The highest memory use so far, in bytes.
-    pub(crate) fn memory_peak(&self) -> io::Result<Option<u64>> {
-        match &self.memory {
-            Some(Group::First(at)) => files::read_number(&at.join("memory.max_usage_in_bytes")),
-            Some(Group::Unified(at)) => {
-                optional(files::read_number(&at.join("memory.peak"))).map(Option::flatten)
-            }
-            None => Ok(None),
-        }
+    /// Where the kernel tells the highest memory use so far. Kernels before 5.19 do not for groups
+    /// of version 2.
+    pub(crate) fn memory_peak(&self) -> io::Result<Option<MemoryPeak>> {
+        let file = match &self.memory {
+            Some(Group::First(at)) => at.join("memory.max_usage_in_bytes"),
+            Some(Group::Unified(at)) => at.join("memory.peak"),
+            None => return Ok(None),
+        };
+        optional(MemoryPeak::open(&file))
     }
 
     /// CPU time of all its processes so far. The unified hierarchy counts it without a controller.
@@ -294,7 +295,6 @@ mod tests {
                 "cpu.stat",
                 "usage_usec 1500\nuser_usec 1\nnr_periods 9\nnr_throttled 4\nthrottled_usec 70\n",
             ),
-            ("memory.peak", "4096\n"),
             (
                 "memory.events",
                 "low 0\noom 3\noom_kill 2\noom_group_kill 1\n",
@@ -313,17 +313,35 @@ mod tests {
                 throttled: Duration::from_micros(70),
             })
         );
-        assert_eq!(groups.memory_peak().unwrap(), Some(4096));
         assert_eq!(groups.oom_kills().unwrap(), Some(2));
         assert!(
             groups.watch_memory().unwrap().is_none(),
             "the kernel kills the whole group"
         );
         assert!(groups.entrances().is_empty(), "children are forked into it");
+    }
 
-        // Kernels before 5.19.
+    #[test]
+    fn memory_peaks_are_told_by_either_version_but_not_by_every_kernel() {
+        let read = |groups: &EnvironmentGroups| {
+            let peak = groups.memory_peak().unwrap();
+            peak.map(|peak| peak.read().unwrap())
+        };
+        let directory = group(&[
+            ("memory.peak", "4096\n"),
+            ("memory.max_usage_in_bytes", "8192\n"),
+        ]);
+        let second = unified(&directory);
+        let first = EnvironmentGroups {
+            memory: Some(Group::First(directory.path().to_path_buf())),
+            ..EnvironmentGroups::default()
+        };
+        assert_eq!(read(&second), Some(Some(4096)));
+        assert_eq!(read(&first), Some(Some(8192)));
+        assert_eq!(read(&EnvironmentGroups::default()), None);
+
         fs::remove_file(directory.path().join("memory.peak")).unwrap();
-        assert_eq!(groups.memory_peak().unwrap(), None);
+        assert_eq!(read(&second), None);
     }
 
     #[test]

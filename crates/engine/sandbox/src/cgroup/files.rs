@@ -13,11 +13,6 @@ pub(crate) fn write(path: &Path, value: &impl Display) -> io::Result<()> {
         .write_all(value.to_string().as_bytes())
 }
 
-/// Reads a file with one number in it; `None` when it says `max` or anything else.
-pub(crate) fn read_number(path: &Path) -> io::Result<Option<u64>> {
-    Ok(read(path)?.trim().parse().ok())
-}
-
 /// Reads the number behind `key` in a file of `key value` lines.
 pub(crate) fn read_key(path: &Path, key: &str) -> io::Result<Option<u64>> {
     Ok(find_key(&read(path)?, key))

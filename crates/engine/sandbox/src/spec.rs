@@ -1,5 +1,6 @@
 //! What callers say about an environment and the processes in it.
 
+use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -72,7 +73,10 @@ impl Limits {
 }
 
 /// A program to run inside an environment.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+///
+/// Its `Debug` output names the environment variables and keeps their values to itself: they hold
+/// credentials, and it ends up in logs.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Command {
     /// The executable's path; no search path applies.
     pub program: PathBuf,
@@ -85,6 +89,26 @@ pub struct Command {
     /// Whether it gets a pipe for framed log records, named to it by
     /// `_LAMBDA_TELEMETRY_LOG_FD`.
     pub telemetry: bool,
+}
+
+impl fmt::Debug for Command {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            program,
+            args,
+            env,
+            cwd,
+            telemetry,
+        } = self;
+        let names: Vec<&str> = env.iter().map(|(name, _)| name.as_str()).collect();
+        f.debug_struct("Command")
+            .field("program", program)
+            .field("args", args)
+            .field("env", &names)
+            .field("cwd", cwd)
+            .field("telemetry", telemetry)
+            .finish()
+    }
 }
 
 /// How a process ended: with a code, or by a signal.
@@ -123,6 +147,27 @@ mod tests {
         assert_eq!(limits(1.0).cpu_quota_micros(), 20_000);
         assert_eq!(limits(128.0 / 1769.0).cpu_quota_micros(), 1_447);
         assert_eq!(limits(0.001).cpu_quota_micros(), 1_000);
+    }
+
+    #[test]
+    fn a_command_shows_the_names_of_its_variables_but_no_value() {
+        let command = Command {
+            program: "/bin/true".into(),
+            args: vec!["-x".into()],
+            env: vec![("AWS_SECRET_ACCESS_KEY".into(), "hunter2".into())],
+            cwd: "/task".into(),
+            telemetry: true,
+        };
+        assert_eq!(
+            format!("{command:?}"),
+            r#"Command { program: "/bin/true", args: ["-x"], env: ["AWS_SECRET_ACCESS_KEY"], cwd: "/task", telemetry: true }"#
+        );
+        // What carries it shows no more.
+        let ask = crate::protocol::Ask::Start {
+            id: EnvironmentId::draw(&ids::SystemEntropy),
+            command,
+        };
+        assert!(!format!("{ask:#?}").contains("hunter2"));
     }
 
     #[test]

@@ -50,7 +50,7 @@ struct WaitingInner {
     exits: HashMap<u64, watch::Sender<Option<ExitStatus>>>,
 }
 
-#[derive(Debug)]
+/// An encoded request. Shown nowhere, for it may hold credentials.
 struct Outgoing {
     bytes: Vec<u8>,
     descriptors: Vec<OwnedFd>,
@@ -80,6 +80,7 @@ impl Sandbox {
         let driver = Driver {
             channel,
             queue,
+            sending: None,
             waiting: Arc::clone(&waiting),
             closing,
         };
@@ -192,9 +193,14 @@ impl Waiting {
 }
 
 /// Owns the socket: sends what is queued, and hands what arrives to those who wait.
+///
+/// It receives at all times, also while the socket takes no more: the spawner reads no request
+/// while it waits for room for an answer, so an engine that waited likewise would wait for ever.
 struct Driver {
     channel: AsyncFd<OwnedFd>,
     queue: mpsc::UnboundedReceiver<Outgoing>,
+    /// What was taken from the queue and waits for room in the socket.
+    sending: Option<Outgoing>,
     waiting: Arc<Waiting>,
     closing: watch::Sender<bool>,
 }
@@ -211,12 +217,8 @@ impl Driver {
                     let Ok(message) = decode(bytes) else { break };
                     self.hand_over(message, received.descriptors);
                 }
-                outgoing = self.queue.recv() => {
-                    // Without handles nobody needs the spawner any more: closing tells it so.
-                    let Some(outgoing) = outgoing else { break };
-                    if !send(&self.channel, &outgoing).await {
-                        break;
-                    }
+                sent = send_next(&self.channel, &mut self.queue, &mut self.sending) => {
+                    if !sent { break }
                 }
             }
         }
@@ -271,6 +273,26 @@ async fn receive(channel: &AsyncFd<OwnedFd>, buffer: &mut [u8]) -> Option<Receiv
     }
 }
 
+/// Sends the next message; `false` when there will be none or the spawner is gone.
+///
+/// May be dropped and called again: the message that waits for room stays in `sending`.
+async fn send_next(
+    channel: &AsyncFd<OwnedFd>,
+    queue: &mut mpsc::UnboundedReceiver<Outgoing>,
+    sending: &mut Option<Outgoing>,
+) -> bool {
+    if sending.is_none() {
+        *sending = queue.recv().await;
+    }
+    // Without handles nobody needs the spawner any more: closing the socket tells it so.
+    let Some(outgoing) = sending else {
+        return false;
+    };
+    let sent = send(channel, outgoing).await;
+    *sending = None;
+    sent
+}
+
 /// Sends one message; `false` when the spawner is gone.
 async fn send(channel: &AsyncFd<OwnedFd>, outgoing: &Outgoing) -> bool {
     loop {
@@ -282,5 +304,79 @@ async fn send(channel: &AsyncFd<OwnedFd>, outgoing: &Outgoing) -> bool {
             Ok(result) => return result.is_ok(),
             Err(_would_block) => {}
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::thread;
+    use std::time::Duration;
+
+    use ids::{EnvironmentId, SystemEntropy};
+    use nix::unistd::Pid;
+
+    use super::*;
+    use crate::cgroup::EngineGroups;
+
+    /// More of either kind of message than a socket takes.
+    const MANY: u64 = 2_000;
+
+    /// A spawner that first has more to tell than the socket takes, and only then reads requests.
+    fn talk_then_listen(channel: &OwnedFd) {
+        let tell = |message| {
+            let bytes = encode(&message).unwrap();
+            // The engine hangs up once it has what it wants, and when the test has failed.
+            channel::send(channel.as_fd(), &bytes, &[]).is_ok()
+        };
+        let status = ExitStatus {
+            code: Some(0),
+            signal: None,
+            oom_killed: false,
+        };
+        if !(0..MANY).all(|start| tell(Message::Exited { start, status })) {
+            return;
+        }
+        let mut buffer = vec![0; MAX_MESSAGE];
+        while let Ok(Some(received)) = channel::receive(channel.as_fd(), &mut buffer, true) {
+            let Request { number, .. } = decode(&buffer[..received.length]).unwrap();
+            let done = Done::Destroyed;
+            if !tell(Message::Done { number, done }) {
+                return;
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn it_receives_while_the_socket_takes_no_more_requests() {
+        let (ours, theirs) = channel::pair().unwrap();
+        let (_watched, lifeline) = nix::unistd::pipe().unwrap();
+        let link = SpawnerLink {
+            channel: ours,
+            lifeline,
+            pid: Pid::this(),
+            capabilities: EngineGroups::default().capabilities(),
+        };
+        let sandbox = link.connect().unwrap();
+        let id = EnvironmentId::draw(&SystemEntropy);
+        let replies: Vec<_> = (0..MANY)
+            .map(|_| sandbox.post(sandbox.number(), Ask::Destroy { id }, Vec::new()))
+            .collect();
+        // Turns enough for the driver to fill the socket, of which nobody reads yet.
+        for _ in 0..100 {
+            tokio::task::yield_now().await;
+        }
+        let spawner = thread::spawn(move || talk_then_listen(&theirs));
+        let all = async {
+            for reply in replies {
+                let reply = reply.unwrap().await.unwrap().unwrap();
+                assert!(matches!(reply.done, Done::Destroyed));
+            }
+        };
+        let answered = tokio::time::timeout(Duration::from_secs(30), all).await;
+        assert!(answered.is_ok(), "both wait for the other one to read");
+        drop(sandbox);
+        // The driver closes the socket in its next turn, which ends the thread.
+        let ended = tokio::task::spawn_blocking(|| spawner.join()).await;
+        ended.unwrap().unwrap();
     }
 }

@@ -8,4 +8,5 @@ mod list;
 mod publish;
 mod read;
 mod settle;
+mod sweep;
 mod update;

@@ -1,13 +1,13 @@
 //! What an invocation runs: one state of a function's code and configuration, frozen.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use ids::RequestId;
 
 use crate::function::key::FunctionKey;
+use crate::package::code_store::CodeLease;
 use crate::runtime::Runtime;
 use crate::runtime::install::Installed;
 
@@ -30,8 +30,8 @@ pub(crate) struct Deployment {
     pub(crate) timeout: Duration,
     /// The function's own environment variables.
     pub(crate) variables: BTreeMap<String, String>,
-    /// Where its code lies unpacked.
-    pub(crate) code: PathBuf,
+    /// Its code, unpacked.
+    pub(crate) code: CodeLease,
     pub(crate) log_group: String,
 }
 

@@ -8,6 +8,7 @@ pub(crate) mod recent;
 pub(crate) mod report;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -19,8 +20,7 @@ use wire::{Caller, ServiceError};
 
 use crate::deployment::Deployment;
 use crate::environment::Environment;
-use crate::environment::stage::Answer;
-use crate::function::record::LATEST;
+use crate::environment::stage::{Answer, Ended};
 use crate::function::registry::CachedVersion;
 use crate::function::target::{Target, not_found};
 use crate::schedule::pool::{NoEnvironment, Pool};
@@ -33,6 +33,9 @@ use report::Figures;
 /// Source: <https://docs.aws.amazon.com/lambda/latest/api/API_Invoke.html>.
 const CLIENT_CONTEXT_LIMIT: usize = 3_583;
 
+/// How long an answer is held back for the environment that was lost over it.
+const RECOVERY_LIMIT: Duration = Duration::from_millis(200);
+
 /// What a caller asks to have run.
 struct Job {
     id: RequestId,
@@ -40,13 +43,14 @@ struct Job {
     client_context: Option<String>,
     trace_id: Option<String>,
     invoked_arn: Arc<str>,
-    version: String,
 }
 
 /// What an invocation came to.
 struct Finished {
     answer: Answer,
     tail: Vec<u8>,
+    /// The version that ran.
+    version: Arc<str>,
 }
 
 impl Inner {
@@ -56,12 +60,8 @@ impl Inner {
         input: InvocationRequest,
     ) -> Result<InvocationResponse, ServiceError> {
         let target = Target::read(caller, &input.function_name, input.qualifier)?;
-        let (version, number) = self.resolve(&target).await?;
+        let version = self.resolve(&target).await?;
         check_invocable(&version)?;
-        let executed = match number {
-            LATEST => "$LATEST".to_owned(),
-            number => number.to_string(),
-        };
         match input.invocation_type {
             None | Some(InvocationType::RequestResponse) => {}
             Some(InvocationType::DryRun) => {
@@ -88,16 +88,9 @@ impl Inner {
             client_context,
             trace_id: Some(self.trace_id()),
             invoked_arn: target.arn().into(),
-            version: executed.clone(),
         };
-        let this = Arc::clone(self);
-        let running = tokio::spawn(async move {
-            let _counted = this.count_invocation();
-            this.execute(&target, version, job).await
-        });
-        let finished = running.await.map_err(|error| {
-            errors::service_exception(format!("The invocation was lost: {error}"))
-        })??;
+        let _counted = self.count_invocation();
+        let finished = self.execute(&target, version, job).await?;
         let log_result =
             (input.log_type == Some(LogType::Tail)).then(|| STANDARD.encode(&finished.tail));
         let (payload, function_error) = match finished.answer {
@@ -112,20 +105,19 @@ impl Inner {
             function_error,
             log_result,
             payload: Some(payload),
-            executed_version: Some(executed),
+            executed_version: Some(finished.version.to_string()),
             ..Default::default()
         })
     }
 
-    /// What invocations of `target` run, and its version number.
-    async fn resolve(&self, target: &Target) -> Result<(Arc<CachedVersion>, u64), ServiceError> {
-        let found = self.find(target).await;
-        match found {
+    /// What invocations of `target` run.
+    async fn resolve(&self, target: &Target) -> Result<Arc<CachedVersion>, ServiceError> {
+        match self.find(target).await {
             // An invocation without a qualifier is one of $LATEST, and is not found as such.
             Err(error) if target.qualifier.is_none() && error.status == 404 => {
                 Err(not_found(&target.key.qualified_arn("$LATEST")))
             }
-            found => found,
+            found => found.map(|(version, _)| version),
         }
     }
 
@@ -139,7 +131,8 @@ impl Inner {
             return Ok(Arc::clone(deployment));
         }
         let prepared = self.prepare(&target.key, version.record.live()).await;
-        let deployment = Arc::new(prepared.map_err(errors::service_exception)?);
+        let deployment =
+            Arc::new(prepared.map_err(|error| errors::service_exception(error.reason))?);
         let mut kept = version.deployment.write();
         Ok(Arc::clone(kept.get_or_insert(deployment)))
     }
@@ -160,7 +153,8 @@ impl Inner {
                 // The function was updated while this invocation waited: the new state serves it.
                 Err(NoEnvironment::Closed) if attempts < 3 && !self.is_stopping() => {
                     attempts += 1;
-                    (version, _) = self.resolve(target).await?;
+                    version = self.resolve(target).await?;
+                    check_invocable(&version)?;
                 }
                 Err(NoEnvironment::TooMany) => {
                     let mut throttled = errors::too_many_requests_exception("Rate Exceeded.");
@@ -179,9 +173,13 @@ impl Inner {
         let deployment = &environment.deployment;
         let clock = &*self.clock;
         let id = job.id;
+        // The next invocation of this environment may begin before this one is reported.
+        let init = environment.take_init();
         let started = clock.monotonic();
         let running = self.fleet.admission.running(deployment.memory_mb, started);
-        environment.log.platform(&report::start(id, &job.version));
+        environment
+            .log
+            .platform(&report::start(id, &deployment.version));
         let event = Event {
             id,
             payload: job.payload,
@@ -190,31 +188,54 @@ impl Inner {
             trace_id: job.trace_id,
             client_context: job.client_context,
         };
-        let answer = environment.run(event, deployment.timeout).await;
+        let Ended { answer, mut log } = environment.run(event, deployment.timeout).await;
         let duration = clock.monotonic().saturating_sub(started);
+        let peak = environment.peak_memory();
         let figures = Figures {
             duration,
-            init: environment.take_init(),
+            init,
             memory_mb: deployment.memory_mb,
-            peak_bytes: environment.peak_memory(),
+            peak_bytes: peak.unwrap_or_default(),
         };
         let failure = answer.as_ref().err();
+        let is_lost = failure.is_some_and(Failure::resets_environment);
+        if is_lost {
+            environment.kill();
+            log.extend(environment.log.cut());
+        }
         let mut closing = Vec::with_capacity(3);
         if let Some(failure) = failure {
             closing.extend(report::lost(id, failure, clock.now()));
         }
         closing.push(report::end(id));
         closing.push(report::report(id, &figures, failure));
-        if failure.is_some_and(Failure::resets_environment) {
-            environment.reset().await;
+        let tail = environment.log.close(&log, &closing);
+        if let Some(need_mb) = pool.learn(duration, peak) {
+            environment.adjust_reservation(need_mb, &self.fleet.admission);
         }
-        let tail = environment.log.finish(&closing);
-        environment.shrink_reservation(pool.learn(figures.duration, figures.peak_bytes));
         self.remember(id, environment, &figures, running.oversubscribed());
-        if failure.is_some_and(Failure::resets_environment) {
-            environment.give_back();
+        if is_lost {
+            self.recover(environment).await;
         }
-        Finished { answer, tail }
+        Finished {
+            answer,
+            tail,
+            version: Arc::clone(&deployment.version),
+        }
+    }
+
+    /// Resets an environment and gives it back. The caller waits a little, so that its next call
+    /// finds it; a process that does not end does not keep the answer from it.
+    async fn recover(&self, environment: &Arc<Environment>) {
+        let lost = Arc::clone(environment);
+        let recovering = tokio::spawn(async move {
+            lost.reset().await;
+            lost.give_back();
+        });
+        tokio::select! {
+            _recovered = recovering => {}
+            () = self.clock.sleep(RECOVERY_LIMIT) => {}
+        }
     }
 }
 

@@ -8,6 +8,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use ids::{RequestId, SharedClock, SharedEntropy};
 use store::{Blobs, Digest, Store};
+use tokio::task::JoinError;
 use wire::lambda as shapes;
 use wire::{Caller, ServiceError};
 
@@ -96,8 +97,9 @@ impl Lambda {
             ))
         })?;
         let code_folder = options.data_dir.join("code");
-        let code = CodeStore::open(options.blobs, code_folder, Arc::clone(&options.entropy))
-            .map_err(|error: CodeError| folder(&error))?;
+        let (code, doubtful) =
+            CodeStore::open(options.blobs, code_folder, Arc::clone(&options.entropy))
+                .map_err(|error: CodeError| folder(&error))?;
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let settings = launch::Settings {
             endpoint: options.endpoint.clone(),
@@ -129,6 +131,7 @@ impl Lambda {
             .take_up()
             .await
             .map_err(|error| StartError::Store(error.to_string()))?;
+        tokio::spawn(Arc::clone(&inner).sweep(doubtful));
         Ok(Self { inner })
     }
 
@@ -242,7 +245,8 @@ impl Drop for Counted {
     }
 }
 
-/// Every operation in one line: what it does is in `control` and `invoke`.
+/// Every operation in one line: what it does is in `control` and `invoke`. Each runs in a task of its
+/// own, so that it ends as it should when its caller hangs up half way.
 macro_rules! serve {
     ($($operation:ident($input:ident) -> $output:ty;)*) => {
         impl shapes::LambdaApi for Lambda {
@@ -252,11 +256,18 @@ macro_rules! serve {
                     caller: &Caller,
                     input: shapes::$input,
                 ) -> Result<$output, ServiceError> {
-                    self.inner.$operation(caller, input).await
+                    let (inner, caller) = (Arc::clone(&self.inner), caller.clone());
+                    let task = tokio::spawn(async move { inner.$operation(&caller, input).await });
+                    task.await.unwrap_or_else(|error| Err(broken_off(&error)))
                 }
             )*
         }
     };
+}
+
+fn broken_off(error: &JoinError) -> ServiceError {
+    tracing::error!(%error, "an operation broke off");
+    shapes::errors::service_exception("The operation broke off.")
 }
 
 serve! {

@@ -1,7 +1,6 @@
 //! From what a caller asks for to a configuration, and from a configuration to a deployment.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
 use std::time::Duration;
 
 use ids::RequestId;
@@ -14,6 +13,7 @@ use wire::{ServiceError, StringEnum};
 
 use crate::deployment::Deployment;
 use crate::function::key::FunctionKey;
+use crate::package::code_store::CodeLease;
 use crate::runtime::Runtime;
 use crate::runtime::install::Installed;
 
@@ -197,7 +197,7 @@ pub(super) fn deployment(
     configuration: &FunctionConfiguration,
     runtime: Runtime,
     client: Option<Installed>,
-    code: PathBuf,
+    code: CodeLease,
 ) -> Deployment {
     let environment = configuration.environment.as_ref();
     let logging = configuration.logging_config.as_ref();

@@ -79,7 +79,8 @@ impl Inner {
                 tables.put_version(&owned, number, &record, true)?;
                 Ok((record.configuration, Some(number)))
             })
-            .await?;
+            .await
+            .inspect_err(|_| self.code.reconsider(code))?;
         self.settle(key.clone(), LATEST);
         if let Some(number) = first {
             self.settle(key, number);

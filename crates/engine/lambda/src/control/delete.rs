@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use ids::Qualifier;
-use store::Digest;
 use wire::lambda::{DeleteFunctionRequest, DeleteFunctionResponse, errors};
 use wire::{Caller, ServiceError};
 
@@ -40,7 +39,7 @@ impl Inner {
             self.fleet.retire(record.live().1);
             self.fleet.retire(record.deployment);
         }
-        self.sweep_code(removed);
+        self.let_go(removed.iter().flat_map(VersionRecord::code));
         Ok(DeleteFunctionResponse {
             status_code: Some(204),
         })
@@ -89,40 +88,5 @@ impl Inner {
                 Ok(vec![record])
             })
             .await
-    }
-
-    /// Removes the packages of deleted versions that nobody else has.
-    fn sweep_code(self: &Arc<Self>, removed: Vec<VersionRecord>) {
-        let this = Arc::clone(self);
-        tokio::spawn(async move {
-            for record in removed {
-                let code = record
-                    .configuration
-                    .code_sha256
-                    .as_deref()
-                    .unwrap_or_default();
-                let Ok(code) = Digest::from_base64(code) else {
-                    continue;
-                };
-                if let Err(error) = this.remove_if_unused(code).await {
-                    tracing::warn!(%error, %code, "a package that nobody uses could not be removed");
-                }
-            }
-        });
-    }
-
-    async fn remove_if_unused(&self, code: Digest) -> Result<(), String> {
-        let _alone = self.code_gate.write().await;
-        let used = self
-            .registry
-            .read(move |tables| tables.uses_code(&code))
-            .await;
-        if used.map_err(|error| error.to_string())? {
-            return Ok(());
-        }
-        self.code
-            .remove(code)
-            .await
-            .map_err(|error| error.to_string())
     }
 }

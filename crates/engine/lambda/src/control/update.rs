@@ -55,8 +55,13 @@ impl Inner {
         };
         let dry_run = input.dry_run.unwrap_or(false);
         let publish = input.publish.unwrap_or(false);
-        self.update(&target, preconditions, dry_run, publish, change)
-            .await
+        let outcome = self
+            .update(&target, preconditions, dry_run, publish, change)
+            .await;
+        if dry_run || outcome.is_err() {
+            self.code.reconsider(digest);
+        }
+        outcome
     }
 
     pub(crate) async fn update_function_configuration(

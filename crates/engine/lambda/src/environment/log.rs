@@ -26,6 +26,10 @@ const INTERVAL: Duration = Duration::from_millis(20);
 const SOON: Duration = Duration::from_millis(1);
 const MUCH: usize = 16 << 10;
 
+/// How much is taken from one pipe at a time: threads that print without pause must not keep the
+/// engine reading for ever.
+const AT_MOST: usize = 1 << 20;
+
 /// The log of one environment.
 #[derive(Debug)]
 pub(crate) struct Log {
@@ -89,6 +93,8 @@ impl Log {
         };
         let generation = {
             let mut state = self.state.lock();
+            // The last words of an earlier process.
+            state.drain(&self.stream);
             state.frames = FrameDecoder::default();
             state.pipes = Some(pipes);
             state.paused = false;
@@ -99,21 +105,30 @@ impl Log {
         Ok(())
     }
 
-    /// Adds a line of the platform's own.
+    /// Adds a line of the platform's own, behind whatever was printed before.
     pub(crate) fn platform(&self, line: &str) {
-        self.state.lock().record(&self.stream, line.as_bytes());
-    }
-
-    /// Empties the pipes, then adds the closing lines and returns the invocation's tail.
-    pub(crate) fn finish(&self, closing: &[String]) -> Vec<u8> {
         let mut state = self.state.lock();
         state.drain(&self.stream);
+        state.record(&self.stream, line.as_bytes());
+    }
+
+    /// Ends an invocation's share: what was printed until now, of which the last part is kept.
+    /// Whatever comes later belongs to the next one.
+    pub(crate) fn cut(&self) -> Vec<u8> {
+        let mut state = self.state.lock();
+        state.drain(&self.stream);
+        state.tail.take()
+    }
+
+    /// Adds the platform's closing lines to an invocation's share and keeps its tail.
+    pub(crate) fn close(&self, share: &[u8], closing: &[String]) -> Vec<u8> {
+        let mut tail = Tail::default();
+        tail.push(share);
         for line in closing {
-            state.record(&self.stream, line.as_bytes());
+            note(&self.stream, line.as_bytes());
+            tail.push(line.as_bytes());
         }
-        let tail = state.tail.to_vec();
-        state.tail.clear();
-        tail
+        tail.take()
     }
 
     /// The environment is frozen: what it wrote is taken, and nobody looks until it is thawed.
@@ -216,7 +231,7 @@ fn read(pipe: &mut File, mut take: impl FnMut(&[u8])) -> Drained {
             Ok(n) => {
                 take(&buffer[..n]);
                 bytes += n;
-                if n < buffer.len() {
+                if n < buffer.len() || bytes >= AT_MOST {
                     return Drained {
                         bytes,
                         ended: false,

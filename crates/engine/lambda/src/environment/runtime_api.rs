@@ -5,6 +5,7 @@
 
 use std::convert::Infallible;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE};
@@ -26,6 +27,12 @@ use crate::invoke::failure::{Failure, RESPONSE_LIMIT};
 const ROOT: &str = "/2018-06-01/runtime/";
 const ERROR_TYPE: &str = "lambda-runtime-function-error-type";
 
+/// How many connections a function may hold to its Runtime API; runtimes need one or two.
+const CONNECTION_LIMIT: usize = 32;
+const ACCEPT_PAUSE: Duration = Duration::from_millis(20);
+/// The longest error document that is taken.
+const ERROR_LIMIT: usize = 1 << 20;
+
 type Answer = Response<Full<Bytes>>;
 
 /// Serves the Runtime API of `environment` until the returned future is dropped.
@@ -33,10 +40,10 @@ pub(super) async fn serve(listener: TcpListener, environment: Arc<Environment>) 
     let mut connections = JoinSet::new();
     loop {
         tokio::select! {
-            accepted = listener.accept() => {
+            accepted = listener.accept(), if connections.len() < CONNECTION_LIMIT => {
                 let Ok((stream, _)) = accepted else {
                     // Out of descriptors: the next accept succeeds once one is closed.
-                    tokio::task::yield_now().await;
+                    environment.clock.sleep(ACCEPT_PAUSE).await;
                     continue;
                 };
                 if let Err(error) = stream.set_nodelay(true) {
@@ -77,6 +84,7 @@ async fn handle(
             Ok(event) => event_answer(event),
             Err(refusal) => refused(refusal),
         },
+        (&Method::POST, "init/error") if !environment.is_starting() => refused(Refusal::WrongState),
         (&Method::POST, "init/error") => {
             let failure = reported(&head.headers, body, true).await;
             settle(failure.and_then(|failure| environment.init_error(failure)))
@@ -107,9 +115,13 @@ async fn invocation(
     }
     if verb == "error" {
         let failure = reported(headers, body, false).await;
-        return settle(failure.and_then(|failure| environment.fail(id, failure)));
+        // An error that is too large to be told is an error all the same.
+        let refusal = failure.as_ref().err().copied();
+        let failure = failure.unwrap_or(Failure::ResponseTooLarge);
+        let outcome = environment.fail(id, failure);
+        return settle(refusal.map_or(outcome, Err));
     }
-    match whole(body).await {
+    match whole(body, RESPONSE_LIMIT).await {
         Ok(payload) => settle(environment.respond(id, payload)),
         Err(Refusal::TooLarge) => {
             let _ended_meanwhile = environment.fail(id, Failure::ResponseTooLarge);
@@ -119,8 +131,8 @@ async fn invocation(
     }
 }
 
-async fn whole(body: Incoming) -> Result<Bytes, Refusal> {
-    match Limited::new(body, RESPONSE_LIMIT).collect().await {
+async fn whole(body: Incoming, limit: usize) -> Result<Bytes, Refusal> {
+    match Limited::new(body, limit).collect().await {
         Ok(body) => Ok(body.to_bytes()),
         Err(error) if error.is::<LengthLimitError>() => Err(Refusal::TooLarge),
         Err(_) => Err(Refusal::WrongState),
@@ -134,7 +146,7 @@ async fn reported(headers: &HeaderMap, body: Incoming, in_init: bool) -> Result<
         .map(str::to_owned);
     Ok(Failure::Reported {
         error_type,
-        payload: whole(body).await?,
+        payload: whole(body, ERROR_LIMIT).await?,
         in_init,
     })
 }

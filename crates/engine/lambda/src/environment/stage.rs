@@ -21,6 +21,13 @@ use crate::invoke::failure::{Failure, RESPONSE_LIMIT};
 /// What became of an invocation: the function's answer, or why there is none.
 pub(crate) type Answer = Result<Bytes, Failure>;
 
+/// How an invocation ended, with what the function printed until then.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Ended {
+    pub(crate) answer: Answer,
+    pub(crate) log: Vec<u8>,
+}
+
 /// What became of an init phase.
 pub(crate) type InitOutcome = Result<(), Failure>;
 
@@ -39,7 +46,7 @@ pub(crate) enum Stage {
     /// The runtime works on an event.
     Running {
         id: RequestId,
-        reply: oneshot::Sender<Answer>,
+        reply: oneshot::Sender<Ended>,
     },
     /// The runtime has answered and not asked for the next event yet.
     Answered,
@@ -91,7 +98,7 @@ impl Stage {
     }
 
     /// Hands `event` to the waiting runtime; gives it back where none waits.
-    pub(crate) fn assign(&mut self, event: Event) -> Result<oneshot::Receiver<Answer>, Event> {
+    pub(crate) fn assign(&mut self, event: Event) -> Result<oneshot::Receiver<Ended>, Event> {
         match std::mem::replace(self, Self::Down) {
             Self::Ready(next) => {
                 let id = event.id;
@@ -111,18 +118,29 @@ impl Stage {
         }
     }
 
-    /// The runtime answers invocation `id`.
-    pub(crate) fn respond(&mut self, id: RequestId, payload: Bytes) -> Result<(), Refusal> {
+    /// The runtime answers invocation `id`. `log` is asked for what the function printed, before
+    /// the environment can be free for another invocation.
+    pub(crate) fn respond(
+        &mut self,
+        id: RequestId,
+        payload: Bytes,
+        log: impl FnOnce() -> Vec<u8>,
+    ) -> Result<(), Refusal> {
         if payload.len() > RESPONSE_LIMIT {
-            self.settle(id, Err(Failure::ResponseTooLarge))?;
+            self.settle(id, Err(Failure::ResponseTooLarge), log)?;
             return Err(Refusal::TooLarge);
         }
-        self.settle(id, Ok(payload))
+        self.settle(id, Ok(payload), log)
     }
 
     /// The runtime reports that invocation `id` failed.
-    pub(crate) fn fail(&mut self, id: RequestId, failure: Failure) -> Result<(), Refusal> {
-        self.settle(id, Err(failure))
+    pub(crate) fn fail(
+        &mut self,
+        id: RequestId,
+        failure: Failure,
+        log: impl FnOnce() -> Vec<u8>,
+    ) -> Result<(), Refusal> {
+        self.settle(id, Err(failure), log)
     }
 
     /// The running invocation is out of time: its answer will not be taken any more, and the
@@ -133,6 +151,11 @@ impl Stage {
             *self = Self::Starting { done: None };
         }
         running
+    }
+
+    /// Whether the runtime initialises.
+    pub(crate) fn is_starting(&self) -> bool {
+        matches!(self, Self::Starting { done: Some(_) })
     }
 
     /// Whether the runtime has answered and is about to ask for the next event.
@@ -149,10 +172,15 @@ impl Stage {
         }
     }
 
-    fn settle(&mut self, id: RequestId, answer: Answer) -> Result<(), Refusal> {
+    fn settle(
+        &mut self,
+        id: RequestId,
+        answer: Answer,
+        log: impl FnOnce() -> Vec<u8>,
+    ) -> Result<(), Refusal> {
         self.check(id)?;
         if let Self::Running { reply, .. } = std::mem::replace(self, Self::Answered) {
-            let _caller_gave_up = reply.send(answer);
+            let _caller_gave_up = reply.send(Ended { answer, log: log() });
         }
         Ok(())
     }
@@ -167,8 +195,18 @@ impl Stage {
         Ok(())
     }
 
+    /// The runtime has answered, and its invocation's time is over without its asking for another
+    /// event: whatever it still does is done for nobody. Returns whether that is how it stands.
+    pub(crate) fn overdue(&mut self) -> bool {
+        let overdue = self.is_answered();
+        if overdue {
+            *self = Self::Starting { done: None };
+        }
+        overdue
+    }
+
     /// The process ended. Returns whether the environment became free by it.
-    pub(crate) fn exited(&mut self, status: ExitStatus) -> bool {
+    pub(crate) fn exited(&mut self, status: ExitStatus, log: impl FnOnce() -> Vec<u8>) -> bool {
         match std::mem::replace(self, Self::Down) {
             Self::Starting { done } => {
                 if let Some(done) = done {
@@ -177,7 +215,8 @@ impl Stage {
                 false
             }
             Self::Running { reply, .. } => {
-                let _caller_gave_up = reply.send(Err(Failure::Exited(status)));
+                let answer = Err(Failure::Exited(status));
+                let _caller_gave_up = reply.send(Ended { answer, log: log() });
                 false
             }
             Self::Answered => true,
@@ -221,12 +260,22 @@ mod tests {
         let mut answer = stage.assign(event(1)).unwrap();
         assert_eq!(waiting.try_recv().unwrap().id, id(1));
         assert_eq!(
-            stage.respond(id(2), Bytes::new()),
+            stage.respond(id(2), Bytes::new(), Vec::new),
             Err(Refusal::UnknownRequest)
         );
-        assert_eq!(stage.respond(id(1), Bytes::from_static(b"1")), Ok(()));
-        assert_eq!(answer.try_recv().unwrap(), Ok(Bytes::from_static(b"1")));
-        assert_eq!(stage.respond(id(1), Bytes::new()), Err(Refusal::WrongState));
+        assert_eq!(
+            stage.respond(id(1), Bytes::from_static(b"1"), || b"log".to_vec()),
+            Ok(())
+        );
+        let expected = Ended {
+            answer: Ok(Bytes::from_static(b"1")),
+            log: b"log".to_vec(),
+        };
+        assert_eq!(answer.try_recv().unwrap(), expected);
+        assert_eq!(
+            stage.respond(id(1), Bytes::new(), Vec::new),
+            Err(Refusal::WrongState)
+        );
         let (next, _waiting) = oneshot::channel();
         assert_eq!(stage.next(next), Ok(Asked::Free));
     }
@@ -243,7 +292,10 @@ mod tests {
         let (mut stage, _waiting) = ready();
         let _answer = stage.assign(event(1)).unwrap();
         assert!(stage.give_up());
-        assert_eq!(stage.respond(id(1), Bytes::new()), Err(Refusal::WrongState));
+        assert_eq!(
+            stage.respond(id(1), Bytes::new(), Vec::new),
+            Err(Refusal::WrongState)
+        );
         assert_ne!(stage.next(oneshot::channel().0), Ok(Asked::Free));
         assert!(!stage.give_up(), "an answer in time is not taken back");
     }
@@ -252,8 +304,11 @@ mod tests {
     fn an_exit_answers_whoever_waits() {
         let (mut stage, _waiting) = ready();
         let mut answer = stage.assign(event(1)).unwrap();
-        assert!(!stage.exited(EXIT));
-        assert_eq!(answer.try_recv().unwrap(), Err(Failure::Exited(EXIT)));
+        assert!(!stage.exited(EXIT, Vec::new));
+        assert_eq!(
+            answer.try_recv().unwrap().answer,
+            Err(Failure::Exited(EXIT))
+        );
         assert!(matches!(stage, Stage::Down));
     }
 
@@ -265,7 +320,7 @@ mod tests {
         let failure = Failure::ResponseTooLarge;
         assert_eq!(stage.init_error(failure.clone()), Ok(()));
         assert_eq!(stage.init_error(failure.clone()), Err(Refusal::WrongState));
-        stage.exited(EXIT);
+        stage.exited(EXIT, Vec::new);
         assert_eq!(outcome.try_recv().unwrap(), Err(failure));
     }
 
@@ -274,49 +329,70 @@ mod tests {
         let (mut stage, _waiting) = ready();
         let mut answer = stage.assign(event(1)).unwrap();
         let body = Bytes::from(vec![0; RESPONSE_LIMIT + 1]);
-        assert_eq!(stage.respond(id(1), body), Err(Refusal::TooLarge));
-        assert_eq!(answer.try_recv().unwrap(), Err(Failure::ResponseTooLarge));
+        assert_eq!(stage.respond(id(1), body, Vec::new), Err(Refusal::TooLarge));
+        assert_eq!(
+            answer.try_recv().unwrap().answer,
+            Err(Failure::ResponseTooLarge)
+        );
+    }
+
+    #[test]
+    fn a_runtime_that_never_asks_again_is_overdue_once() {
+        let (mut stage, _waiting) = ready();
+        let _answer = stage.assign(event(1)).unwrap();
+        assert!(!stage.overdue(), "it has not answered");
+        stage.respond(id(1), Bytes::new(), Vec::new).unwrap();
+        assert!(stage.overdue());
+        assert!(!stage.overdue());
+        assert_ne!(stage.next(oneshot::channel().0), Ok(Asked::Free));
     }
 
     proptest! {
-        /// Whatever the runtime does, each accepted event is answered exactly once, at the latest
-        /// when the process ends.
+        /// Whatever the runtime does, each accepted event is answered or given up exactly once,
+        /// and frees the environment at most once.
         #[test]
-        fn every_accepted_event_is_answered(steps in prop::collection::vec(0_u8..7, 0..60)) {
+        fn every_accepted_event_ends_once(steps in prop::collection::vec(0_u8..10, 0..80)) {
             let mut stage = Stage::Down;
-            let mut open: Vec<oneshot::Receiver<Answer>> = Vec::new();
+            let mut open: Vec<oneshot::Receiver<Ended>> = Vec::new();
             let mut keep = Vec::new();
+            let (mut accepted, mut given_up, mut freed) = (0, 0, 0);
             for (n, step) in steps.iter().enumerate() {
+                let running = match &stage {
+                    Stage::Running { id, .. } => *id,
+                    _ => id(0),
+                };
                 match step {
                     0 if matches!(stage, Stage::Down) => stage.start(oneshot::channel().0),
                     0 => {}
                     1 => {
                         let (next, waiting) = oneshot::channel();
-                        if stage.next(next).is_ok() {
-                            keep.push(waiting);
+                        match stage.next(next) {
+                            Ok(asked) => {
+                                keep.push(waiting);
+                                freed += usize::from(asked == Asked::Free);
+                            }
+                            Err(refusal) => prop_assert_eq!(refusal, Refusal::WrongState),
                         }
                     }
                     2 => {
                         if let Ok(answer) = stage.assign(event(n as u64)) {
+                            accepted += 1;
                             open.push(answer);
                         }
                     }
-                    3 => {
-                        let running = match &stage {
-                            Stage::Running { id, .. } => *id,
-                            _ => id(0),
-                        };
-                        let _ = stage.respond(running, Bytes::new());
-                    }
-                    4 => { let _ = stage.respond(id(9_999), Bytes::new()); }
-                    5 => { let _ = stage.init_error(Failure::ResponseTooLarge); }
-                    _ => { stage.exited(EXIT); }
+                    3 => drop(stage.respond(running, Bytes::new(), Vec::new)),
+                    4 => drop(stage.respond(id(9_999), Bytes::new(), Vec::new)),
+                    5 => drop(stage.init_error(Failure::ResponseTooLarge)),
+                    6 => drop(stage.fail(running, Failure::ResponseTooLarge, Vec::new)),
+                    7 => given_up += usize::from(stage.give_up()),
+                    8 => drop(stage.overdue()),
+                    _ => freed += usize::from(stage.exited(EXIT, Vec::new)),
                 }
             }
-            stage.exited(EXIT);
-            for mut answer in open {
-                prop_assert!(answer.try_recv().is_ok());
-            }
+            freed += usize::from(stage.exited(EXIT, Vec::new));
+            let answered = open.iter_mut().filter_map(|answer| answer.try_recv().ok()).count();
+            prop_assert_eq!(accepted, answered + given_up);
+            prop_assert!(freed <= accepted, "{} freed, {} accepted", freed, accepted);
         }
     }
 }

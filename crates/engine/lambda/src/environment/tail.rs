@@ -20,14 +20,9 @@ impl Tail {
         self.bytes.extend(text);
     }
 
-    /// Empties it for the next invocation.
-    pub(crate) fn clear(&mut self) {
-        self.bytes.clear();
-    }
-
-    /// What it holds, oldest first.
-    pub(crate) fn to_vec(&self) -> Vec<u8> {
-        self.bytes.iter().copied().collect()
+    /// What it holds, oldest first; it is empty afterwards.
+    pub(crate) fn take(&mut self) -> Vec<u8> {
+        std::mem::take(&mut self.bytes).into()
     }
 }
 
@@ -44,7 +39,7 @@ mod tests {
                 tail.push(part);
             }
             let all: Vec<u8> = parts.concat();
-            prop_assert_eq!(tail.to_vec(), &all[all.len().saturating_sub(TAIL_LIMIT)..]);
+            prop_assert_eq!(tail.take(), &all[all.len().saturating_sub(TAIL_LIMIT)..]);
         }
     }
 }

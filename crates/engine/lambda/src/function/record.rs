@@ -42,6 +42,16 @@ impl AliasRecord {
 }
 
 impl VersionRecord {
+    /// The packages that it needs, as `CodeSha256` names them: its own, and that of before an update
+    /// which is in progress.
+    pub(crate) fn code(&self) -> [Option<&str>; 2] {
+        let before = self.before_update.as_ref();
+        [
+            self.configuration.code_sha256.as_deref(),
+            before.and_then(|live| live.configuration.code_sha256.as_deref()),
+        ]
+    }
+
     /// What invocations run now.
     pub(crate) fn live(&self) -> (&FunctionConfiguration, RequestId) {
         match &self.before_update {

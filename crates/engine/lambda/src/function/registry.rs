@@ -31,6 +31,19 @@ struct Cached {
     aliases: HashMap<String, Arc<AliasRecord>>,
 }
 
+/// Drops what is cached of a function when it is dropped itself.
+struct Forget<'a> {
+    registry: &'a Registry,
+    key: &'a FunctionKey,
+}
+
+impl Drop for Forget<'_> {
+    fn drop(&mut self) {
+        self.registry.generation.fetch_add(1, Ordering::SeqCst);
+        self.registry.cache.write().remove(self.key);
+    }
+}
+
 /// The functions.
 #[derive(Debug)]
 pub(crate) struct Registry {
@@ -54,13 +67,14 @@ impl Registry {
         T: Send + 'static,
         F: FnOnce(&Tables<'_>) -> Result<T, ApiError> + Send + 'static,
     {
-        let outcome = self
-            .store
+        // Also where the caller does not wait for the end: the write happens all the same.
+        let _forget = Forget {
+            registry: self,
+            key,
+        };
+        self.store
             .write(move |connection| work(&Tables(connection)))
-            .await;
-        self.generation.fetch_add(1, Ordering::SeqCst);
-        self.cache.write().remove(key);
-        outcome
+            .await
     }
 
     /// Reads from the store.

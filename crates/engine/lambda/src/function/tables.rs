@@ -30,6 +30,7 @@ pub const SCHEMA: Schema = Schema {
                 name TEXT NOT NULL,
                 version INTEGER NOT NULL,
                 code TEXT NOT NULL,
+                code_before TEXT,
                 unsettled INTEGER NOT NULL,
                 record TEXT NOT NULL,
                 PRIMARY KEY (account, region, name, version),
@@ -37,6 +38,8 @@ pub const SCHEMA: Schema = Schema {
                     REFERENCES lambda_function (account, region, name) ON DELETE CASCADE
             ) STRICT, WITHOUT ROWID;
             CREATE INDEX lambda_version_code ON lambda_version (code);
+            CREATE INDEX lambda_version_code_before ON lambda_version (code_before)
+                WHERE code_before IS NOT NULL;
             CREATE INDEX lambda_version_unsettled ON lambda_version (unsettled) WHERE unsettled;
             CREATE TABLE lambda_alias (
                 account TEXT NOT NULL,
@@ -130,23 +133,20 @@ impl Tables<'_> {
         record: &VersionRecord,
         unsettled: bool,
     ) -> Outcome<()> {
-        let code = record
-            .configuration
-            .code_sha256
-            .as_deref()
-            .unwrap_or_default();
+        let [code, code_before] = record.code();
         self.0
             .prepare_cached(
                 "INSERT OR REPLACE INTO lambda_version
-                     (account, region, name, version, code, unsettled, record)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+                     (account, region, name, version, code, code_before, unsettled, record)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
             )?
             .execute(params![
                 key.account,
                 key.region,
                 key.name,
                 sql(number),
-                code,
+                code.unwrap_or_default(),
+                code_before,
                 unsettled,
                 serde_json::to_string(record)?
             ])?;
@@ -256,7 +256,10 @@ impl Tables<'_> {
     pub(crate) fn uses_code(&self, code: &Digest) -> Outcome<bool> {
         Ok(self
             .0
-            .prepare_cached("SELECT EXISTS (SELECT 1 FROM lambda_version WHERE code = ?1)")?
+            .prepare_cached(
+                "SELECT EXISTS (SELECT 1 FROM lambda_version WHERE code = ?1)
+                     OR EXISTS (SELECT 1 FROM lambda_version WHERE code_before = ?1)",
+            )?
             .query_row([code.base64()], |row| row.get(0))?)
     }
 

@@ -154,10 +154,25 @@ pub(crate) fn unpack<R: Read + Seek>(source: R, folder: &Path) -> Result<(), Arc
             .ok_or(ArchiveError::TooLarge)?;
     }
     // Links come last, so that no entry is ever written through one.
-    for (name, target) in links {
-        link(folder, &name, &target)?;
+    for (name, target) in &links {
+        link(folder, name, target)?;
+    }
+    // A link may lead over others: only where they end tells whether they stay inside.
+    let root = fs::canonicalize(folder).map_err(disk(folder))?;
+    for (name, _) in &links {
+        let end = fs::canonicalize(folder.join(name));
+        if end.is_ok_and(|end| !end.starts_with(&root)) {
+            return Err(leads_out(name));
+        }
     }
     Ok(())
+}
+
+fn leads_out(link: &Path) -> ArchiveError {
+    unreadable(format!(
+        "the link `{}` leads out of the archive",
+        link.display()
+    ))
 }
 
 #[cfg(unix)]
@@ -190,12 +205,7 @@ fn link(folder: &Path, name: &Path, target: &Path) -> Result<(), ArchiveError> {
             Component::Normal(_) => depth += 1,
             Component::CurDir => {}
             Component::ParentDir if depth > 0 => depth -= 1,
-            _ => {
-                return Err(unreadable(format!(
-                    "the link `{}` leads out of the archive",
-                    name.display()
-                )));
-            }
+            _ => return Err(leads_out(name)),
         }
     }
     let path = folder.join(name);
@@ -281,6 +291,21 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         unpack(Cursor::new(linked("../pkg/file")), folder.path()).unwrap();
         assert!(folder.path().join("pkg/link").is_file());
+    }
+
+    #[test]
+    fn refuses_links_that_lead_out_by_way_of_others() {
+        let bytes = zipped(|zip| {
+            let options = SimpleFileOptions::default();
+            zip.add_symlink("deep/a/b/s", "../../..", options).unwrap();
+            zip.add_symlink("t", "deep/a/b/s/../../../..", options)
+                .unwrap();
+        });
+        let parent = tempfile::tempdir().unwrap();
+        let folder = parent.path().join("code");
+        fs::create_dir(&folder).unwrap();
+        let outcome = unpack(Cursor::new(bytes), &folder);
+        assert!(matches!(outcome, Err(ArchiveError::Unreadable { .. })));
     }
 
     #[test]

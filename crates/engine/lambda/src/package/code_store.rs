@@ -1,5 +1,9 @@
 //! Packages as they were uploaded (blobs) and unpacked (folders), both named by their content.
+//!
+//! A package stays while a function names it or a [`CodeLease`] holds it. Whoever lets go of one
+//! says so by [`CodeStore::reconsider`]; the service then looks whether anybody still needs it.
 
+use std::collections::HashMap;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -7,7 +11,9 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use ids::SharedEntropy;
+use parking_lot::Mutex;
 use store::{BlobError, Blobs, Digest};
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 use super::archive::{self, ArchiveError};
 
@@ -36,20 +42,70 @@ pub(crate) struct CodeStore {
     blobs: Blobs,
     folder: Arc<Path>,
     entropy: SharedEntropy,
+    leases: Arc<Leases>,
 }
 
+#[derive(Debug)]
+struct Leases {
+    counts: Mutex<HashMap<Digest, usize>>,
+    doubtful: UnboundedSender<Digest>,
+}
+
+/// An unpacked package that stays as long as this is held.
+#[derive(Debug)]
+pub(crate) struct CodeLease {
+    code: Digest,
+    path: PathBuf,
+    leases: Arc<Leases>,
+}
+
+impl CodeLease {
+    /// The folder.
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+}
+
+impl Drop for CodeLease {
+    fn drop(&mut self) {
+        let mut counts = self.leases.counts.lock();
+        if let Some(count) = counts.get_mut(&self.code) {
+            *count -= 1;
+            if *count == 0 {
+                counts.remove(&self.code);
+                // Nobody listens any more only while the engine stops.
+                let _stopping = self.leases.doubtful.send(self.code);
+            }
+        }
+    }
+}
+
+/// Where the running kernel tells one boot from another.
+const BOOT_ID: &str = "/proc/sys/kernel/random/boot_id";
+
 impl CodeStore {
-    /// Packages in `blobs`, unpacked below `folder`.
+    /// Packages in `blobs`, unpacked below `folder`. The receiver hears of packages that somebody
+    /// let go of.
+    ///
+    /// Unpacked folders are not flushed to disk: after a power cut they may hold less than they
+    /// should, so those of an earlier boot are unpacked again.
     pub(crate) fn open(
         blobs: Blobs,
         folder: PathBuf,
         entropy: SharedEntropy,
-    ) -> Result<Self, CodeError> {
+    ) -> Result<(Self, UnboundedReceiver<Digest>), CodeError> {
         let io = |source| CodeError::Io {
             path: folder.clone(),
             source,
         };
+        let boot = fs::read(BOOT_ID).unwrap_or_default();
+        let stamp = folder.join(".boot");
+        let same_boot = !boot.is_empty() && fs::read(&stamp).is_ok_and(|stamped| stamped == boot);
+        if !same_boot && folder.exists() {
+            fs::remove_dir_all(&folder).map_err(io)?;
+        }
         fs::create_dir_all(&folder).map_err(io)?;
+        fs::write(&stamp, boot).map_err(io)?;
         // Drafts that a crash left behind.
         for entry in fs::read_dir(&folder).map_err(io)? {
             let path = entry.map_err(io)?.path();
@@ -57,11 +113,34 @@ impl CodeStore {
                 fs::remove_dir_all(&path).map_err(io)?;
             }
         }
-        Ok(Self {
+        let (doubtful, listener) = unbounded_channel();
+        let leases = Leases {
+            counts: Mutex::default(),
+            doubtful,
+        };
+        let store = Self {
             blobs,
             folder: folder.into(),
             entropy,
-        })
+            leases: Arc::new(leases),
+        };
+        Ok((store, listener))
+    }
+
+    /// Every package that is kept.
+    pub(crate) async fn kept(&self) -> Result<Vec<Digest>, CodeError> {
+        let blobs = self.blobs.clone();
+        off_thread(move || Ok(blobs.list()?)).await
+    }
+
+    /// Somebody let go of a package.
+    pub(crate) fn reconsider(&self, code: Digest) {
+        let _stopping = self.leases.doubtful.send(code);
+    }
+
+    /// Whether anybody holds a lease on a package.
+    pub(crate) fn is_leased(&self, code: &Digest) -> bool {
+        self.leases.counts.lock().contains_key(code)
     }
 
     /// Checks a package and keeps it.
@@ -74,14 +153,20 @@ impl CodeStore {
         .await
     }
 
-    /// The folder with the package unpacked; it is unpacked on first need.
-    pub(crate) async fn unpacked(&self, code: Digest) -> Result<PathBuf, CodeError> {
-        let folder = self.path(&code);
-        if folder.is_dir() {
-            return Ok(folder);
+    /// The package unpacked; it is unpacked on first need.
+    pub(crate) async fn unpacked(&self, code: Digest) -> Result<CodeLease, CodeError> {
+        *self.leases.counts.lock().entry(code).or_default() += 1;
+        let path = self.path(&code);
+        let lease = CodeLease {
+            code,
+            path: path.clone(),
+            leases: Arc::clone(&self.leases),
+        };
+        if !path.is_dir() {
+            let this = self.clone();
+            off_thread(move || this.unpack(&code, &path)).await?;
         }
-        let this = self.clone();
-        off_thread(move || this.unpack(&code, &folder).map(|()| folder)).await
+        Ok(lease)
     }
 
     fn unpack(&self, code: &Digest, folder: &Path) -> Result<(), CodeError> {
@@ -92,8 +177,9 @@ impl CodeStore {
             path: draft.clone(),
             source,
         };
+        let package = self.blobs.open_blob(code)?;
         fs::create_dir(&draft).map_err(io)?;
-        let unpacked = archive::unpack(self.blobs.open_blob(code)?, &draft);
+        let unpacked = archive::unpack(package, &draft);
         if let Err(error) = unpacked {
             fs::remove_dir_all(&draft).map_err(io)?;
             return Err(error.into());

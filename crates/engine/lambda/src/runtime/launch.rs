@@ -92,14 +92,14 @@ pub(crate) fn command(
         program,
         args,
         env: variables(deployment, identity, runtime_api),
-        cwd: deployment.code.clone(),
+        cwd: deployment.code.path().to_owned(),
         telemetry: matches!(deployment.runtime, Runtime::Python { .. }),
     })
 }
 
 fn program(deployment: &Deployment) -> Result<(PathBuf, Vec<String>), Failure> {
     let Some(client) = &deployment.client else {
-        let own = deployment.code.join("bootstrap");
+        let own = deployment.code.path().join("bootstrap");
         return [own, PathBuf::from("/opt/bootstrap")]
             .into_iter()
             .find(|bootstrap| bootstrap.is_file())
@@ -122,7 +122,7 @@ fn program(deployment: &Deployment) -> Result<(PathBuf, Vec<String>), Failure> {
         Some(wrapper) => {
             let mut args = vec![text(&client.interpreter)];
             args.extend(start);
-            Ok((in_task(wrapper, &deployment.code), args))
+            Ok((in_task(wrapper, deployment.code.path()), args))
         }
         None => Ok((client.interpreter.clone(), start)),
     }
@@ -142,7 +142,7 @@ fn variables(
     runtime_api: &str,
 ) -> Vec<(String, String)> {
     let text = |path: &Path| path.to_string_lossy().into_owned();
-    let task = text(&deployment.code);
+    let task = text(deployment.code.path());
     let mut path = "/usr/local/bin:/usr/bin:/bin:/opt/bin".to_owned();
     let mut own: Vec<(&str, String)> = Vec::new();
     if let Some(client) = &deployment.client {

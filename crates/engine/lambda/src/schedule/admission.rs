@@ -51,11 +51,17 @@ impl Admission {
     /// Waits for memory; a function larger than the whole budget gets all of it. Waiters are
     /// served in order.
     pub(crate) async fn memory(&self, mb: u32) -> Option<OwnedSemaphorePermit> {
-        let _hungry = Hungry::new(&self.hungry);
         Arc::clone(&self.memory)
             .acquire_many_owned(mb.min(self.budget_mb))
             .await
             .ok()
+    }
+
+    /// Counts the caller as one who waits for memory, until the guard is dropped. It must be held
+    /// from before idle environments are looked for until the memory is there: an environment that
+    /// gets idle in between must not rest.
+    pub(crate) fn hunger(&self) -> Hungry<'_> {
+        Hungry::new(&self.hungry)
     }
 
     /// Whether anybody waits for memory.
@@ -98,7 +104,7 @@ impl Admission {
 }
 
 /// Counts one who waits, also when the waiting is given up.
-struct Hungry<'a>(&'a AtomicUsize);
+pub(crate) struct Hungry<'a>(&'a AtomicUsize);
 
 impl<'a> Hungry<'a> {
     fn new(count: &'a AtomicUsize) -> Self {

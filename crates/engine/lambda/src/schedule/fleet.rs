@@ -19,6 +19,9 @@ use crate::runtime::launch;
 /// How often idle environments are looked over for reaping.
 const REAP_EVERY: Duration = Duration::from_secs(5);
 
+/// How often environments are looked over for runtimes that hang.
+const OVERSEE_EVERY: Duration = Duration::from_secs(1);
+
 /// An environment, and how long it took to make it.
 type Made = (Arc<Environment>, Duration);
 
@@ -34,6 +37,8 @@ pub(crate) struct Fleet {
     pools: RwLock<HashMap<RequestId, Arc<Pool>>>,
     /// Whose credentials are whose: access key id to function ARN.
     identities: Mutex<HashMap<String, Arc<str>>>,
+    /// Every environment from its making to its end.
+    all: Mutex<HashMap<EnvironmentId, Weak<Environment>>>,
 }
 
 impl Fleet {
@@ -55,8 +60,10 @@ impl Fleet {
             settings,
             pools: RwLock::default(),
             identities: Mutex::default(),
+            all: Mutex::default(),
         });
         tokio::spawn(Arc::clone(&fleet.janitor).freeze(Arc::clone(&clock)));
+        tokio::spawn(oversee(Arc::downgrade(&fleet), Arc::clone(&clock)));
         tokio::spawn(reap(Arc::downgrade(&fleet), clock, idle_limit));
         fleet
     }
@@ -102,7 +109,7 @@ impl Fleet {
                 pool.started(took);
                 environment.give_back();
             }
-            Ok(None) => pool.not_needed(),
+            Ok(None) => {}
             Err(error) => pool.failed(&error),
         }
     }
@@ -141,6 +148,8 @@ impl Fleet {
             .create(launch::place(id, &deployment, &identity))
             .await
             .map_err(|error| failed(&error))?;
+        // What stands in for /tmp until environments have a file system of their own.
+        std::fs::create_dir_all(identity.folder.join("tmp")).map_err(|error| failed(&error))?;
         let access_key_id = identity.access_key_id.clone();
         let function = Arc::clone(&deployment.arn);
         let place = Place {
@@ -154,9 +163,9 @@ impl Fleet {
             memory,
             identity,
         };
-        let environment =
-            Environment::new(id, deployment, place).map_err(|error| failed(&error))?;
         self.identities.lock().insert(access_key_id, function);
+        let environment = Environment::new(id, deployment, place);
+        self.all.lock().insert(id, Arc::downgrade(&environment));
         environment.initialise().await;
         let took = self.clock.monotonic().saturating_sub(began);
         Ok((environment, took))
@@ -194,6 +203,7 @@ impl Fleet {
 
     /// Waits for memory; what is needed is asked again once it has been learned.
     async fn wait_for_memory(&self, pool: &Pool) -> Result<OwnedSemaphorePermit, NoEnvironment> {
+        let _hungry = self.admission.hunger();
         loop {
             let learned = pool.learned.notified();
             let reservation = pool.reservation_mb();
@@ -225,6 +235,7 @@ impl Fleet {
     /// Ends an environment for good.
     async fn end(&self, environment: Arc<Environment>) {
         environment.destroy().await;
+        self.all.lock().remove(&environment.id);
         self.identities.lock().remove(environment.access_key_id());
         let folder = environment.folder().to_owned();
         let removed = tokio::task::spawn_blocking(move || std::fs::remove_dir_all(folder)).await;
@@ -267,7 +278,21 @@ impl Fleet {
 
     /// How many environments exist.
     pub(crate) fn environments(&self) -> usize {
-        self.pools.read().values().map(|pool| pool.alive()).sum()
+        self.all.lock().len()
+    }
+
+    /// Resets environments whose runtime answered and then let its time pass without asking for
+    /// another event.
+    fn oversee(&self) {
+        let all: Vec<_> = self.all.lock().values().filter_map(Weak::upgrade).collect();
+        for environment in all {
+            if environment.is_overdue() {
+                tokio::spawn(async move {
+                    environment.reset().await;
+                    environment.give_back();
+                });
+            }
+        }
     }
 
     /// Stops admitting and ends every idle environment. Running invocations are not waited for.
@@ -294,7 +319,7 @@ impl Home for Berth {
             return;
         };
         let returned = match self.pool.upgrade() {
-            Some(pool) => pool.take_back(environment, !fleet.admission.is_hungry()),
+            Some(pool) => pool.take_back(environment, || !fleet.admission.is_hungry()),
             None => Returned::Surplus(environment),
         };
         match returned {
@@ -313,5 +338,14 @@ async fn reap(fleet: Weak<Fleet>, clock: SharedClock, limit: Duration) {
         clock.sleep(REAP_EVERY.min(limit)).await;
         let Some(fleet) = fleet.upgrade() else { return };
         fleet.reap(limit).await;
+    }
+}
+
+/// Looks after runtimes that hang, for as long as there is a fleet.
+async fn oversee(fleet: Weak<Fleet>, clock: SharedClock) {
+    loop {
+        clock.sleep(OVERSEE_EVERY).await;
+        let Some(fleet) = fleet.upgrade() else { return };
+        fleet.oversee();
     }
 }

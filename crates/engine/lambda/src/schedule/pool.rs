@@ -145,11 +145,6 @@ impl Pool {
         state.demand.saw_start(took);
     }
 
-    /// A starter found that it is not needed.
-    pub(super) fn not_needed(&self) {
-        self.state.lock().starters -= 1;
-    }
-
     /// A starter could not make one: whoever has waited longest is told.
     pub(super) fn failed(&self, error: &NoEnvironment) {
         let mut state = self.state.lock();
@@ -161,7 +156,8 @@ impl Pool {
         }
     }
 
-    /// Whether to start an environment now. One that is to be started counts as coming.
+    /// Whether to start an environment now. One that is to be started counts as coming; a starter
+    /// that hears that nobody waits is none any more.
     pub(super) fn verdict(&self) -> Verdict {
         let mut state = self.state.lock();
         while state
@@ -172,6 +168,8 @@ impl Pool {
             state.line.pop_front();
         }
         let Some(head) = state.line.front().filter(|_| !state.closed) else {
+            // In the same breath: whoever joins the line next must find one starter less.
+            state.starters -= 1;
             return Verdict::Nobody;
         };
         let verdict = state.demand.verdict(Line {
@@ -197,8 +195,12 @@ impl Pool {
     }
 
     /// Takes an environment back and hands it to the head of the line. Where nobody waits it
-    /// rests, unless the pool is closed or `keep` is false.
-    pub(super) fn take_back(&self, mut environment: Arc<Environment>, keep: bool) -> Returned {
+    /// rests, unless the pool is closed or `keep` says no.
+    pub(super) fn take_back(
+        &self,
+        mut environment: Arc<Environment>,
+        keep: impl FnOnce() -> bool,
+    ) -> Returned {
         let mut state = self.state.lock();
         while let Some(waiter) = state.line.pop_front() {
             match waiter.handover.send(Ok(environment)) {
@@ -209,7 +211,7 @@ impl Pool {
             }
         }
         environment.vacate();
-        if state.closed || !keep {
+        if state.closed || !keep() {
             state.alive -= 1;
             return Returned::Surplus(environment);
         }
@@ -264,11 +266,6 @@ impl Pool {
         state.alive == 0 && state.starters == 0 && state.line.is_empty()
     }
 
-    /// How many environments it has.
-    pub(crate) fn alive(&self) -> usize {
-        self.state.lock().alive
-    }
-
     /// What to set aside for one more environment, in MB.
     pub(crate) fn reservation_mb(&self) -> u32 {
         let size = self.deployment.memory_mb;
@@ -278,16 +275,16 @@ impl Pool {
         }
     }
 
-    /// Learns from an invocation: how long it took, and what its environment was seen to use.
-    /// Returns what that should keep set aside, in MB.
-    pub(crate) fn learn(&self, took: Duration, bytes: u64) -> usize {
+    /// Learns from an invocation: how long it took, and what its environment was seen to use, if
+    /// anybody counts that. Returns what its environment should keep set aside, in MB.
+    pub(crate) fn learn(&self, took: Duration, peak_bytes: Option<u64>) -> Option<u32> {
         self.state.lock().demand.saw_invocation(took);
+        let bytes = peak_bytes.filter(|bytes| *bytes > 0)?;
         let before = self.peak.fetch_max(bytes, Ordering::Relaxed);
         if before == 0 {
             self.learned.notify_waiters();
         }
-        let peak = before.max(bytes);
-        seen_need_mb(peak).min(self.deployment.memory_mb) as usize
+        Some(seen_need_mb(before.max(bytes)).min(self.deployment.memory_mb))
     }
 }
 

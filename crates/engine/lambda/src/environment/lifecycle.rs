@@ -1,0 +1,137 @@
+//! The process of an environment: started, initialised, reset, and ended.
+//!
+//! Starting and ending run in tasks of their own and one at a time: an invocation that runs out of
+//! time while its process is being started leaves nothing half done. Each process has a server of
+//! the Runtime API to itself, so that a late word of one that was killed is not taken for its
+//! successor's.
+
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use sandbox::ExitStatus;
+use tokio::net::TcpListener;
+use tokio::sync::oneshot;
+
+use super::stage::{InitOutcome, Stage};
+use super::{Environment, lost, runtime_api};
+use crate::invoke::failure::Failure;
+use crate::invoke::report;
+use crate::runtime::launch;
+
+/// How long an init phase ahead of its first invocation may take.
+/// Source: <https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtime-environment.html>.
+const INIT_LIMIT: Duration = Duration::from_secs(10);
+
+impl Environment {
+    /// Runs the init phase ahead of an invocation. A failed one is logged and leaves the
+    /// environment down; the invocation that comes next tries again.
+    pub(crate) async fn initialise(self: &Arc<Self>) {
+        let started = self.clock.monotonic();
+        let (version, arn) = self.deployment.runtime.version(&self.deployment.key.region);
+        self.log.platform(&report::init_start(&version, &arn));
+        let limit = self.clock.sleep(INIT_LIMIT);
+        let outcome = tokio::select! {
+            outcome = self.boot() => outcome,
+            () = limit => Err(Failure::TimedOut { timeout: INIT_LIMIT }),
+        };
+        let took = self.clock.monotonic().saturating_sub(started);
+        match outcome {
+            Ok(()) => *self.init.lock() = Some(took),
+            Err(failure) => {
+                self.reset().await;
+                self.log
+                    .platform(&report::init_report(took, "init", &failure));
+            }
+        }
+    }
+
+    /// Starts the runtime process and waits until it asks for an event.
+    pub(super) async fn boot(self: &Arc<Self>) -> InitOutcome {
+        let starting = tokio::spawn(Arc::clone(self).start());
+        let outcome = starting.await.unwrap_or_else(|_| Err(lost()))?;
+        outcome.await.unwrap_or_else(|_| Err(lost()))
+    }
+
+    async fn start(self: Arc<Self>) -> Result<oneshot::Receiver<InitOutcome>, Failure> {
+        let _one_at_a_time = self.lifecycle.lock().await;
+        let address = self.sandbox.runtime_api_address().to_string();
+        let command = launch::command(&self.deployment, &self.identity, &address)?;
+        let program = command.program.clone();
+        let listener = self.listen().map_err(|error| Failure::NotStarted {
+            error_type: "Runtime.Unknown",
+            reason: format!("the Runtime API cannot be served: {error}"),
+        })?;
+        let (done, outcome) = oneshot::channel();
+        self.step(|stage| stage.start(done));
+        let mut process = match self.sandbox.start(command).await {
+            Ok(process) => process,
+            Err(error) => {
+                self.step(|stage| *stage = Stage::Down);
+                return Err(launch::not_started(&program, &error));
+            }
+        };
+        if let Err(error) = self.log.attach(&mut process, &self.clock) {
+            tracing::warn!(%error, environment = %self.id, "the function's output cannot be read");
+        }
+        let api = tokio::spawn(runtime_api::serve(listener, Arc::clone(&self)));
+        *self.api.lock() = Some(api);
+        let exit = process.exit();
+        let environment = Arc::clone(&self);
+        *self.supervisor.lock() = Some(tokio::spawn(async move {
+            // Without the spawner nobody can tell how it ended; it has been killed.
+            let killed = ExitStatus {
+                code: None,
+                signal: Some(9),
+                oom_killed: false,
+            };
+            let status = exit.await.unwrap_or(killed);
+            let log = || environment.log.cut();
+            let freed = environment.step(|stage| stage.exited(status, log));
+            if freed {
+                environment.give_back();
+            }
+        }));
+        Ok(outcome)
+    }
+
+    fn listen(&self) -> io::Result<TcpListener> {
+        TcpListener::from_std(self.sandbox.listener().map_err(io::Error::other)?)
+    }
+
+    /// Kills whatever runs inside, without waiting for its end.
+    pub(crate) fn kill(&self) {
+        if let Err(error) = self.sandbox.kill_all() {
+            tracing::warn!(%error, environment = %self.id, "processes could not be killed");
+        }
+    }
+
+    /// Ends whatever runs inside and waits until it is gone. The files stay.
+    pub(crate) async fn reset(self: &Arc<Self>) {
+        let environment = Arc::clone(self);
+        let resetting = tokio::spawn(async move {
+            let _one_at_a_time = environment.lifecycle.lock().await;
+            environment.kill();
+            let supervisor = environment.supervisor.lock().take();
+            if let Some(supervisor) = supervisor {
+                let _ended = supervisor.await;
+            }
+            let api = environment.api.lock().take();
+            if let Some(api) = api {
+                api.abort();
+                let _aborted = api.await;
+            }
+            environment.step(|stage| *stage = Stage::Down);
+        });
+        let _done = resetting.await;
+    }
+
+    /// Ends the environment for good: its process, its Runtime API and its place.
+    pub(crate) async fn destroy(self: &Arc<Self>) {
+        self.occupy();
+        self.reset().await;
+        if let Err(error) = self.sandbox.destroy().await {
+            tracing::warn!(%error, environment = %self.id, "the sandbox could not be removed");
+        }
+    }
+}

@@ -7,8 +7,8 @@ use std::io;
 use nix::sys::signal::{Signal, kill, killpg};
 use nix::unistd::Pid;
 
-/// Sends `signal` to the process group of `leader`, to its descendants, and to its session. What
-/// has left all three is out of reach.
+/// Sends `signal` to `leader`, its process group, its descendants, and its session. What has left
+/// all of them is out of reach.
 pub(super) fn signal_tree(leader: Pid, signal: Signal) -> io::Result<()> {
     // Whoever has ended since needs no signal.
     let _ended = killpg(leader, signal);
@@ -33,6 +33,8 @@ pub(super) fn kill_descendants(spared: Option<Pid>) -> io::Result<bool> {
 
 fn members(table: &Table, leader: Pid) -> HashSet<i32> {
     let mut members = table.descendants(leader.as_raw());
+    // Forked a moment ago, it may lead neither a group nor a session yet.
+    members.insert(leader.as_raw());
     members.extend(
         table
             .sessions
@@ -108,6 +110,8 @@ mod tests {
             // Its parent died, the session remains.
             (13, 1, 10),
             (14, 1, 14),
+            // Has yet to start its session.
+            (15, 1, 1),
         ] {
             table.add(
                 pid,
@@ -118,5 +122,6 @@ mod tests {
             members(&table, Pid::from_raw(10)),
             HashSet::from([10, 11, 12, 13])
         );
+        assert_eq!(members(&table, Pid::from_raw(15)), HashSet::from([15]));
     }
 }

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use sandbox::{ExitStatus, Means, Sandbox, SandboxError, Spawner, SpawnerOptions};
+use tokio::task::JoinSet;
 
 use crate::harness::{Harness, eventually, group_directories, output, processes, role, within};
 
@@ -288,6 +289,34 @@ pub(crate) async fn destroyed(harness: Arc<Harness>) {
         let process = dropped.start(role(&["sleep"])).await.unwrap();
         drop(dropped);
         assert_eq!(within(process.exit()).await.unwrap().signal, Some(9));
+    }
+}
+
+pub(crate) async fn many_at_once(harness: Arc<Harness>) {
+    const ENVIRONMENTS: usize = 50;
+    /// With all environments together more requests than the spawner's socket takes.
+    const TIMES: usize = 40;
+    for sandbox in harness.both() {
+        let mut creations = JoinSet::new();
+        for _ in 0..ENVIRONMENTS {
+            let (sandbox, spec) = (sandbox.clone(), harness.spec());
+            creations.spawn(async move { Arc::new(sandbox.create(spec).await.unwrap()) });
+        }
+        let environments = within(creations.join_all()).await;
+        let mut ends = JoinSet::new();
+        for environment in environments.iter().cycle().take(ENVIRONMENTS * TIMES) {
+            let environment = Arc::clone(environment);
+            ends.spawn(async move { environment.destroy().await });
+        }
+        let mut destroyed = 0;
+        for end in within(ends.join_all()).await {
+            match end {
+                Ok(()) => destroyed += 1,
+                Err(SandboxError::NoSuchEnvironment { .. }) => {}
+                Err(error) => panic!("{error}"),
+            }
+        }
+        assert_eq!(destroyed, ENVIRONMENTS, "each is destroyed once");
     }
 }
 

@@ -58,6 +58,9 @@ const TESTS: &[(&str, Test)] = &[
     ("what_is_destroyed_is_gone", |h| {
         Box::pin(lifecycle::destroyed(h))
     }),
+    ("many_requests_at_once_are_all_answered", |h| {
+        Box::pin(lifecycle::many_at_once(h))
+    }),
     ("two_hundred_cycles_leak_nothing", |h| {
         Box::pin(lifecycle::cycles(h))
     }),

@@ -1,6 +1,7 @@
 //! The way of one synchronous invocation: resolve, wait for an environment, hand over, report.
 //!
-//! The invocation runs in a task of its own: as on AWS, it goes on when its caller hangs up.
+//! A caller that hangs up while it waits leaves the line. Once its invocation has begun it runs to
+//! its end in a task of its own, as on AWS.
 
 pub(crate) mod event;
 pub(crate) mod failure;
@@ -89,8 +90,17 @@ impl Inner {
             trace_id: Some(self.trace_id()),
             invoked_arn: target.arn().into(),
         };
-        let _counted = self.count_invocation();
-        let finished = self.execute(&target, version, job).await?;
+        let counted = self.count_invocation().ok_or_else(throttled)?;
+        let (pool, environment) = self.take_environment(&target, version).await?;
+        // From here on the invocation runs to its end, also when its caller hangs up.
+        let this = Arc::clone(self);
+        let running = tokio::spawn(async move {
+            let _counted = counted;
+            this.run(&pool, &environment, job).await
+        });
+        let finished = running.await.map_err(|error| {
+            errors::service_exception(format!("The invocation broke off: {error}"))
+        })?;
         let log_result =
             (input.log_type == Some(LogType::Tail)).then(|| STANDARD.encode(&finished.tail));
         let (payload, function_error) = match finished.answer {
@@ -137,35 +147,28 @@ impl Inner {
         Ok(Arc::clone(kept.get_or_insert(deployment)))
     }
 
-    /// Runs one invocation to its end.
-    async fn execute(
-        self: &Arc<Self>,
+    /// Waits for an environment. A caller that hangs up meanwhile leaves the line.
+    async fn take_environment(
+        &self,
         target: &Target,
         mut version: Arc<CachedVersion>,
-        job: Job,
-    ) -> Result<Finished, ServiceError> {
+    ) -> Result<(Arc<Pool>, Arc<Environment>), ServiceError> {
         let mut attempts = 0;
-        let (pool, environment) = loop {
+        loop {
             let deployment = self.deployment(target, &version).await?;
             let pool = self.fleet.pool(&deployment);
             match self.fleet.acquire(&pool).await {
-                Ok(environment) => break (pool, environment),
+                Ok(environment) => return Ok((pool, environment)),
                 // The function was updated while this invocation waited: the new state serves it.
                 Err(NoEnvironment::Closed) if attempts < 3 && !self.is_stopping() => {
                     attempts += 1;
                     version = self.resolve(target).await?;
                     check_invocable(&version)?;
                 }
-                Err(NoEnvironment::TooMany) => {
-                    let mut throttled = errors::too_many_requests_exception("Rate Exceeded.");
-                    let reason = "ConcurrentInvocationLimitExceeded".into();
-                    throttled.members.push(("Reason", reason));
-                    return Err(throttled);
-                }
+                Err(NoEnvironment::TooMany | NoEnvironment::NoMemory) => return Err(throttled()),
                 Err(error) => return Err(errors::service_exception(error.to_string())),
             }
-        };
-        Ok(self.run(&pool, &environment, job).await)
+        }
     }
 
     /// Runs one invocation in `environment`, whose clock starts now.
@@ -237,6 +240,12 @@ impl Inner {
             () = self.clock.sleep(RECOVERY_LIMIT) => {}
         }
     }
+}
+
+/// That no more invocations can be taken at the moment.
+fn throttled() -> ServiceError {
+    let reason = "ConcurrentInvocationLimitExceeded";
+    errors::too_many_requests_exception("Rate Exceeded.").with_member("Reason", reason)
 }
 
 /// Refuses invocations of a function that is not ready.

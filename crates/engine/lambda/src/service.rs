@@ -58,6 +58,10 @@ pub enum StartError {
     Store(String),
 }
 
+/// How many invocations may run or wait at a time.
+/// Source: <https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html>.
+const ACCOUNT_CONCURRENCY: usize = 1_000;
+
 /// AWS Lambda. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Lambda {
@@ -207,10 +211,12 @@ impl Inner {
         Digest::of(&[&secret[..], digest.as_bytes()].concat()).to_string()
     }
 
-    /// Counts an invocation until the guard is dropped.
-    pub(crate) fn count_invocation(self: &Arc<Self>) -> Counted {
-        self.invocations.fetch_add(1, Ordering::Relaxed);
-        Counted(Arc::clone(self))
+    /// Counts an invocation until the guard is dropped; `None` where the account has as many as it
+    /// may have.
+    pub(crate) fn count_invocation(self: &Arc<Self>) -> Option<Counted> {
+        let counted = Counted(Arc::clone(self));
+        let before = self.invocations.fetch_add(1, Ordering::Relaxed);
+        (before < ACCOUNT_CONCURRENCY).then_some(counted)
     }
 
     /// Remembers the figures of an invocation.
@@ -245,11 +251,19 @@ impl Drop for Counted {
     }
 }
 
-/// Every operation in one line: what it does is in `control` and `invoke`. Each runs in a task of its
-/// own, so that it ends as it should when its caller hangs up half way.
+/// Every operation in one line: what it does is in `control` and `invoke`. Each control operation
+/// runs in a task of its own, so that it ends as it should when its caller hangs up half way.
 macro_rules! serve {
     ($($operation:ident($input:ident) -> $output:ty;)*) => {
         impl shapes::LambdaApi for Lambda {
+            async fn invoke(
+                &self,
+                caller: &Caller,
+                input: shapes::InvocationRequest,
+            ) -> Result<shapes::InvocationResponse, ServiceError> {
+                self.inner.invoke(caller, input).await
+            }
+
             $(
                 async fn $operation(
                     &self,
@@ -287,5 +301,4 @@ serve! {
     list_aliases(ListAliasesRequest) -> shapes::ListAliasesResponse;
     update_alias(UpdateAliasRequest) -> shapes::AliasConfiguration;
     delete_alias(DeleteAliasRequest) -> ();
-    invoke(InvocationRequest) -> shapes::InvocationResponse;
 }

@@ -15,7 +15,7 @@ use crate::client::{Reply, Sandbox};
 use crate::freezer::Freezer;
 use crate::process::Process;
 use crate::protocol::{Ask, Done, GroupSignal, Refused};
-use crate::spec::{Command, EnvironmentSpec, Throttling};
+use crate::spec::{Command, EnvironmentSpec, Limits, Throttling};
 
 /// An execution environment: limits, a private directory, and one process at a time with all that
 /// it starts. Dropping it destroys it.
@@ -182,6 +182,21 @@ impl Environment {
             pid: pid.unsigned_abs(),
             exit,
         })
+    }
+
+    /// Changes its share of the CPU, also while processes run; nothing where there is no quota.
+    ///
+    /// # Errors
+    /// [`SandboxError::InvalidLimits`] and [`SandboxError::Os`].
+    pub fn set_cpus(&self, vcpus: f64) -> Result<(), SandboxError> {
+        let limits = Limits {
+            memory_mb: 1,
+            cpu_vcpus: vcpus,
+            pids: 1,
+        };
+        limits.validate()?;
+        let limited = self.groups.limit_cpu(vcpus);
+        Ok(limited.map_err(Refused::to("limit the environment's CPU"))?)
     }
 
     /// Stops all of its processes where they are, and returns once they stand. Returns early when

@@ -46,18 +46,6 @@ impl Limits {
         u64::from(self.memory_mb) << 20
     }
 
-    /// CPU time in µs for each period of [`CPU_PERIOD_MICROS`].
-    #[must_use]
-    #[expect(
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        clippy::cast_precision_loss,
-        reason = "a float-to-integer cast saturates, and validation bounds the value"
-    )]
-    pub fn cpu_quota_micros(&self) -> u64 {
-        ((self.cpu_vcpus * CPU_PERIOD_MICROS as f64).round() as u64).max(MIN_QUOTA_MICROS)
-    }
-
     pub(crate) fn validate(&self) -> Result<(), SandboxError> {
         let reason = if self.memory_mb == 0 {
             "memory_mb must be at least 1"
@@ -70,6 +58,18 @@ impl Limits {
         };
         Err(SandboxError::InvalidLimits { reason })
     }
+}
+
+/// CPU time in µs for each period of [`CPU_PERIOD_MICROS`].
+#[must_use]
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    clippy::cast_precision_loss,
+    reason = "a float-to-integer cast saturates, and validation bounds the value"
+)]
+pub(crate) fn cpu_quota_micros(vcpus: f64) -> u64 {
+    ((vcpus * CPU_PERIOD_MICROS as f64).round() as u64).max(MIN_QUOTA_MICROS)
 }
 
 /// A program to run inside an environment.
@@ -139,14 +139,9 @@ mod tests {
 
     #[test]
     fn quota_is_the_share_of_a_period_and_never_below_what_the_kernel_takes() {
-        let limits = |cpu_vcpus| Limits {
-            memory_mb: 128,
-            cpu_vcpus,
-            pids: 1,
-        };
-        assert_eq!(limits(1.0).cpu_quota_micros(), 20_000);
-        assert_eq!(limits(128.0 / 1769.0).cpu_quota_micros(), 1_447);
-        assert_eq!(limits(0.001).cpu_quota_micros(), 1_000);
+        assert_eq!(cpu_quota_micros(1.0), 20_000);
+        assert_eq!(cpu_quota_micros(128.0 / 1769.0), 1_447);
+        assert_eq!(cpu_quota_micros(0.001), 1_000);
     }
 
     #[test]

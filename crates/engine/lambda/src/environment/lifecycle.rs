@@ -47,10 +47,26 @@ impl Environment {
     }
 
     /// Starts the runtime process and waits until it asks for an event.
+    ///
+    /// An init phase gets a whole vCPU at least, whatever the memory size: AWS does not throttle it
+    /// either, and at 128 MB an interpreter would take a second to start. That holds also for one
+    /// within an invocation, or a short timeout could never be met again after a crash.
     pub(super) async fn boot(self: &Arc<Self>) -> InitOutcome {
+        let vcpus = launch::vcpus(&self.deployment);
+        self.set_cpus(vcpus.max(1.0));
         let starting = tokio::spawn(Arc::clone(self).start());
-        let outcome = starting.await.unwrap_or_else(|_| Err(lost()))?;
-        outcome.await.unwrap_or_else(|_| Err(lost()))
+        let outcome = match starting.await.unwrap_or_else(|_| Err(lost())) {
+            Ok(outcome) => outcome.await.unwrap_or_else(|_| Err(lost())),
+            Err(failure) => Err(failure),
+        };
+        self.set_cpus(vcpus);
+        outcome
+    }
+
+    fn set_cpus(&self, vcpus: f64) {
+        if let Err(error) = self.sandbox.set_cpus(vcpus) {
+            tracing::warn!(%error, environment = %self.id, "the share of the CPU is not what it should be");
+        }
     }
 
     async fn start(self: Arc<Self>) -> Result<oneshot::Receiver<InitOutcome>, Failure> {

@@ -71,11 +71,16 @@ pub(crate) fn place(
         id,
         limits: Limits {
             memory_mb: deployment.memory_mb,
-            cpu_vcpus: f64::from(deployment.memory_mb) / f64::from(MB_PER_VCPU),
+            cpu_vcpus: vcpus(deployment),
             pids: PROCESS_LIMIT,
         },
         work_dir: identity.folder.clone(),
     }
+}
+
+/// The CPU that belongs to the memory size of `deployment`.
+pub(crate) fn vcpus(deployment: &Deployment) -> f64 {
+    f64::from(deployment.memory_mb) / f64::from(MB_PER_VCPU)
 }
 
 /// The command that starts the runtime of `deployment`.

@@ -11,7 +11,7 @@ use tokio::sync::OwnedSemaphorePermit;
 use super::admission::Admission;
 use super::demand::Verdict;
 use super::janitor::Janitor;
-use super::pool::{Entry, NoEnvironment, Pool, Returned};
+use super::pool::{Entry, MEMORY_PATIENCE, NoEnvironment, Pool, Returned};
 use crate::deployment::Deployment;
 use crate::environment::{Environment, Home, Place};
 use crate::runtime::launch;
@@ -19,7 +19,7 @@ use crate::runtime::launch;
 /// How often idle environments are looked over for reaping.
 const REAP_EVERY: Duration = Duration::from_secs(5);
 
-/// How often environments are looked over for runtimes that hang.
+/// How often environments at work are looked over.
 const OVERSEE_EVERY: Duration = Duration::from_secs(1);
 
 /// An environment, and how long it took to make it.
@@ -81,6 +81,7 @@ impl Fleet {
     }
 
     /// An environment of `pool` for one invocation; it counts as occupied until it is given back.
+    /// Who stops waiting leaves the line, and loses nothing that was on its way to him.
     pub(crate) async fn acquire(
         self: &Arc<Self>,
         pool: &Arc<Pool>,
@@ -97,7 +98,8 @@ impl Fleet {
                 if needs_starter {
                     tokio::spawn(Arc::clone(self).start_one(Arc::clone(pool)));
                 }
-                waiting.await.unwrap_or(Err(NoEnvironment::Closed))
+                let grant = waiting.await.unwrap_or(Err(NoEnvironment::Closed))?;
+                grant.take().ok_or(NoEnvironment::Closed)
             }
         }
     }
@@ -106,6 +108,10 @@ impl Fleet {
     async fn start_one(self: Arc<Self>, pool: Arc<Pool>) {
         match self.make(&pool).await {
             Ok(Some((environment, took))) => {
+                // What the init phase took is the first that is known of the function's needs.
+                if let Some(need_mb) = pool.learn_peak(environment.peak_memory()) {
+                    environment.adjust_reservation(need_mb, &self.admission);
+                }
                 pool.started(took);
                 environment.give_back();
             }
@@ -204,6 +210,7 @@ impl Fleet {
     /// Waits for memory; what is needed is asked again once it has been learned.
     async fn wait_for_memory(&self, pool: &Pool) -> Result<OwnedSemaphorePermit, NoEnvironment> {
         let _hungry = self.admission.hunger();
+        let mut patience = self.clock.sleep(MEMORY_PATIENCE);
         loop {
             let learned = pool.learned.notified();
             let reservation = pool.reservation_mb();
@@ -213,6 +220,7 @@ impl Fleet {
                     return memory.ok_or(NoEnvironment::Closed);
                 }
                 () = learned => {}
+                () = &mut patience => return Err(NoEnvironment::NoMemory),
             }
         }
     }
@@ -282,10 +290,16 @@ impl Fleet {
     }
 
     /// Resets environments whose runtime answered and then let its time pass without asking for
-    /// another event.
+    /// another event, and sets more memory aside for those that need more than they had.
     fn oversee(&self) {
         let all: Vec<_> = self.all.lock().values().filter_map(Weak::upgrade).collect();
         for environment in all {
+            if !environment.is_idle()
+                && let Some(pool) = self.pools.read().get(&environment.deployment.id)
+                && let Some(need_mb) = pool.learn_peak(environment.peak_memory())
+            {
+                environment.adjust_reservation(need_mb, &self.admission);
+            }
             if environment.is_overdue() {
                 tokio::spawn(async move {
                     environment.reset().await;
@@ -341,7 +355,7 @@ async fn reap(fleet: Weak<Fleet>, clock: SharedClock, limit: Duration) {
     }
 }
 
-/// Looks after runtimes that hang, for as long as there is a fleet.
+/// Looks after environments at work, for as long as there is a fleet.
 async fn oversee(fleet: Weak<Fleet>, clock: SharedClock) {
     loop {
         clock.sleep(OVERSEE_EVERY).await;

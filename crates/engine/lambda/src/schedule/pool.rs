@@ -21,12 +21,18 @@ use crate::environment::Environment;
 /// How many invocations of one deployment may wait for an environment.
 pub(crate) const QUEUE_LIMIT: usize = 10_000;
 
+/// How long the head of the line waits for the host's memory.
+pub(super) const MEMORY_PATIENCE: Duration = Duration::from_secs(30);
+
 /// Why no environment can be had.
 #[derive(Debug, Clone, thiserror::Error)]
 pub(crate) enum NoEnvironment {
     /// The line is full.
     #[error("more than {QUEUE_LIMIT} invocations of this function wait for an environment")]
     TooMany,
+    /// The host's memory is promised to others.
+    #[error("no memory became free for another environment within {} s", MEMORY_PATIENCE.as_secs())]
+    NoMemory,
     /// An environment could not be made.
     #[error("an execution environment could not be created: {0}")]
     Failed(String),
@@ -35,7 +41,27 @@ pub(crate) enum NoEnvironment {
     Closed,
 }
 
-type Handover = oneshot::Sender<Result<Arc<Environment>, NoEnvironment>>;
+type Handover = oneshot::Sender<Result<Grant, NoEnvironment>>;
+
+/// An environment on its way to an invocation. Where that is no longer there to take it, it goes
+/// back.
+#[derive(Debug)]
+pub(crate) struct Grant(Option<Arc<Environment>>);
+
+impl Grant {
+    /// Takes the environment, which counts as occupied until it is given back.
+    pub(crate) fn take(mut self) -> Option<Arc<Environment>> {
+        self.0.take()
+    }
+}
+
+impl Drop for Grant {
+    fn drop(&mut self) {
+        if let Some(environment) = self.0.take() {
+            environment.give_back();
+        }
+    }
+}
 
 /// An invocation that waits for an environment.
 #[derive(Debug)]
@@ -51,7 +77,7 @@ pub(super) enum Entry {
     /// A place in the line. With `needs_starter`, somebody must see to it that an environment
     /// comes.
     Queued {
-        waiting: oneshot::Receiver<Result<Arc<Environment>, NoEnvironment>>,
+        waiting: oneshot::Receiver<Result<Grant, NoEnvironment>>,
         needs_starter: bool,
     },
 }
@@ -203,9 +229,12 @@ impl Pool {
     ) -> Returned {
         let mut state = self.state.lock();
         while let Some(waiter) = state.line.pop_front() {
-            match waiter.handover.send(Ok(environment)) {
+            match waiter.handover.send(Ok(Grant(Some(environment)))) {
                 Ok(()) => return Returned::HandedOver,
-                Err(Ok(unwanted)) => environment = unwanted,
+                Err(Ok(grant)) => match grant.take() {
+                    Some(unwanted) => environment = unwanted,
+                    None => return Returned::HandedOver,
+                },
                 // What was sent comes back as it was.
                 Err(Err(_)) => return Returned::HandedOver,
             }
@@ -279,6 +308,11 @@ impl Pool {
     /// anybody counts that. Returns what its environment should keep set aside, in MB.
     pub(crate) fn learn(&self, took: Duration, peak_bytes: Option<u64>) -> Option<u32> {
         self.state.lock().demand.saw_invocation(took);
+        self.learn_peak(peak_bytes)
+    }
+
+    /// Learns what an environment was seen to use so far.
+    pub(crate) fn learn_peak(&self, peak_bytes: Option<u64>) -> Option<u32> {
         let bytes = peak_bytes.filter(|bytes| *bytes > 0)?;
         let before = self.peak.fetch_max(bytes, Ordering::Relaxed);
         if before == 0 {

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use super::files;
 use super::memory_peak::MemoryPeak;
-use crate::spec::{CPU_PERIOD_MICROS, Limits, Throttling};
+use crate::spec::{CPU_PERIOD_MICROS, Limits, Throttling, cpu_quota_micros};
 
 /// The control groups of one environment: a directory in each hierarchy that is of use. Several
 /// of them are one directory where the unified hierarchy holds the controllers.
@@ -84,17 +84,8 @@ impl EnvironmentGroups {
 
     /// Sets the limits.
     pub(crate) fn limit(&self, limits: &Limits) -> io::Result<()> {
-        let (quota, memory) = (limits.cpu_quota_micros(), limits.memory_bytes());
-        match &self.cpu {
-            Some(Group::First(at)) => {
-                files::write(&at.join("cpu.cfs_period_us"), &CPU_PERIOD_MICROS)?;
-                files::write(&at.join("cpu.cfs_quota_us"), &quota)?;
-            }
-            Some(Group::Unified(at)) => {
-                files::write(&at.join("cpu.max"), &format!("{quota} {CPU_PERIOD_MICROS}"))?;
-            }
-            None => {}
-        }
+        let memory = limits.memory_bytes();
+        self.limit_cpu(limits.cpu_vcpus)?;
         match &self.memory {
             Some(Group::First(at)) => {
                 files::write(&at.join("memory.limit_in_bytes"), &memory)?;
@@ -114,6 +105,21 @@ impl EnvironmentGroups {
         match &self.pids {
             Some(Group::First(at) | Group::Unified(at)) => {
                 files::write(&at.join("pids.max"), &limits.pids)
+            }
+            None => Ok(()),
+        }
+    }
+
+    /// Limits the CPU alone, also while processes run.
+    pub(crate) fn limit_cpu(&self, vcpus: f64) -> io::Result<()> {
+        let quota = cpu_quota_micros(vcpus);
+        match &self.cpu {
+            Some(Group::First(at)) => {
+                files::write(&at.join("cpu.cfs_period_us"), &CPU_PERIOD_MICROS)?;
+                files::write(&at.join("cpu.cfs_quota_us"), &quota)
+            }
+            Some(Group::Unified(at)) => {
+                files::write(&at.join("cpu.max"), &format!("{quota} {CPU_PERIOD_MICROS}"))
             }
             None => Ok(()),
         }

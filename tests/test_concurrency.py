@@ -2,6 +2,7 @@
 
 import collections
 import concurrent.futures
+import re
 import threading
 import time
 
@@ -70,7 +71,7 @@ def test_180_threads_of_plain_boto3(engine, deploy):
     """
     name = deploy(source)
     client = engine.client()
-    answers, logs, problems = [], [], []
+    answers, logs, problems = [], {}, []
 
     def call():
         try:
@@ -82,7 +83,7 @@ def test_180_threads_of_plain_boto3(engine, deploy):
                 LogType="Tail",
             )
             answers.append(result.value)
-            logs.append(result.log)
+            logs[result.request_id] = result.log
         except BaseException as problem:
             problems.append(problem)
 
@@ -94,9 +95,14 @@ def test_180_threads_of_plain_boto3(engine, deploy):
     assert problems == []
     assert len(answers) == 180
     assert len(set(answers)) == 1
-    assert all(log.count("REPORT RequestId: ") == 1 for log in logs)
-    assert len({log.split("REPORT RequestId: ")[1].split("\t")[0] for log in logs}) == 180
-    assert any("Init Duration" in log for log in logs)
+    assert len(logs) == 180
+    for request_id, log in logs.items():
+        assert re.findall(r"\b(START|END|REPORT) RequestId: (\S+)", log) == [
+            ("START", request_id),
+            ("END", request_id),
+            ("REPORT", request_id),
+        ]
+    assert any("Init Duration" in log for log in logs.values())
 
 
 def test_one_function_that_hangs_holds_up_no_other(client, deploy, echo):

@@ -10,7 +10,7 @@ from pathlib import Path
 import boto3
 from botocore.config import Config
 
-from support import census
+from support import census, raw
 from support.waiting import eventually
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -119,6 +119,12 @@ class Engine:
             aws_secret_access_key="lambdalab",
             config=Config(**settings),
         )
+
+    def health(self):
+        """What the engine says of itself, on its control API."""
+        answer = raw.request(self.address, "GET", "/_lambdalab/v1/health", signed=False)
+        assert answer.status == 200, answer
+        return answer.json
 
     def servants(self, name):
         """The pids of the engine's processes of that name."""

@@ -76,11 +76,16 @@ class Invocation:
         self.error = response.get("FunctionError")
         self.version = response.get("ExecutedVersion")
         self.raw = response["Payload"].read()
-        self.log = (
-            base64.b64decode(response["LogResult"]).decode() if "LogResult" in response else None
+        self.log_bytes = (
+            base64.b64decode(response["LogResult"]) if "LogResult" in response else None
         )
         self.headers = response["ResponseMetadata"]["HTTPHeaders"]
         self.request_id = response["ResponseMetadata"]["RequestId"]
+
+    @property
+    def log(self):
+        """The log's tail as text; None when it was not asked for."""
+        return None if self.log_bytes is None else self.log_bytes.decode()
 
     @property
     def payload(self):

@@ -45,13 +45,23 @@ def request(address, method, path, body=None, headers=None, *, host=None, signed
         connection.close()
 
 
-def send(address, data, timeout=10):
-    """Sends bytes, says that there is no more, and returns whatever comes back until the end."""
+def send(address, data, timeout=10, *, half_close=True):
+    """Sends bytes and returns whatever comes back until the server closes.
+
+    Half closing says that there is no more, which a server may take for hanging up. Who must have
+    an answer leaves it, and asks for `Connection: close` instead.
+    """
     with socket.create_connection(address, timeout=timeout) as connection:
         received = b""
         try:
             connection.sendall(data)
-            connection.shutdown(socket.SHUT_WR)
+            if half_close:
+                connection.shutdown(socket.SHUT_WR)
+        except TimeoutError:
+            raise
+        except OSError:
+            pass  # a server may have answered before the end; that answer can still be read
+        try:
             while chunk := connection.recv(65536):
                 received += chunk
         except TimeoutError:

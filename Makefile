@@ -41,6 +41,8 @@ demo: runtimes ## The main job: 180 parallel invocations, and are their answers 
 bench: $(VENV)/.ready .cache/ministack/.ready runtimes ## Measure, side by side with ministack
 	@$(CARGO) build $(LOCKED) --release -p lambdalab -p lambdalab-bench-load
 	@$(PY) bench/run.py
+	@$(CARGO) bench $(LOCKED) -p lambdalab-store --bench group_commit
+	@$(CARGO) bench $(LOCKED) -p lambdalab-sandbox --bench start
 
 fmt: toolchain ## Format the Rust code
 	@$(CARGO) fmt --all

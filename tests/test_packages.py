@@ -135,7 +135,7 @@ DANGLING = pytest.param(
     marks=pytest.mark.xfail(
         strict=True,
         raises=AssertionError,
-        reason="links are followed once, when they are unpacked: one that ends nowhere then is kept",
+        reason="only links that end somewhere when they are unpacked are checked",
     ),
 )
 

@@ -26,6 +26,7 @@ use tokio::task::JoinHandle;
 use crate::deployment::Deployment;
 use crate::invoke::event::Event;
 use crate::invoke::failure::Failure;
+use crate::invoke::report;
 use crate::runtime::launch;
 use crate::schedule::admission::Admission;
 use idleness::Power;
@@ -162,7 +163,13 @@ impl Environment {
             Err(event) => event,
         };
         self.reset().await;
-        self.boot().await?;
+        let began = self.clock.monotonic();
+        if let Err(failure) = self.boot().await {
+            let took = self.clock.monotonic().saturating_sub(began);
+            self.log
+                .platform(&report::init_report(took, "invoke", &failure));
+            return Err(failure);
+        }
         self.step(|stage| stage.assign(event)).map_err(|_| lost())
     }
 

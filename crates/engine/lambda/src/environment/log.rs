@@ -183,12 +183,14 @@ impl State {
         let Some(mut pipes) = self.pipes.take() else {
             return 0;
         };
+        // Nothing tells the order between pipes. Prints come first: what a function logs of its
+        // failure is mostly its last word.
+        let out = read(&mut pipes.stdout, |bytes| self.record(stream, bytes));
+        let err = read(&mut pipes.stderr, |bytes| self.record(stream, bytes));
         let framed = pipes
             .telemetry
             .as_mut()
             .map(|pipe| read(pipe, |bytes| self.telemetry(stream, bytes)));
-        let out = read(&mut pipes.stdout, |bytes| self.record(stream, bytes));
-        let err = read(&mut pipes.stderr, |bytes| self.record(stream, bytes));
         let framed = framed.unwrap_or(Drained {
             bytes: 0,
             ended: true,

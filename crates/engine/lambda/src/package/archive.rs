@@ -157,7 +157,7 @@ pub(crate) fn unpack<R: Read + Seek>(source: R, folder: &Path) -> Result<(), Arc
     for (name, target) in &links {
         link(folder, name, target)?;
     }
-    // A link may lead over others: only where they end tells whether they stay inside.
+    // The second lock on the same door: wherever they lead, they end inside.
     let root = fs::canonicalize(folder).map_err(disk(folder))?;
     for (name, _) in &links {
         let end = fs::canonicalize(folder.join(name));
@@ -195,16 +195,18 @@ fn create(path: &Path, _mode: u32) -> io::Result<File> {
         .open(path)
 }
 
-/// Makes a link, if what it points to lies inside the archive.
+/// Makes a link, if what it points to lies inside the archive. It may go up only at its beginning:
+/// behind a name, which may be another link's, `..` could lead anywhere.
 fn link(folder: &Path, name: &Path, target: &Path) -> Result<(), ArchiveError> {
-    let mut depth = name
+    let mut above = name
         .parent()
         .map_or(0, |parent| parent.components().count());
+    let mut descends = false;
     for component in target.components() {
         match component {
-            Component::Normal(_) => depth += 1,
+            Component::Normal(_) => descends = true,
             Component::CurDir => {}
-            Component::ParentDir if depth > 0 => depth -= 1,
+            Component::ParentDir if above > 0 && !descends => above -= 1,
             _ => return Err(leads_out(name)),
         }
     }

@@ -56,7 +56,7 @@ pub(crate) struct DemoArguments {
     /// Memory of the functions in MB, 128 to 10240; from 1769 on a function has a whole vCPU
     #[arg(long, value_name = "MB", default_value_t = 1769, value_parser = function::memory)]
     memory: i32,
-    /// The runtime [default: the newest Python of this machine]
+    /// The runtime [default: the newest Python whose client is installed, or else of this machine]
     #[arg(long, value_name = "RUNTIME")]
     runtime: Option<String>,
     /// The ARN of the functions' execution role; needed on AWS
@@ -158,7 +158,7 @@ impl Stage {
     ) -> Result<Findings, CliError> {
         let runtime = match (&arguments.runtime, self.session.engine()) {
             (Some(runtime), _) => runtime.clone(),
-            (None, Some(_)) => engine::newest_python()
+            (None, Some(_)) => engine::handiest_python(context.settings.runtimes_dir())
                 .await
                 .unwrap_or_else(|| RUNTIME_ELSEWHERE.to_owned()),
             (None, None) => RUNTIME_ELSEWHERE.to_owned(),

@@ -64,6 +64,7 @@ pub(crate) async fn run(context: &Context) -> Result<ExitCode, CliError> {
     let runtimes = engine::runtimes(context.settings.runtimes_dir()).await;
     let mut checks = machine();
     checks.extend(measures()?);
+    checks.push(isolation());
     checks.extend(runtimes.iter().map(of_runtime));
     checks.extend(no_python(&runtimes));
     let broken = checks.iter().any(|check| check.state == State::Missing);
@@ -112,6 +113,16 @@ fn measures() -> Result<Vec<Check>, CliError> {
         remedy: measure.remedy.clone(),
     };
     Ok(capabilities.measures().map(check).into())
+}
+
+/// Namespaces and their kind are not there yet, whatever the host could give.
+fn isolation() -> Check {
+    Check {
+        name: "functions cannot see the host".to_owned(),
+        state: State::Short,
+        found: "they run as processes of yours".to_owned(),
+        remedy: Some("run only code that you trust; this release has no namespaces".to_owned()),
+    }
 }
 
 fn purpose(measure: &str) -> &str {

@@ -140,8 +140,14 @@ pub(crate) async fn install(
     Ok(())
 }
 
-/// The newest Python runtime that has its exact interpreter on this machine.
-pub(crate) async fn newest_python() -> Option<String> {
+/// The Python runtime that is ready soonest: the newest one whose client is installed in `folder`, or
+/// else the newest interpreter of this machine.
+pub(crate) async fn handiest_python(folder: PathBuf) -> Option<String> {
+    let runtimes = Runtimes::new(folder, true);
+    let is_installed_python = |runtime: &Runtime| runtimes.installed(*runtime).is_some();
+    if let Some(runtime) = Runtime::ALL.into_iter().rfind(is_installed_python) {
+        return Some(runtime.to_string());
+    }
     let found = interpreter::find_all().await;
     let (minor, _) = found.last_key_value()?;
     Some(Runtime::Python { minor: *minor }.to_string())

@@ -157,6 +157,10 @@ impl Environment {
     pub async fn start(&self, command: Command) -> Result<Process, SandboxError> {
         check(&command)?;
         self.thaw()?;
+        // The figure is this process's, not that of one which ran out of memory before it.
+        if let Some(peak) = &self.memory_peak {
+            peak.reset();
+        }
         let pipe = || pipe2(OFlag::O_CLOEXEC).map_err(Refused::to("make a pipe"));
         let (stdout, its_stdout) = pipe()?;
         let (stderr, its_stderr) = pipe()?;
@@ -246,7 +250,8 @@ impl Environment {
         })
     }
 
-    /// The most memory that it used at one time so far, in bytes; `None` where nobody counts it.
+    /// The most memory that it used at one time since its process was started, in bytes; `None`
+    /// where nobody counts it.
     ///
     /// # Errors
     /// [`SandboxError::Os`] when the figure cannot be read.

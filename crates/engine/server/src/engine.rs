@@ -158,6 +158,9 @@ impl Engine {
         }
         .write(data_dir.path())?;
         tracing::info!(endpoint, data_dir = %data_dir.path().display(), "the engine answers");
+        tracing::warn!(
+            "functions run without isolation, as this user: run only code that you trust"
+        );
         let idle_exit = options.idle_exit;
         Ok(Self {
             endpoint,

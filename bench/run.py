@@ -32,6 +32,7 @@ from servers import LOAD, REPOSITORY, Engine, Ministack, runtime_client_folder
 MEMORY_MB = 1769
 COLD_SAMPLES = 15
 STARTS = 10
+ROUNDS = 3
 
 ECHO = "def handler(event, context):\n    return event\n"
 LOGGING_ECHO = "def handler(event, context):\n    print('echo')\n    return event\n"
@@ -131,17 +132,26 @@ def warm_figures(table, ours, rival):
 
 
 def throughput_figures(table, ours, rival):
-    """64 callers in a closed loop."""
+    """64 callers in a closed loop, in turns, so that a slow moment of the machine hits both."""
     for label, judged in (("logging", True), ("silent", False)):
-        reports = [
-            load(server, f"warm-{label}", callers=64, warmup=3, count=1_000_000, seconds=8)
-            for server in (ours, rival)
+        rounds = [
+            [
+                load(server, f"warm-{label}", callers=64, warmup=3, count=1_000_000, seconds=4)
+                for server in (ours, rival)
+            ]
+            for _ in range(ROUNDS)
         ]
-        mine, other = (report["per_second"] for report in reports)
+        mine, other = (
+            statistics.median(report["per_second"] for report in reports)
+            for reports in zip(*rounds, strict=True)
+        )
         ratio = mine / other
         target, met = (">= 8", ratio >= 8) if judged else (None, None)
         table.add(f"invocations, 64 callers, {label} echo", mine, other, ratio, "/s", target, met)
-        mine, other = (report["latency"]["p99_ms"] for report in reports)
+        mine, other = (
+            statistics.median(report["latency"]["p99_ms"] for report in reports)
+            for reports in zip(*rounds, strict=True)
+        )
         table.add("  99th percentile", mine, other, mine / other)
 
 

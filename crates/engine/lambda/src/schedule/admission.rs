@@ -43,6 +43,12 @@ impl Admission {
         }
     }
 
+    /// How many environments of one function keep the cores busy: while one waits for its next event
+    /// and another's answer is on its way, a third works.
+    pub(crate) fn few(&self) -> usize {
+        self.cores as usize * 3
+    }
+
     /// Waits for the right to run an init phase.
     pub(crate) async fn init(&self) -> Option<OwnedSemaphorePermit> {
         Arc::clone(&self.inits).acquire_owned().await.ok()

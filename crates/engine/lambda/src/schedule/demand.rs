@@ -5,7 +5,9 @@
 //! in less time than one start takes. So an environment is started when the line, at the pace seen
 //! so far, would last longer than a start; and whatever the pace, once the head of the line has
 //! waited that long. A concurrent invocation is therefore served at the latest one start later
-//! than on AWS, and a line of slow or blocking functions still gets an environment each.
+//! than on AWS, and a line of slow or blocking functions still gets an environment each. The first
+//! few are started without more ado: with fewer, cores stand idle while events and answers are on
+//! their way.
 
 use std::time::Duration;
 
@@ -34,6 +36,8 @@ pub(crate) struct Line {
     pub(crate) coming: usize,
     /// How many have answered and are about to be free.
     pub(crate) finishing: usize,
+    /// How many it takes to keep the host's cores busy.
+    pub(crate) few: usize,
 }
 
 /// Whether to start one.
@@ -79,7 +83,8 @@ impl Demand {
         let waited = line.head_age.as_secs_f64();
         let ahead = line.length.saturating_sub(line.finishing);
         let expected = ahead as f64 * invocation / servers.max(1) as f64;
-        if servers == 0 || (line.coming < line.length && (waited >= start || expected >= start)) {
+        let worth_it = waited >= start || expected >= start || (ahead > 0 && servers < line.few);
+        if servers == 0 || (line.coming < line.length && worth_it) {
             return Verdict::Start;
         }
         Verdict::Later(Duration::from_secs_f64((start - waited).max(0.001)))
@@ -110,6 +115,7 @@ mod tests {
         alive: 1,
         coming: 0,
         finishing: 0,
+        few: 1,
     };
 
     #[test]
@@ -150,6 +156,25 @@ mod tests {
             ..LINE
         };
         assert_eq!(demand(MS, 80 * MS).verdict(line), Verdict::Later(80 * MS));
+    }
+
+    #[test]
+    fn the_first_few_are_started_without_more_ado() {
+        let line = Line { few: 6, ..LINE };
+        assert_eq!(demand(MS, 80 * MS).verdict(line), Verdict::Start);
+        let enough = Line { alive: 6, ..line };
+        assert!(matches!(
+            demand(MS, 80 * MS).verdict(enough),
+            Verdict::Later(_)
+        ));
+        let again = Line {
+            finishing: 1,
+            ..line
+        };
+        assert!(matches!(
+            demand(MS, 80 * MS).verdict(again),
+            Verdict::Later(_)
+        ));
     }
 
     #[test]

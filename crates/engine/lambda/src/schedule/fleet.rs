@@ -188,7 +188,7 @@ impl Fleet {
         let mut reserved = None;
         loop {
             let init = admission.init().await.ok_or(NoEnvironment::Closed)?;
-            match pool.verdict() {
+            match pool.verdict(admission.few()) {
                 Verdict::Nobody => return Ok(None),
                 Verdict::Later(after) => {
                     drop((init, reserved.take()));

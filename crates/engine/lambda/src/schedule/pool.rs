@@ -184,7 +184,7 @@ impl Pool {
 
     /// Whether to start an environment now. One that is to be started counts as coming; a starter
     /// that hears that nobody waits is none any more.
-    pub(super) fn verdict(&self) -> Verdict {
+    pub(super) fn verdict(&self, few: usize) -> Verdict {
         let mut state = self.state.lock();
         while state
             .line
@@ -204,6 +204,7 @@ impl Pool {
             alive: state.alive,
             coming: state.coming,
             finishing: self.finishing.load(Ordering::SeqCst),
+            few,
         });
         if verdict == Verdict::Start {
             state.coming += 1;

@@ -87,7 +87,7 @@ def test_the_census_sees_what_runs(own_engine):
 def test_nothing_outlives_kill_9(own_engine, victims):
     engine = own_engine()
     busy_engine(engine)
-    (spawner,) = engine.servants("lambdalab-spawn")
+    spawner = engine.spawner()
     for victim in victims:
         try:
             os.kill({"engine": engine.pid, "spawner": spawner}[victim], signal.SIGKILL)

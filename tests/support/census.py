@@ -48,6 +48,16 @@ def environment(pid):
     return {name.decode(): value.decode(errors="replace") for name, _, value in pairs}
 
 
+def parent(pid):
+    """The pid of a process's parent; None when it is gone."""
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text()
+    except (FileNotFoundError, ProcessLookupError):
+        return None
+    # The command's name, in parentheses, may hold anything; the state and the parent follow it.
+    return int(stat.rpartition(")")[2].split()[1])
+
+
 def cgroups(engine_pid):
     """The control group folders that an engine made: they carry its pid in their names."""
     of_engine = re.compile(rf"lambdalab.*(?<!\d){engine_pid}(?!\d)")

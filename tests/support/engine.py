@@ -126,9 +126,14 @@ class Engine:
         assert answer.status == 200, answer
         return answer.json
 
-    def servants(self, name):
-        """The pids of the engine's processes of that name."""
-        return [pid for pid, comm in census.processes(self.mark).items() if comm == name]
+    def spawner(self):
+        """The pid of the engine's spawner: its child of that name.
+
+        A child that the spawner has just forked still bears the same name, until it has its own.
+        """
+        named = [pid for pid, comm in census.processes(self.mark).items() if comm == "lambdalab-spawn"]
+        (pid,) = [pid for pid in named if census.parent(pid) == self.pid]
+        return pid
 
     def kill(self):
         """Kills the engine alone, as the out-of-memory killer would."""

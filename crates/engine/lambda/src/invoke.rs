@@ -37,6 +37,9 @@ const CLIENT_CONTEXT_LIMIT: usize = 3_583;
 /// How long an answer is held back for the environment that was lost over it.
 const RECOVERY_LIMIT: Duration = Duration::from_millis(200);
 
+/// How often an invocation may find its function updated while it waits.
+const RESOLUTIONS: u32 = 100;
+
 /// What a caller asks to have run.
 struct Job {
     id: RequestId,
@@ -156,11 +159,17 @@ impl Inner {
         let mut attempts = 0;
         loop {
             let deployment = self.deployment(target, &version).await?;
-            let pool = self.fleet.pool(&deployment);
-            match self.fleet.acquire(&pool).await {
-                Ok(environment) => return Ok((pool, environment)),
+            let acquired = match self.fleet.pool(&deployment) {
+                Some(pool) => {
+                    let environment = self.fleet.acquire(&pool).await;
+                    environment.map(|environment| (pool, environment))
+                }
+                None => Err(NoEnvironment::Closed),
+            };
+            match acquired {
+                Ok(taken) => return Ok(taken),
                 // The function was updated while this invocation waited: the new state serves it.
-                Err(NoEnvironment::Closed) if attempts < 3 && !self.is_stopping() => {
+                Err(NoEnvironment::Closed) if attempts < RESOLUTIONS && !self.is_stopping() => {
                     attempts += 1;
                     version = self.resolve(target).await?;
                     check_invocable(&version)?;

@@ -1,6 +1,6 @@
 //! All pools, and the making of environments.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
@@ -15,6 +15,10 @@ use super::pool::{Entry, MEMORY_PATIENCE, NoEnvironment, Pool, Returned};
 use crate::deployment::Deployment;
 use crate::environment::{Environment, Home, Place};
 use crate::runtime::launch;
+
+/// How many retired deployments are remembered: an invocation names one for some milliseconds at most
+/// after it was retired.
+const RETIRED_KEPT: usize = 1_024;
 
 /// How often idle environments are looked over for reaping.
 const REAP_EVERY: Duration = Duration::from_secs(5);
@@ -35,6 +39,8 @@ pub(crate) struct Fleet {
     sandbox: sandbox::Sandbox,
     settings: launch::Settings,
     pools: RwLock<HashMap<RequestId, Arc<Pool>>>,
+    /// The deployments that were retired last, for invocations that still name them.
+    retired: Mutex<VecDeque<RequestId>>,
     /// Whose credentials are whose: access key id to function ARN.
     identities: Mutex<HashMap<String, Arc<str>>>,
     /// Every environment from its making to its end.
@@ -59,6 +65,7 @@ impl Fleet {
             sandbox,
             settings,
             pools: RwLock::default(),
+            retired: Mutex::default(),
             identities: Mutex::default(),
             all: Mutex::default(),
         });
@@ -68,16 +75,21 @@ impl Fleet {
         fleet
     }
 
-    /// The pool of `deployment`.
-    pub(crate) fn pool(self: &Arc<Self>, deployment: &Arc<Deployment>) -> Arc<Pool> {
+    /// The pool of `deployment`; `None` where that is no longer served.
+    pub(crate) fn pool(&self, deployment: &Arc<Deployment>) -> Option<Arc<Pool>> {
         if let Some(pool) = self.pools.read().get(&deployment.id) {
-            return Arc::clone(pool);
+            return Some(Arc::clone(pool));
         }
+        // In this order, as in `retire`: whoever comes late with what was served before finds it
+        // retired, and makes no pool that nobody would end.
         let mut pools = self.pools.write();
+        if self.retired.lock().contains(&deployment.id) {
+            return None;
+        }
         let pool = pools
             .entry(deployment.id)
             .or_insert_with(|| Pool::new(Arc::clone(deployment), Arc::clone(&self.clock)));
-        Arc::clone(pool)
+        Some(Arc::clone(pool))
     }
 
     /// An environment of `pool` for one invocation; it counts as occupied until it is given back.
@@ -272,7 +284,16 @@ impl Fleet {
 
     /// The deployment is no longer served: its environments end as they get idle.
     pub(crate) fn retire(self: &Arc<Self>, deployment: RequestId) {
-        let Some(pool) = self.pools.write().remove(&deployment) else {
+        let pool = {
+            let mut pools = self.pools.write();
+            let mut retired = self.retired.lock();
+            if retired.len() == RETIRED_KEPT {
+                retired.pop_front();
+            }
+            retired.push_back(deployment);
+            pools.remove(&deployment)
+        };
+        let Some(pool) = pool else {
             return;
         };
         let idle = pool.close();

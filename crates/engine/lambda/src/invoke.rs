@@ -240,10 +240,7 @@ impl Inner {
     /// finds it; a process that does not end does not keep the answer from it.
     async fn recover(&self, environment: &Arc<Environment>) {
         let lost = Arc::clone(environment);
-        let recovering = tokio::spawn(async move {
-            lost.reset().await;
-            lost.give_back();
-        });
+        let recovering = tokio::spawn(async move { lost.recover().await });
         tokio::select! {
             _recovered = recovering => {}
             () = self.clock.sleep(RECOVERY_LIMIT) => {}

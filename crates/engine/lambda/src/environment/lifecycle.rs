@@ -7,6 +7,7 @@
 
 use std::io;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use sandbox::ExitStatus;
@@ -140,6 +141,15 @@ impl Environment {
             environment.step(|stage| *stage = Stage::Down);
         });
         let _done = resetting.await;
+    }
+
+    /// Resets it and gives it back. Until then it counts as about to be free, so that a call that
+    /// comes in between waits for it rather than for a new one.
+    pub(crate) async fn recover(self: &Arc<Self>) {
+        self.finishing.fetch_add(1, Ordering::SeqCst);
+        self.reset().await;
+        self.finishing.fetch_sub(1, Ordering::SeqCst);
+        self.give_back();
     }
 
     /// Ends the environment for good: its process, its Runtime API and its place.

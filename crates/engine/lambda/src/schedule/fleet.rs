@@ -322,10 +322,7 @@ impl Fleet {
                 environment.adjust_reservation(need_mb, &self.admission);
             }
             if environment.is_overdue() {
-                tokio::spawn(async move {
-                    environment.reset().await;
-                    environment.give_back();
-                });
+                tokio::spawn(async move { environment.recover().await });
             }
         }
     }

@@ -139,7 +139,7 @@ impl Inner {
         let key = target.key.clone();
         let (owned, missing) = (key.clone(), target.not_found());
         let (deployment, revision) = (self.draw_id(), self.draw_id().to_string());
-        let ids = [self.draw_id(), self.draw_id(), self.draw_id()];
+        let ids = [self.draw_id(), self.draw_id()];
         let now = self.clock.now().iso_millis();
         let (shown, published) = self
             .registry
@@ -170,7 +170,7 @@ impl Inner {
                 fresh.configuration.last_update_status = None;
                 fresh.configuration.last_update_status_reason = None;
                 fresh.configuration.last_update_status_reason_code = None;
-                let [id, revision, _] = ids;
+                let [id, revision] = ids;
                 let number = tables.take_version_number(&owned)?;
                 let record = publish::version(&owned, &fresh, number, id, revision.to_string());
                 tables.put_version(&owned, number, &record, true)?;

@@ -75,6 +75,11 @@ impl Fleet {
         fleet
     }
 
+    /// Every pool at the moment.
+    fn pools(&self) -> Vec<Arc<Pool>> {
+        self.pools.read().values().cloned().collect()
+    }
+
     /// The pool of `deployment`; `None` where that is no longer served.
     pub(crate) fn pool(&self, deployment: &Arc<Deployment>) -> Option<Arc<Pool>> {
         if let Some(pool) = self.pools.read().get(&deployment.id) {
@@ -240,7 +245,7 @@ impl Fleet {
     /// Ends idle environments, the longest idle first, until `mb` could be free.
     async fn make_room(&self, mb: u32) {
         while self.admission.try_memory(mb).is_none() {
-            let pools: Vec<_> = self.pools.read().values().cloned().collect();
+            let pools = self.pools();
             let oldest = pools
                 .iter()
                 .filter_map(|pool| Some((pool.longest_idle()?, pool)))
@@ -271,8 +276,7 @@ impl Fleet {
 
     /// Ends environments that have been idle for longer than `limit`.
     async fn reap(&self, limit: Duration) {
-        let pools: Vec<_> = self.pools.read().values().cloned().collect();
-        for pool in pools {
+        for pool in self.pools() {
             for environment in pool.take_idle(|idle| idle.idle_for() >= limit) {
                 self.end(environment).await;
             }

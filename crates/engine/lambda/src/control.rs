@@ -5,6 +5,7 @@ mod configure;
 mod create;
 mod delete;
 mod list;
+mod pending;
 mod publish;
 mod read;
 mod settle;

@@ -4,7 +4,7 @@
 //! - [`LambdaOptions`]: what it stands on: the store, the blobs, the sandbox, clock and entropy.
 //! - [`runtime`]: which runtimes run here, and [`runtime::install`] for their clients.
 //!
-//! Inside, from the outside in: `control` holds one file for each group of control operations;
+//! Inside, from the outside in: `api` lists the operations; `control` holds one file for each group of control operations;
 //! `invoke` is the way of one invocation; `schedule` decides which environment runs it;
 //! `environment` is one environment with its Runtime API; `function` is what is kept;
 //! `package` is code on disk.
@@ -12,6 +12,7 @@
 //! It does not speak HTTP to callers (`wire` and `server` do) and does not make processes
 //! (`sandbox` does).
 
+mod api;
 mod control;
 mod deployment;
 mod environment;

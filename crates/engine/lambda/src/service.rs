@@ -8,9 +8,6 @@ use std::time::Duration;
 use bytes::Bytes;
 use ids::{RequestId, SharedClock, SharedEntropy};
 use store::{Blobs, Digest, Store};
-use tokio::task::JoinError;
-use wire::lambda as shapes;
-use wire::{Caller, ServiceError};
 
 use crate::environment::Environment;
 use crate::function::registry::Registry;
@@ -65,7 +62,7 @@ const ACCOUNT_CONCURRENCY: usize = 1_000;
 /// AWS Lambda. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Lambda {
-    inner: Arc<Inner>,
+    pub(crate) inner: Arc<Inner>,
 }
 
 #[derive(Debug)]
@@ -249,56 +246,4 @@ impl Drop for Counted {
     fn drop(&mut self) {
         self.0.invocations.fetch_sub(1, Ordering::Relaxed);
     }
-}
-
-/// Every operation in one line: what it does is in `control` and `invoke`. Each control operation
-/// runs in a task of its own, so that it ends as it should when its caller hangs up half way.
-macro_rules! serve {
-    ($($operation:ident($input:ident) -> $output:ty;)*) => {
-        impl shapes::LambdaApi for Lambda {
-            async fn invoke(
-                &self,
-                caller: &Caller,
-                input: shapes::InvocationRequest,
-            ) -> Result<shapes::InvocationResponse, ServiceError> {
-                self.inner.invoke(caller, input).await
-            }
-
-            $(
-                async fn $operation(
-                    &self,
-                    caller: &Caller,
-                    input: shapes::$input,
-                ) -> Result<$output, ServiceError> {
-                    let (inner, caller) = (Arc::clone(&self.inner), caller.clone());
-                    let task = tokio::spawn(async move { inner.$operation(&caller, input).await });
-                    task.await.unwrap_or_else(|error| Err(broken_off(&error)))
-                }
-            )*
-        }
-    };
-}
-
-fn broken_off(error: &JoinError) -> ServiceError {
-    tracing::error!(%error, "an operation broke off");
-    shapes::errors::service_exception("The operation broke off.")
-}
-
-serve! {
-    create_function(CreateFunctionRequest) -> shapes::FunctionConfiguration;
-    get_function(GetFunctionRequest) -> shapes::GetFunctionResponse;
-    get_function_configuration(GetFunctionConfigurationRequest) -> shapes::FunctionConfiguration;
-    list_functions(ListFunctionsRequest) -> shapes::ListFunctionsResponse;
-    update_function_code(UpdateFunctionCodeRequest) -> shapes::FunctionConfiguration;
-    update_function_configuration(UpdateFunctionConfigurationRequest)
-        -> shapes::FunctionConfiguration;
-    delete_function(DeleteFunctionRequest) -> shapes::DeleteFunctionResponse;
-    publish_version(PublishVersionRequest) -> shapes::FunctionConfiguration;
-    list_versions_by_function(ListVersionsByFunctionRequest)
-        -> shapes::ListVersionsByFunctionResponse;
-    create_alias(CreateAliasRequest) -> shapes::AliasConfiguration;
-    get_alias(GetAliasRequest) -> shapes::AliasConfiguration;
-    list_aliases(ListAliasesRequest) -> shapes::ListAliasesResponse;
-    update_alias(UpdateAliasRequest) -> shapes::AliasConfiguration;
-    delete_alias(DeleteAliasRequest) -> ();
 }

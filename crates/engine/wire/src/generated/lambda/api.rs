@@ -13,11 +13,29 @@ use crate::{Call, Caller, ServiceError};
 
 /// The operations that this engine serves.
 pub trait LambdaApi: Send + Sync + 'static {
+    fn add_layer_version_permission(
+        &self,
+        caller: &Caller,
+        input: AddLayerVersionPermissionRequest,
+    ) -> impl Future<Output = Result<AddLayerVersionPermissionResponse, ServiceError>> + Send;
+
+    fn add_permission(
+        &self,
+        caller: &Caller,
+        input: AddPermissionRequest,
+    ) -> impl Future<Output = Result<AddPermissionResponse, ServiceError>> + Send;
+
     fn create_alias(
         &self,
         caller: &Caller,
         input: CreateAliasRequest,
     ) -> impl Future<Output = Result<AliasConfiguration, ServiceError>> + Send;
+
+    fn create_code_signing_config(
+        &self,
+        caller: &Caller,
+        input: CreateCodeSigningConfigRequest,
+    ) -> impl Future<Output = Result<CreateCodeSigningConfigResponse, ServiceError>> + Send;
 
     fn create_function(
         &self,
@@ -31,11 +49,41 @@ pub trait LambdaApi: Send + Sync + 'static {
         input: DeleteAliasRequest,
     ) -> impl Future<Output = Result<(), ServiceError>> + Send;
 
+    fn delete_code_signing_config(
+        &self,
+        caller: &Caller,
+        input: DeleteCodeSigningConfigRequest,
+    ) -> impl Future<Output = Result<DeleteCodeSigningConfigResponse, ServiceError>> + Send;
+
     fn delete_function(
         &self,
         caller: &Caller,
         input: DeleteFunctionRequest,
     ) -> impl Future<Output = Result<DeleteFunctionResponse, ServiceError>> + Send;
+
+    fn delete_function_code_signing_config(
+        &self,
+        caller: &Caller,
+        input: DeleteFunctionCodeSigningConfigRequest,
+    ) -> impl Future<Output = Result<(), ServiceError>> + Send;
+
+    fn delete_function_concurrency(
+        &self,
+        caller: &Caller,
+        input: DeleteFunctionConcurrencyRequest,
+    ) -> impl Future<Output = Result<(), ServiceError>> + Send;
+
+    fn delete_layer_version(
+        &self,
+        caller: &Caller,
+        input: DeleteLayerVersionRequest,
+    ) -> impl Future<Output = Result<(), ServiceError>> + Send;
+
+    fn get_account_settings(
+        &self,
+        caller: &Caller,
+        input: GetAccountSettingsRequest,
+    ) -> impl Future<Output = Result<GetAccountSettingsResponse, ServiceError>> + Send;
 
     fn get_alias(
         &self,
@@ -43,17 +91,71 @@ pub trait LambdaApi: Send + Sync + 'static {
         input: GetAliasRequest,
     ) -> impl Future<Output = Result<AliasConfiguration, ServiceError>> + Send;
 
+    fn get_code_signing_config(
+        &self,
+        caller: &Caller,
+        input: GetCodeSigningConfigRequest,
+    ) -> impl Future<Output = Result<GetCodeSigningConfigResponse, ServiceError>> + Send;
+
     fn get_function(
         &self,
         caller: &Caller,
         input: GetFunctionRequest,
     ) -> impl Future<Output = Result<GetFunctionResponse, ServiceError>> + Send;
 
+    fn get_function_code_signing_config(
+        &self,
+        caller: &Caller,
+        input: GetFunctionCodeSigningConfigRequest,
+    ) -> impl Future<Output = Result<GetFunctionCodeSigningConfigResponse, ServiceError>> + Send;
+
+    fn get_function_concurrency(
+        &self,
+        caller: &Caller,
+        input: GetFunctionConcurrencyRequest,
+    ) -> impl Future<Output = Result<GetFunctionConcurrencyResponse, ServiceError>> + Send;
+
     fn get_function_configuration(
         &self,
         caller: &Caller,
         input: GetFunctionConfigurationRequest,
     ) -> impl Future<Output = Result<FunctionConfiguration, ServiceError>> + Send;
+
+    fn get_function_recursion_config(
+        &self,
+        caller: &Caller,
+        input: GetFunctionRecursionConfigRequest,
+    ) -> impl Future<Output = Result<GetFunctionRecursionConfigResponse, ServiceError>> + Send;
+
+    fn get_layer_version(
+        &self,
+        caller: &Caller,
+        input: GetLayerVersionRequest,
+    ) -> impl Future<Output = Result<GetLayerVersionResponse, ServiceError>> + Send;
+
+    fn get_layer_version_by_arn(
+        &self,
+        caller: &Caller,
+        input: GetLayerVersionByArnRequest,
+    ) -> impl Future<Output = Result<GetLayerVersionResponse, ServiceError>> + Send;
+
+    fn get_layer_version_policy(
+        &self,
+        caller: &Caller,
+        input: GetLayerVersionPolicyRequest,
+    ) -> impl Future<Output = Result<GetLayerVersionPolicyResponse, ServiceError>> + Send;
+
+    fn get_policy(
+        &self,
+        caller: &Caller,
+        input: GetPolicyRequest,
+    ) -> impl Future<Output = Result<GetPolicyResponse, ServiceError>> + Send;
+
+    fn get_runtime_management_config(
+        &self,
+        caller: &Caller,
+        input: GetRuntimeManagementConfigRequest,
+    ) -> impl Future<Output = Result<GetRuntimeManagementConfigResponse, ServiceError>> + Send;
 
     fn invoke(
         &self,
@@ -67,11 +169,41 @@ pub trait LambdaApi: Send + Sync + 'static {
         input: ListAliasesRequest,
     ) -> impl Future<Output = Result<ListAliasesResponse, ServiceError>> + Send;
 
+    fn list_code_signing_configs(
+        &self,
+        caller: &Caller,
+        input: ListCodeSigningConfigsRequest,
+    ) -> impl Future<Output = Result<ListCodeSigningConfigsResponse, ServiceError>> + Send;
+
     fn list_functions(
         &self,
         caller: &Caller,
         input: ListFunctionsRequest,
     ) -> impl Future<Output = Result<ListFunctionsResponse, ServiceError>> + Send;
+
+    fn list_functions_by_code_signing_config(
+        &self,
+        caller: &Caller,
+        input: ListFunctionsByCodeSigningConfigRequest,
+    ) -> impl Future<Output = Result<ListFunctionsByCodeSigningConfigResponse, ServiceError>> + Send;
+
+    fn list_layer_versions(
+        &self,
+        caller: &Caller,
+        input: ListLayerVersionsRequest,
+    ) -> impl Future<Output = Result<ListLayerVersionsResponse, ServiceError>> + Send;
+
+    fn list_layers(
+        &self,
+        caller: &Caller,
+        input: ListLayersRequest,
+    ) -> impl Future<Output = Result<ListLayersResponse, ServiceError>> + Send;
+
+    fn list_tags(
+        &self,
+        caller: &Caller,
+        input: ListTagsRequest,
+    ) -> impl Future<Output = Result<ListTagsResponse, ServiceError>> + Send;
 
     fn list_versions_by_function(
         &self,
@@ -79,17 +211,77 @@ pub trait LambdaApi: Send + Sync + 'static {
         input: ListVersionsByFunctionRequest,
     ) -> impl Future<Output = Result<ListVersionsByFunctionResponse, ServiceError>> + Send;
 
+    fn publish_layer_version(
+        &self,
+        caller: &Caller,
+        input: PublishLayerVersionRequest,
+    ) -> impl Future<Output = Result<PublishLayerVersionResponse, ServiceError>> + Send;
+
     fn publish_version(
         &self,
         caller: &Caller,
         input: PublishVersionRequest,
     ) -> impl Future<Output = Result<FunctionConfiguration, ServiceError>> + Send;
 
+    fn put_function_code_signing_config(
+        &self,
+        caller: &Caller,
+        input: PutFunctionCodeSigningConfigRequest,
+    ) -> impl Future<Output = Result<PutFunctionCodeSigningConfigResponse, ServiceError>> + Send;
+
+    fn put_function_concurrency(
+        &self,
+        caller: &Caller,
+        input: PutFunctionConcurrencyRequest,
+    ) -> impl Future<Output = Result<Concurrency, ServiceError>> + Send;
+
+    fn put_function_recursion_config(
+        &self,
+        caller: &Caller,
+        input: PutFunctionRecursionConfigRequest,
+    ) -> impl Future<Output = Result<PutFunctionRecursionConfigResponse, ServiceError>> + Send;
+
+    fn put_runtime_management_config(
+        &self,
+        caller: &Caller,
+        input: PutRuntimeManagementConfigRequest,
+    ) -> impl Future<Output = Result<PutRuntimeManagementConfigResponse, ServiceError>> + Send;
+
+    fn remove_layer_version_permission(
+        &self,
+        caller: &Caller,
+        input: RemoveLayerVersionPermissionRequest,
+    ) -> impl Future<Output = Result<(), ServiceError>> + Send;
+
+    fn remove_permission(
+        &self,
+        caller: &Caller,
+        input: RemovePermissionRequest,
+    ) -> impl Future<Output = Result<(), ServiceError>> + Send;
+
+    fn tag_resource(
+        &self,
+        caller: &Caller,
+        input: TagResourceRequest,
+    ) -> impl Future<Output = Result<(), ServiceError>> + Send;
+
+    fn untag_resource(
+        &self,
+        caller: &Caller,
+        input: UntagResourceRequest,
+    ) -> impl Future<Output = Result<(), ServiceError>> + Send;
+
     fn update_alias(
         &self,
         caller: &Caller,
         input: UpdateAliasRequest,
     ) -> impl Future<Output = Result<AliasConfiguration, ServiceError>> + Send;
+
+    fn update_code_signing_config(
+        &self,
+        caller: &Caller,
+        input: UpdateCodeSigningConfigRequest,
+    ) -> impl Future<Output = Result<UpdateCodeSigningConfigResponse, ServiceError>> + Send;
 
     fn update_function_code(
         &self,
@@ -116,9 +308,30 @@ pub async fn serve<S: LambdaApi>(
     request: Request<'_>,
 ) -> Result<Response<Bytes>, ServiceError> {
     match operation {
+        LambdaOperation::AddLayerVersionPermission => {
+            let input = decode::<RestJson, AddLayerVersionPermissionRequest>(request)?;
+            encode::<RestJson, AddLayerVersionPermissionResponse>(
+                service.add_layer_version_permission(caller, input).await?,
+                201,
+            )
+        }
+        LambdaOperation::AddPermission => {
+            let input = decode::<RestJson, AddPermissionRequest>(request)?;
+            encode::<RestJson, AddPermissionResponse>(
+                service.add_permission(caller, input).await?,
+                201,
+            )
+        }
         LambdaOperation::CreateAlias => {
             let input = decode::<RestJson, CreateAliasRequest>(request)?;
             encode::<RestJson, AliasConfiguration>(service.create_alias(caller, input).await?, 201)
+        }
+        LambdaOperation::CreateCodeSigningConfig => {
+            let input = decode::<RestJson, CreateCodeSigningConfigRequest>(request)?;
+            encode::<RestJson, CreateCodeSigningConfigResponse>(
+                service.create_code_signing_config(caller, input).await?,
+                201,
+            )
         }
         LambdaOperation::CreateFunction => {
             let input = decode::<RestJson, CreateFunctionRequest>(request)?;
@@ -131,6 +344,13 @@ pub async fn serve<S: LambdaApi>(
             let input = decode::<RestJson, DeleteAliasRequest>(request)?;
             encode::<RestJson, ()>(service.delete_alias(caller, input).await?, 204)
         }
+        LambdaOperation::DeleteCodeSigningConfig => {
+            let input = decode::<RestJson, DeleteCodeSigningConfigRequest>(request)?;
+            encode::<RestJson, DeleteCodeSigningConfigResponse>(
+                service.delete_code_signing_config(caller, input).await?,
+                204,
+            )
+        }
         LambdaOperation::DeleteFunction => {
             let input = decode::<RestJson, DeleteFunctionRequest>(request)?;
             encode::<RestJson, DeleteFunctionResponse>(
@@ -138,18 +358,107 @@ pub async fn serve<S: LambdaApi>(
                 200,
             )
         }
+        LambdaOperation::DeleteFunctionCodeSigningConfig => {
+            let input = decode::<RestJson, DeleteFunctionCodeSigningConfigRequest>(request)?;
+            encode::<RestJson, ()>(
+                service
+                    .delete_function_code_signing_config(caller, input)
+                    .await?,
+                204,
+            )
+        }
+        LambdaOperation::DeleteFunctionConcurrency => {
+            let input = decode::<RestJson, DeleteFunctionConcurrencyRequest>(request)?;
+            encode::<RestJson, ()>(
+                service.delete_function_concurrency(caller, input).await?,
+                204,
+            )
+        }
+        LambdaOperation::DeleteLayerVersion => {
+            let input = decode::<RestJson, DeleteLayerVersionRequest>(request)?;
+            encode::<RestJson, ()>(service.delete_layer_version(caller, input).await?, 204)
+        }
+        LambdaOperation::GetAccountSettings => {
+            let input = decode::<RestJson, GetAccountSettingsRequest>(request)?;
+            encode::<RestJson, GetAccountSettingsResponse>(
+                service.get_account_settings(caller, input).await?,
+                200,
+            )
+        }
         LambdaOperation::GetAlias => {
             let input = decode::<RestJson, GetAliasRequest>(request)?;
             encode::<RestJson, AliasConfiguration>(service.get_alias(caller, input).await?, 200)
+        }
+        LambdaOperation::GetCodeSigningConfig => {
+            let input = decode::<RestJson, GetCodeSigningConfigRequest>(request)?;
+            encode::<RestJson, GetCodeSigningConfigResponse>(
+                service.get_code_signing_config(caller, input).await?,
+                200,
+            )
         }
         LambdaOperation::GetFunction => {
             let input = decode::<RestJson, GetFunctionRequest>(request)?;
             encode::<RestJson, GetFunctionResponse>(service.get_function(caller, input).await?, 200)
         }
+        LambdaOperation::GetFunctionCodeSigningConfig => {
+            let input = decode::<RestJson, GetFunctionCodeSigningConfigRequest>(request)?;
+            encode::<RestJson, GetFunctionCodeSigningConfigResponse>(
+                service
+                    .get_function_code_signing_config(caller, input)
+                    .await?,
+                200,
+            )
+        }
+        LambdaOperation::GetFunctionConcurrency => {
+            let input = decode::<RestJson, GetFunctionConcurrencyRequest>(request)?;
+            encode::<RestJson, GetFunctionConcurrencyResponse>(
+                service.get_function_concurrency(caller, input).await?,
+                200,
+            )
+        }
         LambdaOperation::GetFunctionConfiguration => {
             let input = decode::<RestJson, GetFunctionConfigurationRequest>(request)?;
             encode::<RestJson, FunctionConfiguration>(
                 service.get_function_configuration(caller, input).await?,
+                200,
+            )
+        }
+        LambdaOperation::GetFunctionRecursionConfig => {
+            let input = decode::<RestJson, GetFunctionRecursionConfigRequest>(request)?;
+            encode::<RestJson, GetFunctionRecursionConfigResponse>(
+                service.get_function_recursion_config(caller, input).await?,
+                200,
+            )
+        }
+        LambdaOperation::GetLayerVersion => {
+            let input = decode::<RestJson, GetLayerVersionRequest>(request)?;
+            encode::<RestJson, GetLayerVersionResponse>(
+                service.get_layer_version(caller, input).await?,
+                200,
+            )
+        }
+        LambdaOperation::GetLayerVersionByArn => {
+            let input = decode::<RestJson, GetLayerVersionByArnRequest>(request)?;
+            encode::<RestJson, GetLayerVersionResponse>(
+                service.get_layer_version_by_arn(caller, input).await?,
+                200,
+            )
+        }
+        LambdaOperation::GetLayerVersionPolicy => {
+            let input = decode::<RestJson, GetLayerVersionPolicyRequest>(request)?;
+            encode::<RestJson, GetLayerVersionPolicyResponse>(
+                service.get_layer_version_policy(caller, input).await?,
+                200,
+            )
+        }
+        LambdaOperation::GetPolicy => {
+            let input = decode::<RestJson, GetPolicyRequest>(request)?;
+            encode::<RestJson, GetPolicyResponse>(service.get_policy(caller, input).await?, 200)
+        }
+        LambdaOperation::GetRuntimeManagementConfig => {
+            let input = decode::<RestJson, GetRuntimeManagementConfigRequest>(request)?;
+            encode::<RestJson, GetRuntimeManagementConfigResponse>(
+                service.get_runtime_management_config(caller, input).await?,
                 200,
             )
         }
@@ -161,6 +470,13 @@ pub async fn serve<S: LambdaApi>(
             let input = decode::<RestJson, ListAliasesRequest>(request)?;
             encode::<RestJson, ListAliasesResponse>(service.list_aliases(caller, input).await?, 200)
         }
+        LambdaOperation::ListCodeSigningConfigs => {
+            let input = decode::<RestJson, ListCodeSigningConfigsRequest>(request)?;
+            encode::<RestJson, ListCodeSigningConfigsResponse>(
+                service.list_code_signing_configs(caller, input).await?,
+                200,
+            )
+        }
         LambdaOperation::ListFunctions => {
             let input = decode::<RestJson, ListFunctionsRequest>(request)?;
             encode::<RestJson, ListFunctionsResponse>(
@@ -168,11 +484,42 @@ pub async fn serve<S: LambdaApi>(
                 200,
             )
         }
+        LambdaOperation::ListFunctionsByCodeSigningConfig => {
+            let input = decode::<RestJson, ListFunctionsByCodeSigningConfigRequest>(request)?;
+            encode::<RestJson, ListFunctionsByCodeSigningConfigResponse>(
+                service
+                    .list_functions_by_code_signing_config(caller, input)
+                    .await?,
+                200,
+            )
+        }
+        LambdaOperation::ListLayerVersions => {
+            let input = decode::<RestJson, ListLayerVersionsRequest>(request)?;
+            encode::<RestJson, ListLayerVersionsResponse>(
+                service.list_layer_versions(caller, input).await?,
+                200,
+            )
+        }
+        LambdaOperation::ListLayers => {
+            let input = decode::<RestJson, ListLayersRequest>(request)?;
+            encode::<RestJson, ListLayersResponse>(service.list_layers(caller, input).await?, 200)
+        }
+        LambdaOperation::ListTags => {
+            let input = decode::<RestJson, ListTagsRequest>(request)?;
+            encode::<RestJson, ListTagsResponse>(service.list_tags(caller, input).await?, 200)
+        }
         LambdaOperation::ListVersionsByFunction => {
             let input = decode::<RestJson, ListVersionsByFunctionRequest>(request)?;
             encode::<RestJson, ListVersionsByFunctionResponse>(
                 service.list_versions_by_function(caller, input).await?,
                 200,
+            )
+        }
+        LambdaOperation::PublishLayerVersion => {
+            let input = decode::<RestJson, PublishLayerVersionRequest>(request)?;
+            encode::<RestJson, PublishLayerVersionResponse>(
+                service.publish_layer_version(caller, input).await?,
+                201,
             )
         }
         LambdaOperation::PublishVersion => {
@@ -182,9 +529,67 @@ pub async fn serve<S: LambdaApi>(
                 201,
             )
         }
+        LambdaOperation::PutFunctionCodeSigningConfig => {
+            let input = decode::<RestJson, PutFunctionCodeSigningConfigRequest>(request)?;
+            encode::<RestJson, PutFunctionCodeSigningConfigResponse>(
+                service
+                    .put_function_code_signing_config(caller, input)
+                    .await?,
+                200,
+            )
+        }
+        LambdaOperation::PutFunctionConcurrency => {
+            let input = decode::<RestJson, PutFunctionConcurrencyRequest>(request)?;
+            encode::<RestJson, Concurrency>(
+                service.put_function_concurrency(caller, input).await?,
+                200,
+            )
+        }
+        LambdaOperation::PutFunctionRecursionConfig => {
+            let input = decode::<RestJson, PutFunctionRecursionConfigRequest>(request)?;
+            encode::<RestJson, PutFunctionRecursionConfigResponse>(
+                service.put_function_recursion_config(caller, input).await?,
+                200,
+            )
+        }
+        LambdaOperation::PutRuntimeManagementConfig => {
+            let input = decode::<RestJson, PutRuntimeManagementConfigRequest>(request)?;
+            encode::<RestJson, PutRuntimeManagementConfigResponse>(
+                service.put_runtime_management_config(caller, input).await?,
+                200,
+            )
+        }
+        LambdaOperation::RemoveLayerVersionPermission => {
+            let input = decode::<RestJson, RemoveLayerVersionPermissionRequest>(request)?;
+            encode::<RestJson, ()>(
+                service
+                    .remove_layer_version_permission(caller, input)
+                    .await?,
+                204,
+            )
+        }
+        LambdaOperation::RemovePermission => {
+            let input = decode::<RestJson, RemovePermissionRequest>(request)?;
+            encode::<RestJson, ()>(service.remove_permission(caller, input).await?, 204)
+        }
+        LambdaOperation::TagResource => {
+            let input = decode::<RestJson, TagResourceRequest>(request)?;
+            encode::<RestJson, ()>(service.tag_resource(caller, input).await?, 204)
+        }
+        LambdaOperation::UntagResource => {
+            let input = decode::<RestJson, UntagResourceRequest>(request)?;
+            encode::<RestJson, ()>(service.untag_resource(caller, input).await?, 204)
+        }
         LambdaOperation::UpdateAlias => {
             let input = decode::<RestJson, UpdateAliasRequest>(request)?;
             encode::<RestJson, AliasConfiguration>(service.update_alias(caller, input).await?, 200)
+        }
+        LambdaOperation::UpdateCodeSigningConfig => {
+            let input = decode::<RestJson, UpdateCodeSigningConfigRequest>(request)?;
+            encode::<RestJson, UpdateCodeSigningConfigResponse>(
+                service.update_code_signing_config(caller, input).await?,
+                200,
+            )
         }
         LambdaOperation::UpdateFunctionCode => {
             let input = decode::<RestJson, UpdateFunctionCodeRequest>(request)?;
@@ -214,10 +619,29 @@ pub async fn dispatch<S: LambdaApi>(
     call: Call,
 ) -> Result<Box<dyn Any + Send>, ServiceError> {
     match call.operation {
+        "AddLayerVersionPermission" => {
+            let (caller, input) = call.open::<operations::AddLayerVersionPermission>()?;
+            input.check()?;
+            Ok(Box::new(
+                service.add_layer_version_permission(&caller, input).await?,
+            ))
+        }
+        "AddPermission" => {
+            let (caller, input) = call.open::<operations::AddPermission>()?;
+            input.check()?;
+            Ok(Box::new(service.add_permission(&caller, input).await?))
+        }
         "CreateAlias" => {
             let (caller, input) = call.open::<operations::CreateAlias>()?;
             input.check()?;
             Ok(Box::new(service.create_alias(&caller, input).await?))
+        }
+        "CreateCodeSigningConfig" => {
+            let (caller, input) = call.open::<operations::CreateCodeSigningConfig>()?;
+            input.check()?;
+            Ok(Box::new(
+                service.create_code_signing_config(&caller, input).await?,
+            ))
         }
         "CreateFunction" => {
             let (caller, input) = call.open::<operations::CreateFunction>()?;
@@ -229,26 +653,128 @@ pub async fn dispatch<S: LambdaApi>(
             input.check()?;
             Ok(Box::new(service.delete_alias(&caller, input).await?))
         }
+        "DeleteCodeSigningConfig" => {
+            let (caller, input) = call.open::<operations::DeleteCodeSigningConfig>()?;
+            input.check()?;
+            Ok(Box::new(
+                service.delete_code_signing_config(&caller, input).await?,
+            ))
+        }
         "DeleteFunction" => {
             let (caller, input) = call.open::<operations::DeleteFunction>()?;
             input.check()?;
             Ok(Box::new(service.delete_function(&caller, input).await?))
+        }
+        "DeleteFunctionCodeSigningConfig" => {
+            let (caller, input) = call.open::<operations::DeleteFunctionCodeSigningConfig>()?;
+            input.check()?;
+            Ok(Box::new(
+                service
+                    .delete_function_code_signing_config(&caller, input)
+                    .await?,
+            ))
+        }
+        "DeleteFunctionConcurrency" => {
+            let (caller, input) = call.open::<operations::DeleteFunctionConcurrency>()?;
+            input.check()?;
+            Ok(Box::new(
+                service.delete_function_concurrency(&caller, input).await?,
+            ))
+        }
+        "DeleteLayerVersion" => {
+            let (caller, input) = call.open::<operations::DeleteLayerVersion>()?;
+            input.check()?;
+            Ok(Box::new(
+                service.delete_layer_version(&caller, input).await?,
+            ))
+        }
+        "GetAccountSettings" => {
+            let (caller, input) = call.open::<operations::GetAccountSettings>()?;
+            input.check()?;
+            Ok(Box::new(
+                service.get_account_settings(&caller, input).await?,
+            ))
         }
         "GetAlias" => {
             let (caller, input) = call.open::<operations::GetAlias>()?;
             input.check()?;
             Ok(Box::new(service.get_alias(&caller, input).await?))
         }
+        "GetCodeSigningConfig" => {
+            let (caller, input) = call.open::<operations::GetCodeSigningConfig>()?;
+            input.check()?;
+            Ok(Box::new(
+                service.get_code_signing_config(&caller, input).await?,
+            ))
+        }
         "GetFunction" => {
             let (caller, input) = call.open::<operations::GetFunction>()?;
             input.check()?;
             Ok(Box::new(service.get_function(&caller, input).await?))
+        }
+        "GetFunctionCodeSigningConfig" => {
+            let (caller, input) = call.open::<operations::GetFunctionCodeSigningConfig>()?;
+            input.check()?;
+            Ok(Box::new(
+                service
+                    .get_function_code_signing_config(&caller, input)
+                    .await?,
+            ))
+        }
+        "GetFunctionConcurrency" => {
+            let (caller, input) = call.open::<operations::GetFunctionConcurrency>()?;
+            input.check()?;
+            Ok(Box::new(
+                service.get_function_concurrency(&caller, input).await?,
+            ))
         }
         "GetFunctionConfiguration" => {
             let (caller, input) = call.open::<operations::GetFunctionConfiguration>()?;
             input.check()?;
             Ok(Box::new(
                 service.get_function_configuration(&caller, input).await?,
+            ))
+        }
+        "GetFunctionRecursionConfig" => {
+            let (caller, input) = call.open::<operations::GetFunctionRecursionConfig>()?;
+            input.check()?;
+            Ok(Box::new(
+                service
+                    .get_function_recursion_config(&caller, input)
+                    .await?,
+            ))
+        }
+        "GetLayerVersion" => {
+            let (caller, input) = call.open::<operations::GetLayerVersion>()?;
+            input.check()?;
+            Ok(Box::new(service.get_layer_version(&caller, input).await?))
+        }
+        "GetLayerVersionByArn" => {
+            let (caller, input) = call.open::<operations::GetLayerVersionByArn>()?;
+            input.check()?;
+            Ok(Box::new(
+                service.get_layer_version_by_arn(&caller, input).await?,
+            ))
+        }
+        "GetLayerVersionPolicy" => {
+            let (caller, input) = call.open::<operations::GetLayerVersionPolicy>()?;
+            input.check()?;
+            Ok(Box::new(
+                service.get_layer_version_policy(&caller, input).await?,
+            ))
+        }
+        "GetPolicy" => {
+            let (caller, input) = call.open::<operations::GetPolicy>()?;
+            input.check()?;
+            Ok(Box::new(service.get_policy(&caller, input).await?))
+        }
+        "GetRuntimeManagementConfig" => {
+            let (caller, input) = call.open::<operations::GetRuntimeManagementConfig>()?;
+            input.check()?;
+            Ok(Box::new(
+                service
+                    .get_runtime_management_config(&caller, input)
+                    .await?,
             ))
         }
         "Invoke" => {
@@ -261,10 +787,41 @@ pub async fn dispatch<S: LambdaApi>(
             input.check()?;
             Ok(Box::new(service.list_aliases(&caller, input).await?))
         }
+        "ListCodeSigningConfigs" => {
+            let (caller, input) = call.open::<operations::ListCodeSigningConfigs>()?;
+            input.check()?;
+            Ok(Box::new(
+                service.list_code_signing_configs(&caller, input).await?,
+            ))
+        }
         "ListFunctions" => {
             let (caller, input) = call.open::<operations::ListFunctions>()?;
             input.check()?;
             Ok(Box::new(service.list_functions(&caller, input).await?))
+        }
+        "ListFunctionsByCodeSigningConfig" => {
+            let (caller, input) = call.open::<operations::ListFunctionsByCodeSigningConfig>()?;
+            input.check()?;
+            Ok(Box::new(
+                service
+                    .list_functions_by_code_signing_config(&caller, input)
+                    .await?,
+            ))
+        }
+        "ListLayerVersions" => {
+            let (caller, input) = call.open::<operations::ListLayerVersions>()?;
+            input.check()?;
+            Ok(Box::new(service.list_layer_versions(&caller, input).await?))
+        }
+        "ListLayers" => {
+            let (caller, input) = call.open::<operations::ListLayers>()?;
+            input.check()?;
+            Ok(Box::new(service.list_layers(&caller, input).await?))
+        }
+        "ListTags" => {
+            let (caller, input) = call.open::<operations::ListTags>()?;
+            input.check()?;
+            Ok(Box::new(service.list_tags(&caller, input).await?))
         }
         "ListVersionsByFunction" => {
             let (caller, input) = call.open::<operations::ListVersionsByFunction>()?;
@@ -273,15 +830,87 @@ pub async fn dispatch<S: LambdaApi>(
                 service.list_versions_by_function(&caller, input).await?,
             ))
         }
+        "PublishLayerVersion" => {
+            let (caller, input) = call.open::<operations::PublishLayerVersion>()?;
+            input.check()?;
+            Ok(Box::new(
+                service.publish_layer_version(&caller, input).await?,
+            ))
+        }
         "PublishVersion" => {
             let (caller, input) = call.open::<operations::PublishVersion>()?;
             input.check()?;
             Ok(Box::new(service.publish_version(&caller, input).await?))
         }
+        "PutFunctionCodeSigningConfig" => {
+            let (caller, input) = call.open::<operations::PutFunctionCodeSigningConfig>()?;
+            input.check()?;
+            Ok(Box::new(
+                service
+                    .put_function_code_signing_config(&caller, input)
+                    .await?,
+            ))
+        }
+        "PutFunctionConcurrency" => {
+            let (caller, input) = call.open::<operations::PutFunctionConcurrency>()?;
+            input.check()?;
+            Ok(Box::new(
+                service.put_function_concurrency(&caller, input).await?,
+            ))
+        }
+        "PutFunctionRecursionConfig" => {
+            let (caller, input) = call.open::<operations::PutFunctionRecursionConfig>()?;
+            input.check()?;
+            Ok(Box::new(
+                service
+                    .put_function_recursion_config(&caller, input)
+                    .await?,
+            ))
+        }
+        "PutRuntimeManagementConfig" => {
+            let (caller, input) = call.open::<operations::PutRuntimeManagementConfig>()?;
+            input.check()?;
+            Ok(Box::new(
+                service
+                    .put_runtime_management_config(&caller, input)
+                    .await?,
+            ))
+        }
+        "RemoveLayerVersionPermission" => {
+            let (caller, input) = call.open::<operations::RemoveLayerVersionPermission>()?;
+            input.check()?;
+            Ok(Box::new(
+                service
+                    .remove_layer_version_permission(&caller, input)
+                    .await?,
+            ))
+        }
+        "RemovePermission" => {
+            let (caller, input) = call.open::<operations::RemovePermission>()?;
+            input.check()?;
+            Ok(Box::new(service.remove_permission(&caller, input).await?))
+        }
+        "TagResource" => {
+            let (caller, input) = call.open::<operations::TagResource>()?;
+            input.check()?;
+            Ok(Box::new(service.tag_resource(&caller, input).await?))
+        }
+        "UntagResource" => {
+            let (caller, input) = call.open::<operations::UntagResource>()?;
+            input.check()?;
+            Ok(Box::new(service.untag_resource(&caller, input).await?))
+        }
         "UpdateAlias" => {
             let (caller, input) = call.open::<operations::UpdateAlias>()?;
             input.check()?;
             Ok(Box::new(service.update_alias(&caller, input).await?))
+        }
+        "UpdateCodeSigningConfig" => {
+            let (caller, input) = call.open::<operations::UpdateCodeSigningConfig>()?;
+            input.check()?;
+            Ok(Box::new(
+                service.update_code_signing_config(&caller, input).await?,
+            ))
         }
         "UpdateFunctionCode" => {
             let (caller, input) = call.open::<operations::UpdateFunctionCode>()?;

@@ -7,12 +7,39 @@ use super::structures::*;
 use crate::ServiceError;
 use crate::protocol::{Format, Input, Output, Reply, Request};
 
+impl Input for AddLayerVersionPermissionRequest {
+    fn decode<F: Format>(request: &Request<'_>) -> Result<Self, ServiceError> {
+        Ok(Self {
+            layer_name: request.label(0)?,
+            version_number: request.label(1)?,
+            revision_id: request.query("RevisionId")?,
+            ..request.document::<F, Self>()?
+        })
+    }
+}
+
+impl Input for AddPermissionRequest {
+    fn decode<F: Format>(request: &Request<'_>) -> Result<Self, ServiceError> {
+        Ok(Self {
+            function_name: request.label(0)?,
+            qualifier: request.query("Qualifier")?,
+            ..request.document::<F, Self>()?
+        })
+    }
+}
+
 impl Input for CreateAliasRequest {
     fn decode<F: Format>(request: &Request<'_>) -> Result<Self, ServiceError> {
         Ok(Self {
             function_name: request.label(0)?,
             ..request.document::<F, Self>()?
         })
+    }
+}
+
+impl Input for CreateCodeSigningConfigRequest {
+    fn decode<F: Format>(request: &Request<'_>) -> Result<Self, ServiceError> {
+        request.document::<F, Self>()
     }
 }
 
@@ -31,6 +58,30 @@ impl Input for DeleteAliasRequest {
     }
 }
 
+impl Input for DeleteCodeSigningConfigRequest {
+    fn decode<F: Format>(request: &Request<'_>) -> Result<Self, ServiceError> {
+        Ok(Self {
+            code_signing_config_arn: request.label(0)?,
+        })
+    }
+}
+
+impl Input for DeleteFunctionCodeSigningConfigRequest {
+    fn decode<F: Format>(request: &Request<'_>) -> Result<Self, ServiceError> {
+        Ok(Self {
+            function_name: request.label(0)?,
+        })
+    }
+}
+
+impl Input for DeleteFunctionConcurrencyRequest {
+    fn decode<F: Format>(request: &Request<'_>) -> Result<Self, ServiceError> {
+        Ok(Self {
+            function_name: request.label(0)?,
+        })
+    }
+}
+
 impl Input for DeleteFunctionRequest {
     fn decode<F: Format>(request: &Request<'_>) -> Result<Self, ServiceError> {
         Ok(Self {
@@ -40,11 +91,50 @@ impl Input for DeleteFunctionRequest {
     }
 }
 
+impl Input for DeleteLayerVersionRequest {
+    fn decode<F: Format>(request: &Request<'_>) -> Result<Self, ServiceError> {
+        Ok(Self {
+            layer_name: request.label(0)?,
+            version_number: request.label(1)?,
+        })
+    }
+}
+
+impl Input for GetAccountSettingsRequest {
+    fn decode<F: Format>(request: &Request<'_>) -> Result<Self, ServiceError> {
+        Ok(Self {})
+    }
+}
+
 impl Input for GetAliasRequest {
     fn decode<F: Format>(request: &Request<'_>) -> Result<Self, ServiceError> {
         Ok(Self {
             function_name: request.label(0)?,
             name: request.label(1)?,
+        })
+    }
+}
+
+impl Input for GetCodeSigningConfigRequest {
+    fn decode<F: Format>(request: &Request<'_>) -> Result<Self, ServiceError> {
+        Ok(Self {
+            code_signing_config_arn: request.label(0)?,
+        })
+    }
+}
+
+impl Input for GetFunctionCodeSigningConfigRequest {
+    fn decode<F: Format>(request: &Request<'_>) -> Result<Self, ServiceError> {
+        Ok(Self {
+            function_name: request.label(0)?,
+        })
+    }
+}
+
+impl Input for GetFunctionConcurrencyRequest {
+    fn decode<F: Format>(request: &Request<'_>) -> Result<Self, ServiceError> {
+        Ok(Self {
+            function_name: request.label(0)?,
         })
     }
 }
@@ -58,7 +148,59 @@ impl Input for GetFunctionConfigurationRequest {
     }
 }
 
+impl Input for GetFunctionRecursionConfigRequest {
+    fn decode<F: Format>(request: &Request<'_>) -> Result<Self, ServiceError> {
+        Ok(Self {
+            function_name: request.label(0)?,
+        })
+    }
+}
+
 impl Input for GetFunctionRequest {
+    fn decode<F: Format>(request: &Request<'_>) -> Result<Self, ServiceError> {
+        Ok(Self {
+            function_name: request.label(0)?,
+            qualifier: request.query("Qualifier")?,
+        })
+    }
+}
+
+impl Input for GetLayerVersionByArnRequest {
+    fn decode<F: Format>(request: &Request<'_>) -> Result<Self, ServiceError> {
+        Ok(Self {
+            arn: request.query("Arn")?,
+        })
+    }
+}
+
+impl Input for GetLayerVersionPolicyRequest {
+    fn decode<F: Format>(request: &Request<'_>) -> Result<Self, ServiceError> {
+        Ok(Self {
+            layer_name: request.label(0)?,
+            version_number: request.label(1)?,
+        })
+    }
+}
+
+impl Input for GetLayerVersionRequest {
+    fn decode<F: Format>(request: &Request<'_>) -> Result<Self, ServiceError> {
+        Ok(Self {
+            layer_name: request.label(0)?,
+            version_number: request.label(1)?,
+        })
+    }
+}
+
+impl Input for GetPolicyRequest {
+    fn decode<F: Format>(request: &Request<'_>) -> Result<Self, ServiceError> {
+        Ok(Self {
+            function_name: request.label(0)?,
+            qualifier: request.query("Qualifier")?,
+        })
+    }
+}
+
+impl Input for GetRuntimeManagementConfigRequest {
     fn decode<F: Format>(request: &Request<'_>) -> Result<Self, ServiceError> {
         Ok(Self {
             function_name: request.label(0)?,
@@ -93,6 +235,25 @@ impl Input for ListAliasesRequest {
     }
 }
 
+impl Input for ListCodeSigningConfigsRequest {
+    fn decode<F: Format>(request: &Request<'_>) -> Result<Self, ServiceError> {
+        Ok(Self {
+            marker: request.query("Marker")?,
+            max_items: request.query("MaxItems")?,
+        })
+    }
+}
+
+impl Input for ListFunctionsByCodeSigningConfigRequest {
+    fn decode<F: Format>(request: &Request<'_>) -> Result<Self, ServiceError> {
+        Ok(Self {
+            code_signing_config_arn: request.label(0)?,
+            marker: request.query("Marker")?,
+            max_items: request.query("MaxItems")?,
+        })
+    }
+}
+
 impl Input for ListFunctionsRequest {
     fn decode<F: Format>(request: &Request<'_>) -> Result<Self, ServiceError> {
         Ok(Self {
@@ -100,6 +261,37 @@ impl Input for ListFunctionsRequest {
             function_version: request.query("FunctionVersion")?,
             marker: request.query("Marker")?,
             max_items: request.query("MaxItems")?,
+        })
+    }
+}
+
+impl Input for ListLayerVersionsRequest {
+    fn decode<F: Format>(request: &Request<'_>) -> Result<Self, ServiceError> {
+        Ok(Self {
+            compatible_architecture: request.query("CompatibleArchitecture")?,
+            compatible_runtime: request.query("CompatibleRuntime")?,
+            layer_name: request.label(0)?,
+            marker: request.query("Marker")?,
+            max_items: request.query("MaxItems")?,
+        })
+    }
+}
+
+impl Input for ListLayersRequest {
+    fn decode<F: Format>(request: &Request<'_>) -> Result<Self, ServiceError> {
+        Ok(Self {
+            compatible_architecture: request.query("CompatibleArchitecture")?,
+            compatible_runtime: request.query("CompatibleRuntime")?,
+            marker: request.query("Marker")?,
+            max_items: request.query("MaxItems")?,
+        })
+    }
+}
+
+impl Input for ListTagsRequest {
+    fn decode<F: Format>(request: &Request<'_>) -> Result<Self, ServiceError> {
+        Ok(Self {
+            resource: request.label(0)?,
         })
     }
 }
@@ -114,6 +306,15 @@ impl Input for ListVersionsByFunctionRequest {
     }
 }
 
+impl Input for PublishLayerVersionRequest {
+    fn decode<F: Format>(request: &Request<'_>) -> Result<Self, ServiceError> {
+        Ok(Self {
+            layer_name: request.label(0)?,
+            ..request.document::<F, Self>()?
+        })
+    }
+}
+
 impl Input for PublishVersionRequest {
     fn decode<F: Format>(request: &Request<'_>) -> Result<Self, ServiceError> {
         Ok(Self {
@@ -123,11 +324,97 @@ impl Input for PublishVersionRequest {
     }
 }
 
+impl Input for PutFunctionCodeSigningConfigRequest {
+    fn decode<F: Format>(request: &Request<'_>) -> Result<Self, ServiceError> {
+        Ok(Self {
+            function_name: request.label(0)?,
+            ..request.document::<F, Self>()?
+        })
+    }
+}
+
+impl Input for PutFunctionConcurrencyRequest {
+    fn decode<F: Format>(request: &Request<'_>) -> Result<Self, ServiceError> {
+        Ok(Self {
+            function_name: request.label(0)?,
+            ..request.document::<F, Self>()?
+        })
+    }
+}
+
+impl Input for PutFunctionRecursionConfigRequest {
+    fn decode<F: Format>(request: &Request<'_>) -> Result<Self, ServiceError> {
+        Ok(Self {
+            function_name: request.label(0)?,
+            ..request.document::<F, Self>()?
+        })
+    }
+}
+
+impl Input for PutRuntimeManagementConfigRequest {
+    fn decode<F: Format>(request: &Request<'_>) -> Result<Self, ServiceError> {
+        Ok(Self {
+            function_name: request.label(0)?,
+            qualifier: request.query("Qualifier")?,
+            ..request.document::<F, Self>()?
+        })
+    }
+}
+
+impl Input for RemoveLayerVersionPermissionRequest {
+    fn decode<F: Format>(request: &Request<'_>) -> Result<Self, ServiceError> {
+        Ok(Self {
+            layer_name: request.label(0)?,
+            version_number: request.label(1)?,
+            statement_id: request.label(2)?,
+            revision_id: request.query("RevisionId")?,
+        })
+    }
+}
+
+impl Input for RemovePermissionRequest {
+    fn decode<F: Format>(request: &Request<'_>) -> Result<Self, ServiceError> {
+        Ok(Self {
+            function_name: request.label(0)?,
+            statement_id: request.label(1)?,
+            qualifier: request.query("Qualifier")?,
+            revision_id: request.query("RevisionId")?,
+        })
+    }
+}
+
+impl Input for TagResourceRequest {
+    fn decode<F: Format>(request: &Request<'_>) -> Result<Self, ServiceError> {
+        Ok(Self {
+            resource: request.label(0)?,
+            ..request.document::<F, Self>()?
+        })
+    }
+}
+
+impl Input for UntagResourceRequest {
+    fn decode<F: Format>(request: &Request<'_>) -> Result<Self, ServiceError> {
+        Ok(Self {
+            resource: request.label(0)?,
+            tag_keys: request.query_list("tagKeys")?,
+        })
+    }
+}
+
 impl Input for UpdateAliasRequest {
     fn decode<F: Format>(request: &Request<'_>) -> Result<Self, ServiceError> {
         Ok(Self {
             function_name: request.label(0)?,
             name: request.label(1)?,
+            ..request.document::<F, Self>()?
+        })
+    }
+}
+
+impl Input for UpdateCodeSigningConfigRequest {
+    fn decode<F: Format>(request: &Request<'_>) -> Result<Self, ServiceError> {
+        Ok(Self {
+            code_signing_config_arn: request.label(0)?,
             ..request.document::<F, Self>()?
         })
     }
@@ -151,9 +438,39 @@ impl Input for UpdateFunctionConfigurationRequest {
     }
 }
 
+impl Output for AddLayerVersionPermissionResponse {
+    fn encode<F: Format>(self, reply: Reply) -> Result<Response<Bytes>, ServiceError> {
+        reply.document::<F, _>(&self)
+    }
+}
+
+impl Output for AddPermissionResponse {
+    fn encode<F: Format>(self, reply: Reply) -> Result<Response<Bytes>, ServiceError> {
+        reply.document::<F, _>(&self)
+    }
+}
+
 impl Output for AliasConfiguration {
     fn encode<F: Format>(self, reply: Reply) -> Result<Response<Bytes>, ServiceError> {
         reply.document::<F, _>(&self)
+    }
+}
+
+impl Output for Concurrency {
+    fn encode<F: Format>(self, reply: Reply) -> Result<Response<Bytes>, ServiceError> {
+        reply.document::<F, _>(&self)
+    }
+}
+
+impl Output for CreateCodeSigningConfigResponse {
+    fn encode<F: Format>(self, reply: Reply) -> Result<Response<Bytes>, ServiceError> {
+        reply.document::<F, _>(&self)
+    }
+}
+
+impl Output for DeleteCodeSigningConfigResponse {
+    fn encode<F: Format>(self, reply: Reply) -> Result<Response<Bytes>, ServiceError> {
+        Ok(reply.payload(None))
     }
 }
 
@@ -170,7 +487,61 @@ impl Output for FunctionConfiguration {
     }
 }
 
+impl Output for GetAccountSettingsResponse {
+    fn encode<F: Format>(self, reply: Reply) -> Result<Response<Bytes>, ServiceError> {
+        reply.document::<F, _>(&self)
+    }
+}
+
+impl Output for GetCodeSigningConfigResponse {
+    fn encode<F: Format>(self, reply: Reply) -> Result<Response<Bytes>, ServiceError> {
+        reply.document::<F, _>(&self)
+    }
+}
+
+impl Output for GetFunctionCodeSigningConfigResponse {
+    fn encode<F: Format>(self, reply: Reply) -> Result<Response<Bytes>, ServiceError> {
+        reply.document::<F, _>(&self)
+    }
+}
+
+impl Output for GetFunctionConcurrencyResponse {
+    fn encode<F: Format>(self, reply: Reply) -> Result<Response<Bytes>, ServiceError> {
+        reply.document::<F, _>(&self)
+    }
+}
+
+impl Output for GetFunctionRecursionConfigResponse {
+    fn encode<F: Format>(self, reply: Reply) -> Result<Response<Bytes>, ServiceError> {
+        reply.document::<F, _>(&self)
+    }
+}
+
 impl Output for GetFunctionResponse {
+    fn encode<F: Format>(self, reply: Reply) -> Result<Response<Bytes>, ServiceError> {
+        reply.document::<F, _>(&self)
+    }
+}
+
+impl Output for GetLayerVersionPolicyResponse {
+    fn encode<F: Format>(self, reply: Reply) -> Result<Response<Bytes>, ServiceError> {
+        reply.document::<F, _>(&self)
+    }
+}
+
+impl Output for GetLayerVersionResponse {
+    fn encode<F: Format>(self, reply: Reply) -> Result<Response<Bytes>, ServiceError> {
+        reply.document::<F, _>(&self)
+    }
+}
+
+impl Output for GetPolicyResponse {
+    fn encode<F: Format>(self, reply: Reply) -> Result<Response<Bytes>, ServiceError> {
+        reply.document::<F, _>(&self)
+    }
+}
+
+impl Output for GetRuntimeManagementConfigResponse {
     fn encode<F: Format>(self, reply: Reply) -> Result<Response<Bytes>, ServiceError> {
         reply.document::<F, _>(&self)
     }
@@ -196,13 +567,73 @@ impl Output for ListAliasesResponse {
     }
 }
 
+impl Output for ListCodeSigningConfigsResponse {
+    fn encode<F: Format>(self, reply: Reply) -> Result<Response<Bytes>, ServiceError> {
+        reply.document::<F, _>(&self)
+    }
+}
+
+impl Output for ListFunctionsByCodeSigningConfigResponse {
+    fn encode<F: Format>(self, reply: Reply) -> Result<Response<Bytes>, ServiceError> {
+        reply.document::<F, _>(&self)
+    }
+}
+
 impl Output for ListFunctionsResponse {
     fn encode<F: Format>(self, reply: Reply) -> Result<Response<Bytes>, ServiceError> {
         reply.document::<F, _>(&self)
     }
 }
 
+impl Output for ListLayerVersionsResponse {
+    fn encode<F: Format>(self, reply: Reply) -> Result<Response<Bytes>, ServiceError> {
+        reply.document::<F, _>(&self)
+    }
+}
+
+impl Output for ListLayersResponse {
+    fn encode<F: Format>(self, reply: Reply) -> Result<Response<Bytes>, ServiceError> {
+        reply.document::<F, _>(&self)
+    }
+}
+
+impl Output for ListTagsResponse {
+    fn encode<F: Format>(self, reply: Reply) -> Result<Response<Bytes>, ServiceError> {
+        reply.document::<F, _>(&self)
+    }
+}
+
 impl Output for ListVersionsByFunctionResponse {
+    fn encode<F: Format>(self, reply: Reply) -> Result<Response<Bytes>, ServiceError> {
+        reply.document::<F, _>(&self)
+    }
+}
+
+impl Output for PublishLayerVersionResponse {
+    fn encode<F: Format>(self, reply: Reply) -> Result<Response<Bytes>, ServiceError> {
+        reply.document::<F, _>(&self)
+    }
+}
+
+impl Output for PutFunctionCodeSigningConfigResponse {
+    fn encode<F: Format>(self, reply: Reply) -> Result<Response<Bytes>, ServiceError> {
+        reply.document::<F, _>(&self)
+    }
+}
+
+impl Output for PutFunctionRecursionConfigResponse {
+    fn encode<F: Format>(self, reply: Reply) -> Result<Response<Bytes>, ServiceError> {
+        reply.document::<F, _>(&self)
+    }
+}
+
+impl Output for PutRuntimeManagementConfigResponse {
+    fn encode<F: Format>(self, reply: Reply) -> Result<Response<Bytes>, ServiceError> {
+        reply.document::<F, _>(&self)
+    }
+}
+
+impl Output for UpdateCodeSigningConfigResponse {
     fn encode<F: Format>(self, reply: Reply) -> Result<Response<Bytes>, ServiceError> {
         reply.document::<F, _>(&self)
     }

@@ -15,10 +15,18 @@ Architecture {
 X86_64 = "x86_64",
 Arm64 = "arm64",
 }
+CodeSigningPolicy {
+Warn = "Warn",
+Enforce = "Enforce",
+}
 DirectS3Read {
 Enabled = "ENABLED",
 Disabled = "DISABLED",
 Auto = "AUTO",
+}
+FunctionUrlAuthType {
+None = "NONE",
+AwsIam = "AWS_IAM",
 }
 FunctionVersion {
 All = "ALL",
@@ -86,6 +94,10 @@ Tail = "Tail",
 PackageType {
 Zip = "Zip",
 Image = "Image",
+}
+RecursiveLoop {
+Allow = "Allow",
+Terminate = "Terminate",
 }
 Runtime {
 Nodejs = "nodejs",
@@ -217,5 +229,10 @@ PerTenant = "PER_TENANT",
 TracingMode {
 Active = "Active",
 PassThrough = "PassThrough",
+}
+UpdateRuntimeOn {
+Auto = "Auto",
+Manual = "Manual",
+FunctionUpdate = "FunctionUpdate",
 }
 }

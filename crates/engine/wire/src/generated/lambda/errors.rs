@@ -407,6 +407,19 @@ pub fn no_published_version_exception(message: impl Into<String>) -> ServiceErro
     NO_PUBLISHED_VERSION_EXCEPTION.error(message)
 }
 
+const POLICY_LENGTH_EXCEEDED_EXCEPTION: ErrorShape = ErrorShape {
+    code: "PolicyLengthExceededException",
+    status: 400,
+    fault: Fault::Client,
+    message_member: "message",
+    typed: true,
+};
+
+#[must_use]
+pub fn policy_length_exceeded_exception(message: impl Into<String>) -> ServiceError {
+    POLICY_LENGTH_EXCEEDED_EXCEPTION.error(message)
+}
+
 const PRECONDITION_FAILED_EXCEPTION: ErrorShape = ErrorShape {
     code: "PreconditionFailedException",
     status: 412,
@@ -418,6 +431,19 @@ const PRECONDITION_FAILED_EXCEPTION: ErrorShape = ErrorShape {
 #[must_use]
 pub fn precondition_failed_exception(message: impl Into<String>) -> ServiceError {
     PRECONDITION_FAILED_EXCEPTION.error(message)
+}
+
+const PUBLIC_POLICY_EXCEPTION: ErrorShape = ErrorShape {
+    code: "PublicPolicyException",
+    status: 400,
+    fault: Fault::Client,
+    message_member: "Message",
+    typed: true,
+};
+
+#[must_use]
+pub fn public_policy_exception(message: impl Into<String>) -> ServiceError {
+    PUBLIC_POLICY_EXCEPTION.error(message)
 }
 
 const RECURSIVE_INVOCATION_EXCEPTION: ErrorShape = ErrorShape {

@@ -303,19 +303,51 @@ impl LambdaOperation {
     pub const fn served(self) -> bool {
         matches!(
             self,
-            Self::CreateAlias
+            Self::AddLayerVersionPermission
+                | Self::AddPermission
+                | Self::CreateAlias
+                | Self::CreateCodeSigningConfig
                 | Self::CreateFunction
                 | Self::DeleteAlias
+                | Self::DeleteCodeSigningConfig
                 | Self::DeleteFunction
+                | Self::DeleteFunctionCodeSigningConfig
+                | Self::DeleteFunctionConcurrency
+                | Self::DeleteLayerVersion
+                | Self::GetAccountSettings
                 | Self::GetAlias
+                | Self::GetCodeSigningConfig
                 | Self::GetFunction
+                | Self::GetFunctionCodeSigningConfig
+                | Self::GetFunctionConcurrency
                 | Self::GetFunctionConfiguration
+                | Self::GetFunctionRecursionConfig
+                | Self::GetLayerVersion
+                | Self::GetLayerVersionByArn
+                | Self::GetLayerVersionPolicy
+                | Self::GetPolicy
+                | Self::GetRuntimeManagementConfig
                 | Self::Invoke
                 | Self::ListAliases
+                | Self::ListCodeSigningConfigs
                 | Self::ListFunctions
+                | Self::ListFunctionsByCodeSigningConfig
+                | Self::ListLayerVersions
+                | Self::ListLayers
+                | Self::ListTags
                 | Self::ListVersionsByFunction
+                | Self::PublishLayerVersion
                 | Self::PublishVersion
+                | Self::PutFunctionCodeSigningConfig
+                | Self::PutFunctionConcurrency
+                | Self::PutFunctionRecursionConfig
+                | Self::PutRuntimeManagementConfig
+                | Self::RemoveLayerVersionPermission
+                | Self::RemovePermission
+                | Self::TagResource
+                | Self::UntagResource
                 | Self::UpdateAlias
+                | Self::UpdateCodeSigningConfig
                 | Self::UpdateFunctionCode
                 | Self::UpdateFunctionConfiguration
         )
@@ -1308,6 +1340,26 @@ static ROUTES: Table<LambdaOperation> = Table(&[
 ]);
 
 #[derive(Debug, Clone, Copy)]
+pub struct AddLayerVersionPermission;
+
+impl Operation for AddLayerVersionPermission {
+    type Input = AddLayerVersionPermissionRequest;
+    type Output = AddLayerVersionPermissionResponse;
+    const SERVICE: Service = Service::Lambda;
+    const NAME: &'static str = "AddLayerVersionPermission";
+}
+
+#[derive(Debug, Clone, Copy)]
+pub struct AddPermission;
+
+impl Operation for AddPermission {
+    type Input = AddPermissionRequest;
+    type Output = AddPermissionResponse;
+    const SERVICE: Service = Service::Lambda;
+    const NAME: &'static str = "AddPermission";
+}
+
+#[derive(Debug, Clone, Copy)]
 pub struct CreateAlias;
 
 impl Operation for CreateAlias {
@@ -1315,6 +1367,16 @@ impl Operation for CreateAlias {
     type Output = AliasConfiguration;
     const SERVICE: Service = Service::Lambda;
     const NAME: &'static str = "CreateAlias";
+}
+
+#[derive(Debug, Clone, Copy)]
+pub struct CreateCodeSigningConfig;
+
+impl Operation for CreateCodeSigningConfig {
+    type Input = CreateCodeSigningConfigRequest;
+    type Output = CreateCodeSigningConfigResponse;
+    const SERVICE: Service = Service::Lambda;
+    const NAME: &'static str = "CreateCodeSigningConfig";
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -1338,6 +1400,16 @@ impl Operation for DeleteAlias {
 }
 
 #[derive(Debug, Clone, Copy)]
+pub struct DeleteCodeSigningConfig;
+
+impl Operation for DeleteCodeSigningConfig {
+    type Input = DeleteCodeSigningConfigRequest;
+    type Output = DeleteCodeSigningConfigResponse;
+    const SERVICE: Service = Service::Lambda;
+    const NAME: &'static str = "DeleteCodeSigningConfig";
+}
+
+#[derive(Debug, Clone, Copy)]
 pub struct DeleteFunction;
 
 impl Operation for DeleteFunction {
@@ -1345,6 +1417,46 @@ impl Operation for DeleteFunction {
     type Output = DeleteFunctionResponse;
     const SERVICE: Service = Service::Lambda;
     const NAME: &'static str = "DeleteFunction";
+}
+
+#[derive(Debug, Clone, Copy)]
+pub struct DeleteFunctionCodeSigningConfig;
+
+impl Operation for DeleteFunctionCodeSigningConfig {
+    type Input = DeleteFunctionCodeSigningConfigRequest;
+    type Output = ();
+    const SERVICE: Service = Service::Lambda;
+    const NAME: &'static str = "DeleteFunctionCodeSigningConfig";
+}
+
+#[derive(Debug, Clone, Copy)]
+pub struct DeleteFunctionConcurrency;
+
+impl Operation for DeleteFunctionConcurrency {
+    type Input = DeleteFunctionConcurrencyRequest;
+    type Output = ();
+    const SERVICE: Service = Service::Lambda;
+    const NAME: &'static str = "DeleteFunctionConcurrency";
+}
+
+#[derive(Debug, Clone, Copy)]
+pub struct DeleteLayerVersion;
+
+impl Operation for DeleteLayerVersion {
+    type Input = DeleteLayerVersionRequest;
+    type Output = ();
+    const SERVICE: Service = Service::Lambda;
+    const NAME: &'static str = "DeleteLayerVersion";
+}
+
+#[derive(Debug, Clone, Copy)]
+pub struct GetAccountSettings;
+
+impl Operation for GetAccountSettings {
+    type Input = GetAccountSettingsRequest;
+    type Output = GetAccountSettingsResponse;
+    const SERVICE: Service = Service::Lambda;
+    const NAME: &'static str = "GetAccountSettings";
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -1358,6 +1470,16 @@ impl Operation for GetAlias {
 }
 
 #[derive(Debug, Clone, Copy)]
+pub struct GetCodeSigningConfig;
+
+impl Operation for GetCodeSigningConfig {
+    type Input = GetCodeSigningConfigRequest;
+    type Output = GetCodeSigningConfigResponse;
+    const SERVICE: Service = Service::Lambda;
+    const NAME: &'static str = "GetCodeSigningConfig";
+}
+
+#[derive(Debug, Clone, Copy)]
 pub struct GetFunction;
 
 impl Operation for GetFunction {
@@ -1368,6 +1490,26 @@ impl Operation for GetFunction {
 }
 
 #[derive(Debug, Clone, Copy)]
+pub struct GetFunctionCodeSigningConfig;
+
+impl Operation for GetFunctionCodeSigningConfig {
+    type Input = GetFunctionCodeSigningConfigRequest;
+    type Output = GetFunctionCodeSigningConfigResponse;
+    const SERVICE: Service = Service::Lambda;
+    const NAME: &'static str = "GetFunctionCodeSigningConfig";
+}
+
+#[derive(Debug, Clone, Copy)]
+pub struct GetFunctionConcurrency;
+
+impl Operation for GetFunctionConcurrency {
+    type Input = GetFunctionConcurrencyRequest;
+    type Output = GetFunctionConcurrencyResponse;
+    const SERVICE: Service = Service::Lambda;
+    const NAME: &'static str = "GetFunctionConcurrency";
+}
+
+#[derive(Debug, Clone, Copy)]
 pub struct GetFunctionConfiguration;
 
 impl Operation for GetFunctionConfiguration {
@@ -1375,6 +1517,66 @@ impl Operation for GetFunctionConfiguration {
     type Output = FunctionConfiguration;
     const SERVICE: Service = Service::Lambda;
     const NAME: &'static str = "GetFunctionConfiguration";
+}
+
+#[derive(Debug, Clone, Copy)]
+pub struct GetFunctionRecursionConfig;
+
+impl Operation for GetFunctionRecursionConfig {
+    type Input = GetFunctionRecursionConfigRequest;
+    type Output = GetFunctionRecursionConfigResponse;
+    const SERVICE: Service = Service::Lambda;
+    const NAME: &'static str = "GetFunctionRecursionConfig";
+}
+
+#[derive(Debug, Clone, Copy)]
+pub struct GetLayerVersion;
+
+impl Operation for GetLayerVersion {
+    type Input = GetLayerVersionRequest;
+    type Output = GetLayerVersionResponse;
+    const SERVICE: Service = Service::Lambda;
+    const NAME: &'static str = "GetLayerVersion";
+}
+
+#[derive(Debug, Clone, Copy)]
+pub struct GetLayerVersionByArn;
+
+impl Operation for GetLayerVersionByArn {
+    type Input = GetLayerVersionByArnRequest;
+    type Output = GetLayerVersionResponse;
+    const SERVICE: Service = Service::Lambda;
+    const NAME: &'static str = "GetLayerVersionByArn";
+}
+
+#[derive(Debug, Clone, Copy)]
+pub struct GetLayerVersionPolicy;
+
+impl Operation for GetLayerVersionPolicy {
+    type Input = GetLayerVersionPolicyRequest;
+    type Output = GetLayerVersionPolicyResponse;
+    const SERVICE: Service = Service::Lambda;
+    const NAME: &'static str = "GetLayerVersionPolicy";
+}
+
+#[derive(Debug, Clone, Copy)]
+pub struct GetPolicy;
+
+impl Operation for GetPolicy {
+    type Input = GetPolicyRequest;
+    type Output = GetPolicyResponse;
+    const SERVICE: Service = Service::Lambda;
+    const NAME: &'static str = "GetPolicy";
+}
+
+#[derive(Debug, Clone, Copy)]
+pub struct GetRuntimeManagementConfig;
+
+impl Operation for GetRuntimeManagementConfig {
+    type Input = GetRuntimeManagementConfigRequest;
+    type Output = GetRuntimeManagementConfigResponse;
+    const SERVICE: Service = Service::Lambda;
+    const NAME: &'static str = "GetRuntimeManagementConfig";
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -1398,6 +1600,16 @@ impl Operation for ListAliases {
 }
 
 #[derive(Debug, Clone, Copy)]
+pub struct ListCodeSigningConfigs;
+
+impl Operation for ListCodeSigningConfigs {
+    type Input = ListCodeSigningConfigsRequest;
+    type Output = ListCodeSigningConfigsResponse;
+    const SERVICE: Service = Service::Lambda;
+    const NAME: &'static str = "ListCodeSigningConfigs";
+}
+
+#[derive(Debug, Clone, Copy)]
 pub struct ListFunctions;
 
 impl Operation for ListFunctions {
@@ -1405,6 +1617,46 @@ impl Operation for ListFunctions {
     type Output = ListFunctionsResponse;
     const SERVICE: Service = Service::Lambda;
     const NAME: &'static str = "ListFunctions";
+}
+
+#[derive(Debug, Clone, Copy)]
+pub struct ListFunctionsByCodeSigningConfig;
+
+impl Operation for ListFunctionsByCodeSigningConfig {
+    type Input = ListFunctionsByCodeSigningConfigRequest;
+    type Output = ListFunctionsByCodeSigningConfigResponse;
+    const SERVICE: Service = Service::Lambda;
+    const NAME: &'static str = "ListFunctionsByCodeSigningConfig";
+}
+
+#[derive(Debug, Clone, Copy)]
+pub struct ListLayerVersions;
+
+impl Operation for ListLayerVersions {
+    type Input = ListLayerVersionsRequest;
+    type Output = ListLayerVersionsResponse;
+    const SERVICE: Service = Service::Lambda;
+    const NAME: &'static str = "ListLayerVersions";
+}
+
+#[derive(Debug, Clone, Copy)]
+pub struct ListLayers;
+
+impl Operation for ListLayers {
+    type Input = ListLayersRequest;
+    type Output = ListLayersResponse;
+    const SERVICE: Service = Service::Lambda;
+    const NAME: &'static str = "ListLayers";
+}
+
+#[derive(Debug, Clone, Copy)]
+pub struct ListTags;
+
+impl Operation for ListTags {
+    type Input = ListTagsRequest;
+    type Output = ListTagsResponse;
+    const SERVICE: Service = Service::Lambda;
+    const NAME: &'static str = "ListTags";
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -1418,6 +1670,16 @@ impl Operation for ListVersionsByFunction {
 }
 
 #[derive(Debug, Clone, Copy)]
+pub struct PublishLayerVersion;
+
+impl Operation for PublishLayerVersion {
+    type Input = PublishLayerVersionRequest;
+    type Output = PublishLayerVersionResponse;
+    const SERVICE: Service = Service::Lambda;
+    const NAME: &'static str = "PublishLayerVersion";
+}
+
+#[derive(Debug, Clone, Copy)]
 pub struct PublishVersion;
 
 impl Operation for PublishVersion {
@@ -1428,6 +1690,86 @@ impl Operation for PublishVersion {
 }
 
 #[derive(Debug, Clone, Copy)]
+pub struct PutFunctionCodeSigningConfig;
+
+impl Operation for PutFunctionCodeSigningConfig {
+    type Input = PutFunctionCodeSigningConfigRequest;
+    type Output = PutFunctionCodeSigningConfigResponse;
+    const SERVICE: Service = Service::Lambda;
+    const NAME: &'static str = "PutFunctionCodeSigningConfig";
+}
+
+#[derive(Debug, Clone, Copy)]
+pub struct PutFunctionConcurrency;
+
+impl Operation for PutFunctionConcurrency {
+    type Input = PutFunctionConcurrencyRequest;
+    type Output = Concurrency;
+    const SERVICE: Service = Service::Lambda;
+    const NAME: &'static str = "PutFunctionConcurrency";
+}
+
+#[derive(Debug, Clone, Copy)]
+pub struct PutFunctionRecursionConfig;
+
+impl Operation for PutFunctionRecursionConfig {
+    type Input = PutFunctionRecursionConfigRequest;
+    type Output = PutFunctionRecursionConfigResponse;
+    const SERVICE: Service = Service::Lambda;
+    const NAME: &'static str = "PutFunctionRecursionConfig";
+}
+
+#[derive(Debug, Clone, Copy)]
+pub struct PutRuntimeManagementConfig;
+
+impl Operation for PutRuntimeManagementConfig {
+    type Input = PutRuntimeManagementConfigRequest;
+    type Output = PutRuntimeManagementConfigResponse;
+    const SERVICE: Service = Service::Lambda;
+    const NAME: &'static str = "PutRuntimeManagementConfig";
+}
+
+#[derive(Debug, Clone, Copy)]
+pub struct RemoveLayerVersionPermission;
+
+impl Operation for RemoveLayerVersionPermission {
+    type Input = RemoveLayerVersionPermissionRequest;
+    type Output = ();
+    const SERVICE: Service = Service::Lambda;
+    const NAME: &'static str = "RemoveLayerVersionPermission";
+}
+
+#[derive(Debug, Clone, Copy)]
+pub struct RemovePermission;
+
+impl Operation for RemovePermission {
+    type Input = RemovePermissionRequest;
+    type Output = ();
+    const SERVICE: Service = Service::Lambda;
+    const NAME: &'static str = "RemovePermission";
+}
+
+#[derive(Debug, Clone, Copy)]
+pub struct TagResource;
+
+impl Operation for TagResource {
+    type Input = TagResourceRequest;
+    type Output = ();
+    const SERVICE: Service = Service::Lambda;
+    const NAME: &'static str = "TagResource";
+}
+
+#[derive(Debug, Clone, Copy)]
+pub struct UntagResource;
+
+impl Operation for UntagResource {
+    type Input = UntagResourceRequest;
+    type Output = ();
+    const SERVICE: Service = Service::Lambda;
+    const NAME: &'static str = "UntagResource";
+}
+
+#[derive(Debug, Clone, Copy)]
 pub struct UpdateAlias;
 
 impl Operation for UpdateAlias {
@@ -1435,6 +1777,16 @@ impl Operation for UpdateAlias {
     type Output = AliasConfiguration;
     const SERVICE: Service = Service::Lambda;
     const NAME: &'static str = "UpdateAlias";
+}
+
+#[derive(Debug, Clone, Copy)]
+pub struct UpdateCodeSigningConfig;
+
+impl Operation for UpdateCodeSigningConfig {
+    type Input = UpdateCodeSigningConfigRequest;
+    type Output = UpdateCodeSigningConfigResponse;
+    const SERVICE: Service = Service::Lambda;
+    const NAME: &'static str = "UpdateCodeSigningConfig";
 }
 
 #[derive(Debug, Clone, Copy)]

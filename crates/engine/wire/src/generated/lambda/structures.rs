@@ -14,6 +14,59 @@ pub struct AcceleratorConfig {
 }
 
 #[derive(Debug, Clone, Default, PartialEq)]
+pub struct AccountLimit {
+    pub total_code_size: Option<i64>,
+    pub code_size_unzipped: Option<i64>,
+    pub code_size_zipped: Option<i64>,
+    pub concurrent_executions: Option<i32>,
+    pub unreserved_concurrent_executions: Option<i32>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct AccountUsage {
+    pub total_code_size: Option<i64>,
+    pub function_count: Option<i64>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct AddLayerVersionPermissionRequest {
+    pub layer_name: String,
+    pub version_number: i64,
+    pub statement_id: Option<String>,
+    pub action: Option<String>,
+    pub principal: Option<String>,
+    pub organization_id: Option<String>,
+    pub revision_id: Option<String>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct AddLayerVersionPermissionResponse {
+    pub statement: Option<String>,
+    pub revision_id: Option<String>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct AddPermissionRequest {
+    pub function_name: String,
+    pub statement_id: Option<String>,
+    pub action: Option<String>,
+    pub principal: Option<String>,
+    pub source_arn: Option<String>,
+    pub function_url_auth_type: Option<FunctionUrlAuthType>,
+    pub invoked_via_function_url: Option<bool>,
+    pub source_account: Option<String>,
+    pub event_source_token: Option<String>,
+    pub qualifier: Option<String>,
+    pub revision_id: Option<String>,
+    pub principal_org_id: Option<String>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct AddPermissionResponse {
+    pub statement: Option<String>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct AliasConfiguration {
     pub alias_arn: Option<String>,
     pub name: Option<String>,
@@ -29,9 +82,29 @@ pub struct AliasRoutingConfiguration {
 }
 
 #[derive(Debug, Clone, Default, PartialEq)]
+pub struct AllowedPublishers {
+    pub signing_profile_version_arns: Option<Vec<String>>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct CapacityProviderConfig {
     pub lambda_managed_instances_capacity_provider_config:
         Option<LambdaManagedInstancesCapacityProviderConfig>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct CodeSigningConfig {
+    pub code_signing_config_id: Option<String>,
+    pub code_signing_config_arn: Option<String>,
+    pub description: Option<String>,
+    pub allowed_publishers: Option<AllowedPublishers>,
+    pub code_signing_policies: Option<CodeSigningPolicies>,
+    pub last_modified: Option<String>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct CodeSigningPolicies {
+    pub untrusted_artifact_on_deployment: Option<CodeSigningPolicy>,
 }
 
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -46,6 +119,19 @@ pub struct CreateAliasRequest {
     pub function_version: Option<String>,
     pub description: Option<String>,
     pub routing_config: Option<AliasRoutingConfiguration>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct CreateCodeSigningConfigRequest {
+    pub description: Option<String>,
+    pub allowed_publishers: Option<AllowedPublishers>,
+    pub code_signing_policies: Option<CodeSigningPolicies>,
+    pub tags: Option<BTreeMap<String, String>>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct CreateCodeSigningConfigResponse {
+    pub code_signing_config: Option<CodeSigningConfig>,
 }
 
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -94,6 +180,24 @@ pub struct DeleteAliasRequest {
 }
 
 #[derive(Debug, Clone, Default, PartialEq)]
+pub struct DeleteCodeSigningConfigRequest {
+    pub code_signing_config_arn: String,
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct DeleteCodeSigningConfigResponse {}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct DeleteFunctionCodeSigningConfigRequest {
+    pub function_name: String,
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct DeleteFunctionConcurrencyRequest {
+    pub function_name: String,
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct DeleteFunctionRequest {
     pub function_name: String,
     pub qualifier: Option<String>,
@@ -102,6 +206,12 @@ pub struct DeleteFunctionRequest {
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct DeleteFunctionResponse {
     pub status_code: Option<i32>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct DeleteLayerVersionRequest {
+    pub layer_name: String,
+    pub version_number: i64,
 }
 
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -270,15 +380,65 @@ pub struct FunctionRuntimeConfig {
 }
 
 #[derive(Debug, Clone, Default, PartialEq)]
+pub struct GetAccountSettingsRequest {}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct GetAccountSettingsResponse {
+    pub account_limit: Option<AccountLimit>,
+    pub account_usage: Option<AccountUsage>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct GetAliasRequest {
     pub function_name: String,
     pub name: String,
 }
 
 #[derive(Debug, Clone, Default, PartialEq)]
+pub struct GetCodeSigningConfigRequest {
+    pub code_signing_config_arn: String,
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct GetCodeSigningConfigResponse {
+    pub code_signing_config: Option<CodeSigningConfig>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct GetFunctionCodeSigningConfigRequest {
+    pub function_name: String,
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct GetFunctionCodeSigningConfigResponse {
+    pub code_signing_config_arn: Option<String>,
+    pub function_name: Option<String>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct GetFunctionConcurrencyRequest {
+    pub function_name: String,
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct GetFunctionConcurrencyResponse {
+    pub reserved_concurrent_executions: Option<i32>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct GetFunctionConfigurationRequest {
     pub function_name: String,
     pub qualifier: Option<String>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct GetFunctionRecursionConfigRequest {
+    pub function_name: String,
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct GetFunctionRecursionConfigResponse {
+    pub recursive_loop: Option<RecursiveLoop>,
 }
 
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -294,6 +454,67 @@ pub struct GetFunctionResponse {
     pub tags: Option<BTreeMap<String, String>>,
     pub tags_error: Option<TagsError>,
     pub concurrency: Option<Concurrency>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct GetLayerVersionByArnRequest {
+    pub arn: Option<String>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct GetLayerVersionPolicyRequest {
+    pub layer_name: String,
+    pub version_number: i64,
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct GetLayerVersionPolicyResponse {
+    pub policy: Option<String>,
+    pub revision_id: Option<String>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct GetLayerVersionRequest {
+    pub layer_name: String,
+    pub version_number: i64,
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct GetLayerVersionResponse {
+    pub content: Option<LayerVersionContentOutput>,
+    pub layer_arn: Option<String>,
+    pub layer_version_arn: Option<String>,
+    pub description: Option<String>,
+    pub created_date: Option<String>,
+    pub version: Option<i64>,
+    pub compatible_architectures: Option<Vec<Architecture>>,
+    pub compatible_runtimes: Option<Vec<Runtime>>,
+    pub license_info: Option<String>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct GetPolicyRequest {
+    pub function_name: String,
+    pub qualifier: Option<String>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct GetPolicyResponse {
+    pub policy: Option<String>,
+    pub revision_id: Option<String>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct GetRuntimeManagementConfigRequest {
+    pub function_name: String,
+    pub qualifier: Option<String>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct GetRuntimeManagementConfigResponse {
+    pub update_runtime_on: Option<UpdateRuntimeOn>,
+    pub function_arn: Option<String>,
+    pub runtime_version_arn: Option<String>,
 }
 
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -389,6 +610,55 @@ pub struct Layer {
     pub signing_job_arn: Option<String>,
 }
 
+#[derive(Clone, Default, PartialEq)]
+pub struct LayerVersionContentInput {
+    pub s3_bucket: Option<String>,
+    pub s3_key: Option<String>,
+    pub s3_object_version: Option<String>,
+    pub s3_object_storage_mode: Option<S3ObjectStorageMode>,
+    pub zip_file: Option<Blob>,
+}
+
+impl fmt::Debug for LayerVersionContentInput {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("LayerVersionContentInput")
+            .field("s3_bucket", &self.s3_bucket)
+            .field("s3_key", &self.s3_key)
+            .field("s3_object_version", &self.s3_object_version)
+            .field("s3_object_storage_mode", &self.s3_object_storage_mode)
+            .field("zip_file", &Redacted(&self.zip_file))
+            .finish()
+    }
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct LayerVersionContentOutput {
+    pub location: Option<String>,
+    pub code_sha256: Option<String>,
+    pub code_size: Option<i64>,
+    pub signing_profile_version_arn: Option<String>,
+    pub signing_job_arn: Option<String>,
+    pub resolved_s3_object: Option<ResolvedS3Object>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct LayerVersionsListItem {
+    pub layer_version_arn: Option<String>,
+    pub version: Option<i64>,
+    pub description: Option<String>,
+    pub created_date: Option<String>,
+    pub compatible_architectures: Option<Vec<Architecture>>,
+    pub compatible_runtimes: Option<Vec<Runtime>>,
+    pub license_info: Option<String>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct LayersListItem {
+    pub layer_name: Option<String>,
+    pub layer_arn: Option<String>,
+    pub latest_matching_version: Option<LayerVersionsListItem>,
+}
+
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct ListAliasesRequest {
     pub function_name: String,
@@ -404,6 +674,31 @@ pub struct ListAliasesResponse {
 }
 
 #[derive(Debug, Clone, Default, PartialEq)]
+pub struct ListCodeSigningConfigsRequest {
+    pub marker: Option<String>,
+    pub max_items: Option<i32>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct ListCodeSigningConfigsResponse {
+    pub next_marker: Option<String>,
+    pub code_signing_configs: Option<Vec<CodeSigningConfig>>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct ListFunctionsByCodeSigningConfigRequest {
+    pub code_signing_config_arn: String,
+    pub marker: Option<String>,
+    pub max_items: Option<i32>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct ListFunctionsByCodeSigningConfigResponse {
+    pub next_marker: Option<String>,
+    pub function_arns: Option<Vec<String>>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct ListFunctionsRequest {
     pub master_region: Option<String>,
     pub function_version: Option<FunctionVersion>,
@@ -415,6 +710,45 @@ pub struct ListFunctionsRequest {
 pub struct ListFunctionsResponse {
     pub next_marker: Option<String>,
     pub functions: Option<Vec<FunctionConfiguration>>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct ListLayerVersionsRequest {
+    pub compatible_architecture: Option<Architecture>,
+    pub compatible_runtime: Option<Runtime>,
+    pub layer_name: String,
+    pub marker: Option<String>,
+    pub max_items: Option<i32>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct ListLayerVersionsResponse {
+    pub next_marker: Option<String>,
+    pub layer_versions: Option<Vec<LayerVersionsListItem>>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct ListLayersRequest {
+    pub compatible_architecture: Option<Architecture>,
+    pub compatible_runtime: Option<Runtime>,
+    pub marker: Option<String>,
+    pub max_items: Option<i32>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct ListLayersResponse {
+    pub next_marker: Option<String>,
+    pub layers: Option<Vec<LayersListItem>>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct ListTagsRequest {
+    pub resource: String,
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct ListTagsResponse {
+    pub tags: Option<BTreeMap<String, String>>,
 }
 
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -439,12 +773,95 @@ pub struct LoggingConfig {
 }
 
 #[derive(Debug, Clone, Default, PartialEq)]
+pub struct PublishLayerVersionRequest {
+    pub layer_name: String,
+    pub description: Option<String>,
+    pub content: Option<LayerVersionContentInput>,
+    pub compatible_architectures: Option<Vec<Architecture>>,
+    pub compatible_runtimes: Option<Vec<Runtime>>,
+    pub license_info: Option<String>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct PublishLayerVersionResponse {
+    pub content: Option<LayerVersionContentOutput>,
+    pub layer_arn: Option<String>,
+    pub layer_version_arn: Option<String>,
+    pub description: Option<String>,
+    pub created_date: Option<String>,
+    pub version: Option<i64>,
+    pub compatible_architectures: Option<Vec<Architecture>>,
+    pub compatible_runtimes: Option<Vec<Runtime>>,
+    pub license_info: Option<String>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct PublishVersionRequest {
     pub function_name: String,
     pub code_sha256: Option<String>,
     pub description: Option<String>,
     pub revision_id: Option<String>,
     pub publish_to: Option<FunctionVersionLatestPublished>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct PutFunctionCodeSigningConfigRequest {
+    pub code_signing_config_arn: Option<String>,
+    pub function_name: String,
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct PutFunctionCodeSigningConfigResponse {
+    pub code_signing_config_arn: Option<String>,
+    pub function_name: Option<String>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct PutFunctionConcurrencyRequest {
+    pub function_name: String,
+    pub reserved_concurrent_executions: Option<i32>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct PutFunctionRecursionConfigRequest {
+    pub function_name: String,
+    pub recursive_loop: Option<RecursiveLoop>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct PutFunctionRecursionConfigResponse {
+    pub recursive_loop: Option<RecursiveLoop>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct PutRuntimeManagementConfigRequest {
+    pub function_name: String,
+    pub qualifier: Option<String>,
+    pub update_runtime_on: Option<UpdateRuntimeOn>,
+    pub runtime_version_arn: Option<String>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct PutRuntimeManagementConfigResponse {
+    pub update_runtime_on: Option<UpdateRuntimeOn>,
+    pub function_arn: Option<String>,
+    pub runtime_version_arn: Option<String>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct RemoveLayerVersionPermissionRequest {
+    pub layer_name: String,
+    pub version_number: i64,
+    pub statement_id: String,
+    pub revision_id: Option<String>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct RemovePermissionRequest {
+    pub function_name: String,
+    pub statement_id: String,
+    pub qualifier: Option<String>,
+    pub revision_id: Option<String>,
 }
 
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -492,6 +909,12 @@ pub struct SnapStartResponse {
 }
 
 #[derive(Debug, Clone, Default, PartialEq)]
+pub struct TagResourceRequest {
+    pub resource: String,
+    pub tags: Option<BTreeMap<String, String>>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct TagsError {
     pub error_code: Option<String>,
     pub message: Option<String>,
@@ -513,6 +936,12 @@ pub struct TracingConfigResponse {
 }
 
 #[derive(Debug, Clone, Default, PartialEq)]
+pub struct UntagResourceRequest {
+    pub resource: String,
+    pub tag_keys: Option<Vec<String>>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct UpdateAliasRequest {
     pub function_name: String,
     pub name: String,
@@ -520,6 +949,19 @@ pub struct UpdateAliasRequest {
     pub description: Option<String>,
     pub routing_config: Option<AliasRoutingConfiguration>,
     pub revision_id: Option<String>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct UpdateCodeSigningConfigRequest {
+    pub code_signing_config_arn: String,
+    pub description: Option<String>,
+    pub allowed_publishers: Option<AllowedPublishers>,
+    pub code_signing_policies: Option<CodeSigningPolicies>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct UpdateCodeSigningConfigResponse {
+    pub code_signing_config: Option<CodeSigningConfig>,
 }
 
 #[derive(Clone, Default, PartialEq)]
@@ -605,6 +1047,42 @@ document! {
 AcceleratorConfig {
 accelerator_memory_size: "AcceleratorMemorySize",
 }
+AccountLimit {
+total_code_size: "TotalCodeSize",
+code_size_unzipped: "CodeSizeUnzipped",
+code_size_zipped: "CodeSizeZipped",
+concurrent_executions: "ConcurrentExecutions",
+unreserved_concurrent_executions: "UnreservedConcurrentExecutions",
+}
+AccountUsage {
+total_code_size: "TotalCodeSize",
+function_count: "FunctionCount",
+}
+AddLayerVersionPermissionRequest {
+statement_id: "StatementId",
+action: "Action",
+principal: "Principal",
+organization_id: "OrganizationId",
+}
+AddLayerVersionPermissionResponse {
+statement: "Statement",
+revision_id: "RevisionId",
+}
+AddPermissionRequest {
+statement_id: "StatementId",
+action: "Action",
+principal: "Principal",
+source_arn: "SourceArn",
+function_url_auth_type: "FunctionUrlAuthType",
+invoked_via_function_url: "InvokedViaFunctionUrl",
+source_account: "SourceAccount",
+event_source_token: "EventSourceToken",
+revision_id: "RevisionId",
+principal_org_id: "PrincipalOrgID",
+}
+AddPermissionResponse {
+statement: "Statement",
+}
 AliasConfiguration {
 alias_arn: "AliasArn",
 name: "Name",
@@ -616,8 +1094,22 @@ revision_id: "RevisionId",
 AliasRoutingConfiguration {
 additional_version_weights: "AdditionalVersionWeights",
 }
+AllowedPublishers {
+signing_profile_version_arns: "SigningProfileVersionArns",
+}
 CapacityProviderConfig {
 lambda_managed_instances_capacity_provider_config: "LambdaManagedInstancesCapacityProviderConfig",
+}
+CodeSigningConfig {
+code_signing_config_id: "CodeSigningConfigId",
+code_signing_config_arn: "CodeSigningConfigArn",
+description: "Description",
+allowed_publishers: "AllowedPublishers",
+code_signing_policies: "CodeSigningPolicies",
+last_modified: "LastModified",
+}
+CodeSigningPolicies {
+untrusted_artifact_on_deployment: "UntrustedArtifactOnDeployment",
 }
 Concurrency {
 reserved_concurrent_executions: "ReservedConcurrentExecutions",
@@ -627,6 +1119,15 @@ name: "Name",
 function_version: "FunctionVersion",
 description: "Description",
 routing_config: "RoutingConfig",
+}
+CreateCodeSigningConfigRequest {
+description: "Description",
+allowed_publishers: "AllowedPublishers",
+code_signing_policies: "CodeSigningPolicies",
+tags: "Tags",
+}
+CreateCodeSigningConfigResponse {
+code_signing_config: "CodeSigningConfig",
 }
 CreateFunctionRequest {
 function_name: "FunctionName",
@@ -665,9 +1166,19 @@ target_arn: "TargetArn",
 }
 DeleteAliasRequest {
 }
+DeleteCodeSigningConfigRequest {
+}
+DeleteCodeSigningConfigResponse {
+}
+DeleteFunctionCodeSigningConfigRequest {
+}
+DeleteFunctionConcurrencyRequest {
+}
 DeleteFunctionRequest {
 }
 DeleteFunctionResponse {
+}
+DeleteLayerVersionRequest {
 }
 DurableConfig {
 kms_key_arn: "KMSKeyArn",
@@ -763,9 +1274,36 @@ FunctionRuntimeConfig {
 runtime_arn: "RuntimeArn",
 runtime_alias: "RuntimeAlias",
 }
+GetAccountSettingsRequest {
+}
+GetAccountSettingsResponse {
+account_limit: "AccountLimit",
+account_usage: "AccountUsage",
+}
 GetAliasRequest {
 }
+GetCodeSigningConfigRequest {
+}
+GetCodeSigningConfigResponse {
+code_signing_config: "CodeSigningConfig",
+}
+GetFunctionCodeSigningConfigRequest {
+}
+GetFunctionCodeSigningConfigResponse {
+code_signing_config_arn: "CodeSigningConfigArn",
+function_name: "FunctionName",
+}
+GetFunctionConcurrencyRequest {
+}
+GetFunctionConcurrencyResponse {
+reserved_concurrent_executions: "ReservedConcurrentExecutions",
+}
 GetFunctionConfigurationRequest {
+}
+GetFunctionRecursionConfigRequest {
+}
+GetFunctionRecursionConfigResponse {
+recursive_loop: "RecursiveLoop",
 }
 GetFunctionRequest {
 }
@@ -775,6 +1313,40 @@ code: "Code",
 tags: "Tags",
 tags_error: "TagsError",
 concurrency: "Concurrency",
+}
+GetLayerVersionByArnRequest {
+}
+GetLayerVersionPolicyRequest {
+}
+GetLayerVersionPolicyResponse {
+policy: "Policy",
+revision_id: "RevisionId",
+}
+GetLayerVersionRequest {
+}
+GetLayerVersionResponse {
+content: "Content",
+layer_arn: "LayerArn",
+layer_version_arn: "LayerVersionArn",
+description: "Description",
+created_date: "CreatedDate",
+version: "Version",
+compatible_architectures: "CompatibleArchitectures",
+compatible_runtimes: "CompatibleRuntimes",
+license_info: "LicenseInfo",
+}
+GetPolicyRequest {
+}
+GetPolicyResponse {
+policy: "Policy",
+revision_id: "RevisionId",
+}
+GetRuntimeManagementConfigRequest {
+}
+GetRuntimeManagementConfigResponse {
+update_runtime_on: "UpdateRuntimeOn",
+function_arn: "FunctionArn",
+runtime_version_arn: "RuntimeVersionArn",
 }
 ImageConfig {
 entry_point: "EntryPoint",
@@ -804,17 +1376,75 @@ code_size: "CodeSize",
 signing_profile_version_arn: "SigningProfileVersionArn",
 signing_job_arn: "SigningJobArn",
 }
+LayerVersionContentInput {
+s3_bucket: "S3Bucket",
+s3_key: "S3Key",
+s3_object_version: "S3ObjectVersion",
+s3_object_storage_mode: "S3ObjectStorageMode",
+zip_file: "ZipFile",
+}
+LayerVersionContentOutput {
+location: "Location",
+code_sha256: "CodeSha256",
+code_size: "CodeSize",
+signing_profile_version_arn: "SigningProfileVersionArn",
+signing_job_arn: "SigningJobArn",
+resolved_s3_object: "ResolvedS3Object",
+}
+LayerVersionsListItem {
+layer_version_arn: "LayerVersionArn",
+version: "Version",
+description: "Description",
+created_date: "CreatedDate",
+compatible_architectures: "CompatibleArchitectures",
+compatible_runtimes: "CompatibleRuntimes",
+license_info: "LicenseInfo",
+}
+LayersListItem {
+layer_name: "LayerName",
+layer_arn: "LayerArn",
+latest_matching_version: "LatestMatchingVersion",
+}
 ListAliasesRequest {
 }
 ListAliasesResponse {
 next_marker: "NextMarker",
 aliases: "Aliases",
 }
+ListCodeSigningConfigsRequest {
+}
+ListCodeSigningConfigsResponse {
+next_marker: "NextMarker",
+code_signing_configs: "CodeSigningConfigs",
+}
+ListFunctionsByCodeSigningConfigRequest {
+}
+ListFunctionsByCodeSigningConfigResponse {
+next_marker: "NextMarker",
+function_arns: "FunctionArns",
+}
 ListFunctionsRequest {
 }
 ListFunctionsResponse {
 next_marker: "NextMarker",
 functions: "Functions",
+}
+ListLayerVersionsRequest {
+}
+ListLayerVersionsResponse {
+next_marker: "NextMarker",
+layer_versions: "LayerVersions",
+}
+ListLayersRequest {
+}
+ListLayersResponse {
+next_marker: "NextMarker",
+layers: "Layers",
+}
+ListTagsRequest {
+}
+ListTagsResponse {
+tags: "Tags",
 }
 ListVersionsByFunctionRequest {
 }
@@ -828,11 +1458,58 @@ application_log_level: "ApplicationLogLevel",
 system_log_level: "SystemLogLevel",
 log_group: "LogGroup",
 }
+PublishLayerVersionRequest {
+description: "Description",
+content: "Content",
+compatible_architectures: "CompatibleArchitectures",
+compatible_runtimes: "CompatibleRuntimes",
+license_info: "LicenseInfo",
+}
+PublishLayerVersionResponse {
+content: "Content",
+layer_arn: "LayerArn",
+layer_version_arn: "LayerVersionArn",
+description: "Description",
+created_date: "CreatedDate",
+version: "Version",
+compatible_architectures: "CompatibleArchitectures",
+compatible_runtimes: "CompatibleRuntimes",
+license_info: "LicenseInfo",
+}
 PublishVersionRequest {
 code_sha256: "CodeSha256",
 description: "Description",
 revision_id: "RevisionId",
 publish_to: "PublishTo",
+}
+PutFunctionCodeSigningConfigRequest {
+code_signing_config_arn: "CodeSigningConfigArn",
+}
+PutFunctionCodeSigningConfigResponse {
+code_signing_config_arn: "CodeSigningConfigArn",
+function_name: "FunctionName",
+}
+PutFunctionConcurrencyRequest {
+reserved_concurrent_executions: "ReservedConcurrentExecutions",
+}
+PutFunctionRecursionConfigRequest {
+recursive_loop: "RecursiveLoop",
+}
+PutFunctionRecursionConfigResponse {
+recursive_loop: "RecursiveLoop",
+}
+PutRuntimeManagementConfigRequest {
+update_runtime_on: "UpdateRuntimeOn",
+runtime_version_arn: "RuntimeVersionArn",
+}
+PutRuntimeManagementConfigResponse {
+update_runtime_on: "UpdateRuntimeOn",
+function_arn: "FunctionArn",
+runtime_version_arn: "RuntimeVersionArn",
+}
+RemoveLayerVersionPermissionRequest {
+}
+RemovePermissionRequest {
 }
 ResolvedS3Object {
 s3_bucket: "S3Bucket",
@@ -857,6 +1534,9 @@ SnapStartResponse {
 apply_on: "ApplyOn",
 optimization_status: "OptimizationStatus",
 }
+TagResourceRequest {
+tags: "Tags",
+}
 TagsError {
 error_code: "ErrorCode",
 message: "Message",
@@ -870,11 +1550,21 @@ mode: "Mode",
 TracingConfigResponse {
 mode: "Mode",
 }
+UntagResourceRequest {
+}
 UpdateAliasRequest {
 function_version: "FunctionVersion",
 description: "Description",
 routing_config: "RoutingConfig",
 revision_id: "RevisionId",
+}
+UpdateCodeSigningConfigRequest {
+description: "Description",
+allowed_publishers: "AllowedPublishers",
+code_signing_policies: "CodeSigningPolicies",
+}
+UpdateCodeSigningConfigResponse {
+code_signing_config: "CodeSigningConfig",
 }
 UpdateFunctionCodeRequest {
 zip_file: "ZipFile",

@@ -3,6 +3,15 @@
 use super::structures::*;
 use crate::validation::{Choice, Free, Number, Pattern, Place, Size, Text, Validate, Violations};
 
+static ACTION: Text = Text {
+    size: Size {
+        min: Some(0),
+        max: Some(10000),
+    },
+    pattern: Some(Pattern::new(r#"(lambda:[*]|lambda:[a-zA-Z]+|[*])"#)),
+    sensitive: false,
+};
+
 static ADDITIONAL_VERSION: Text = Text {
     size: Size {
         min: Some(1),
@@ -18,6 +27,17 @@ static ALIAS: Text = Text {
         max: Some(128),
     },
     pattern: Some(Pattern::new(r#"(?!^[0-9]+$)([a-zA-Z0-9-_]+)"#)),
+    sensitive: false,
+};
+
+static ARN: Text = Text {
+    size: Size {
+        min: Some(0),
+        max: Some(10000),
+    },
+    pattern: Some(Pattern::new(
+        r#"arn:(aws[a-zA-Z0-9-]*):([a-zA-Z0-9\-])+:((eusc-)?[a-z]{2}((-gov)|(-iso([a-z]?)))?-[a-z]+-\d{1})?:(\d{12})?:(.*)"#,
+    )),
     sensitive: false,
 };
 
@@ -70,6 +90,15 @@ static ENVIRONMENT_VARIABLE_NAME: Text = Text {
 static EPHEMERAL_STORAGE_SIZE: Number<i32> = Number {
     min: Some(512),
     max: Some(10240),
+};
+
+static EVENT_SOURCE_TOKEN: Text = Text {
+    size: Size {
+        min: Some(0),
+        max: Some(256),
+    },
+    pattern: Some(Pattern::new(r#"[a-zA-Z0-9._\-]+"#)),
+    sensitive: false,
 };
 
 static EXECUTION_ENVIRONMENT_MEMORY_GI_B_PER_V_CPU: Number<f64> = Number {
@@ -142,6 +171,37 @@ static KMS_KEY_ARN: Text = Text {
     sensitive: false,
 };
 
+static LAYER_NAME_OR_ARN: Text = Text {
+    size: Size {
+        min: Some(1),
+        max: Some(2048),
+    },
+    pattern: Some(Pattern::new(
+        r#"(arn:(aws[a-zA-Z-]*)?:lambda:(eusc-)?[a-z]{2}((-gov)|(-iso([a-z]?)))?-[a-z]+-\d{1}:\d{12}:layer:[a-zA-Z0-9-_]{1,140}|[a-zA-Z0-9-_]{1,140})"#,
+    )),
+    sensitive: false,
+};
+
+static LAYER_PERMISSION_ALLOWED_ACTION: Text = Text {
+    size: Size {
+        min: Some(0),
+        max: Some(22),
+    },
+    pattern: Some(Pattern::new(r#"lambda:GetLayerVersion"#)),
+    sensitive: false,
+};
+
+static LAYER_PERMISSION_ALLOWED_PRINCIPAL: Text = Text {
+    size: Size {
+        min: Some(0),
+        max: Some(10000),
+    },
+    pattern: Some(Pattern::new(
+        r#"\d{12}|\*|arn:(aws[a-zA-Z-]*):iam::\d{12}:root"#,
+    )),
+    sensitive: false,
+};
+
 static LAYER_VERSION_ARN: Text = Text {
     size: Size {
         min: Some(1),
@@ -150,6 +210,15 @@ static LAYER_VERSION_ARN: Text = Text {
     pattern: Some(Pattern::new(
         r#"(arn:(aws[a-zA-Z-]*)?:lambda:(eusc-)?[a-z]{2}((-gov)|(-iso([a-z]?)))?-[a-z]+-\d{1}:\d{12}:layer:[a-zA-Z0-9-_]+:[0-9]+)|(arn:[a-zA-Z0-9-]+:lambda:::awslayer:[a-zA-Z0-9-_]+)"#,
     )),
+    sensitive: false,
+};
+
+static LICENSE_INFO: Text = Text {
+    size: Size {
+        min: Some(0),
+        max: Some(512),
+    },
+    pattern: Some(Pattern::new(r#".*"#)),
     sensitive: false,
 };
 
@@ -182,6 +251,11 @@ static MASTER_REGION: Text = Text {
     sensitive: false,
 };
 
+static MAX_LAYER_LIST_ITEMS: Number<i32> = Number {
+    min: Some(1),
+    max: Some(50),
+};
+
 static MAX_LIST_ITEMS: Number<i32> = Number {
     min: Some(1),
     max: Some(10000),
@@ -203,6 +277,15 @@ static NAMESPACED_FUNCTION_NAME: Text = Text {
     sensitive: false,
 };
 
+static NAMESPACED_STATEMENT_ID: Text = Text {
+    size: Size {
+        min: Some(1),
+        max: Some(100),
+    },
+    pattern: Some(Pattern::new(r#"([a-zA-Z0-9-_.]+)"#)),
+    sensitive: false,
+};
+
 static NUMERIC_LATEST_PUBLISHED_OR_ALIAS_QUALIFIER: Text = Text {
     size: Size {
         min: Some(1),
@@ -212,9 +295,41 @@ static NUMERIC_LATEST_PUBLISHED_OR_ALIAS_QUALIFIER: Text = Text {
     sensitive: false,
 };
 
+static ORGANIZATION_ID: Text = Text {
+    size: Size {
+        min: Some(0),
+        max: Some(34),
+    },
+    pattern: Some(Pattern::new(r#"o-[a-z0-9]{10,32}"#)),
+    sensitive: false,
+};
+
 static PER_EXECUTION_ENVIRONMENT_MAX_CONCURRENCY: Number<i32> = Number {
     min: Some(1),
     max: Some(1600),
+};
+
+static PRINCIPAL: Text = Text {
+    size: Size {
+        min: Some(0),
+        max: Some(2048),
+    },
+    pattern: Some(Pattern::new(r#"[^\s]+"#)),
+    sensitive: false,
+};
+
+static PRINCIPAL_ORG_ID: Text = Text {
+    size: Size {
+        min: Some(12),
+        max: Some(34),
+    },
+    pattern: Some(Pattern::new(r#"o-[a-z0-9]{10,32}"#)),
+    sensitive: false,
+};
+
+static RESERVED_CONCURRENT_EXECUTIONS: Number<i32> = Number {
+    min: Some(0),
+    max: None,
 };
 
 static RESOURCE_ARN: Text = Text {
@@ -238,6 +353,17 @@ static ROLE_ARN: Text = Text {
     },
     pattern: Some(Pattern::new(
         r#"arn:(aws[a-zA-Z-]*)?:iam::\d{12}:role/?[a-zA-Z_0-9+=,.@\-_/]+"#,
+    )),
+    sensitive: false,
+};
+
+static RUNTIME_VERSION_ARN: Text = Text {
+    size: Size {
+        min: Some(26),
+        max: Some(2048),
+    },
+    pattern: Some(Pattern::new(
+        r#"((arn:(aws[a-zA-Z-]*):lambda:(eusc-)?[a-z]{2}((-gov)|(-iso([a-z]?)))?-[a-z]+-\d{1}::runtime:.+)|(arn:(aws[a-zA-Z-]*):lambda:(eusc-)?[a-z]{2}((-gov)|(-iso([a-z]?)))?-[a-z]+-\d{1}:\d{12}:runtime/[A-Za-z0-9_.-]{1,128}/version/[A-Za-z0-9_.-]{1,128}))"#,
     )),
     sensitive: false,
 };
@@ -278,12 +404,41 @@ static SECURITY_GROUP_ID: Text = Text {
     sensitive: false,
 };
 
+static SOURCE_OWNER: Text = Text {
+    size: Size {
+        min: Some(0),
+        max: Some(12),
+    },
+    pattern: Some(Pattern::new(r#"\d{12}"#)),
+    sensitive: false,
+};
+
+static STATEMENT_ID: Text = Text {
+    size: Size {
+        min: Some(1),
+        max: Some(100),
+    },
+    pattern: Some(Pattern::new(r#"([a-zA-Z0-9-_]+)"#)),
+    sensitive: false,
+};
+
 static SUBNET_ID: Text = Text {
     size: Size {
         min: Some(0),
         max: Some(1024),
     },
     pattern: Some(Pattern::new(r#"subnet-[0-9a-z]*"#)),
+    sensitive: false,
+};
+
+static TAGGABLE_RESOURCE: Text = Text {
+    size: Size {
+        min: Some(1),
+        max: Some(10000),
+    },
+    pattern: Some(Pattern::new(
+        r#"arn:(aws[a-zA-Z-]*):lambda:(eusc-)?[a-z]{2}((-gov)|(-iso([a-z]?)))?-[a-z]+-\d{1}:\d{12}:(function:[a-zA-Z0-9-_]+(:(\$LATEST|[a-zA-Z0-9-_]+))?|code-signing-config:csc-[a-z0-9]{17}|event-source-mapping:[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}|(capacity-provider|network-connector):[a-zA-Z0-9-_]{1,64})"#,
+    )),
     sensitive: false,
 };
 
@@ -319,6 +474,17 @@ static TIMEOUT: Number<i32> = Number {
     max: Some(900),
 };
 
+static UNQUALIFIED_FUNCTION_NAME: Text = Text {
+    size: Size {
+        min: Some(1),
+        max: Some(140),
+    },
+    pattern: Some(Pattern::new(
+        r#"(arn:(aws[a-zA-Z-]*)?:lambda:)?((eusc-)?[a-z]{2}((-gov)|(-iso([a-z]?)))?-[a-z]+-\d{1}:)?(\d{12}:)?(function:)?([a-zA-Z0-9-_]+)"#,
+    )),
+    sensitive: false,
+};
+
 static VERSION_WITH_LATEST_PUBLISHED: Text = Text {
     size: Size {
         min: Some(1),
@@ -352,6 +518,97 @@ impl Validate for AcceleratorConfig {
     }
 }
 
+impl Validate for AddLayerVersionPermissionRequest {
+    fn validate(&self, at: &Place<'_>, found: &mut Violations) {
+        found.value(
+            at,
+            "layerName",
+            Some(self.layer_name.as_str()),
+            &LAYER_NAME_OR_ARN,
+        );
+        found.required(at, "statementId", self.statement_id.is_some());
+        found.value(
+            at,
+            "statementId",
+            self.statement_id.as_deref(),
+            &STATEMENT_ID,
+        );
+        found.required(at, "action", self.action.is_some());
+        found.value(
+            at,
+            "action",
+            self.action.as_deref(),
+            &LAYER_PERMISSION_ALLOWED_ACTION,
+        );
+        found.required(at, "principal", self.principal.is_some());
+        found.value(
+            at,
+            "principal",
+            self.principal.as_deref(),
+            &LAYER_PERMISSION_ALLOWED_PRINCIPAL,
+        );
+        found.value(
+            at,
+            "organizationId",
+            self.organization_id.as_deref(),
+            &ORGANIZATION_ID,
+        );
+    }
+}
+
+impl Validate for AddPermissionRequest {
+    fn validate(&self, at: &Place<'_>, found: &mut Violations) {
+        found.value(
+            at,
+            "functionName",
+            Some(self.function_name.as_str()),
+            &NAMESPACED_FUNCTION_NAME,
+        );
+        found.required(at, "statementId", self.statement_id.is_some());
+        found.value(
+            at,
+            "statementId",
+            self.statement_id.as_deref(),
+            &STATEMENT_ID,
+        );
+        found.required(at, "action", self.action.is_some());
+        found.value(at, "action", self.action.as_deref(), &ACTION);
+        found.required(at, "principal", self.principal.is_some());
+        found.value(at, "principal", self.principal.as_deref(), &PRINCIPAL);
+        found.value(at, "sourceArn", self.source_arn.as_deref(), &ARN);
+        found.value(
+            at,
+            "functionUrlAuthType",
+            self.function_url_auth_type.as_ref(),
+            &Choice,
+        );
+        found.value(
+            at,
+            "sourceAccount",
+            self.source_account.as_deref(),
+            &SOURCE_OWNER,
+        );
+        found.value(
+            at,
+            "eventSourceToken",
+            self.event_source_token.as_deref(),
+            &EVENT_SOURCE_TOKEN,
+        );
+        found.value(
+            at,
+            "qualifier",
+            self.qualifier.as_deref(),
+            &NUMERIC_LATEST_PUBLISHED_OR_ALIAS_QUALIFIER,
+        );
+        found.value(
+            at,
+            "principalOrgID",
+            self.principal_org_id.as_deref(),
+            &PRINCIPAL_ORG_ID,
+        );
+    }
+}
+
 impl Validate for AliasRoutingConfiguration {
     fn validate(&self, at: &Place<'_>, found: &mut Violations) {
         found.map(
@@ -361,6 +618,26 @@ impl Validate for AliasRoutingConfiguration {
             Size::ANY,
             &ADDITIONAL_VERSION,
             &WEIGHT,
+        );
+    }
+}
+
+impl Validate for AllowedPublishers {
+    fn validate(&self, at: &Place<'_>, found: &mut Violations) {
+        found.required(
+            at,
+            "signingProfileVersionArns",
+            self.signing_profile_version_arns.is_some(),
+        );
+        found.list(
+            at,
+            "signingProfileVersionArns",
+            self.signing_profile_version_arns.as_ref(),
+            Size {
+                min: Some(1),
+                max: Some(20),
+            },
+            &ARN,
         );
     }
 }
@@ -378,6 +655,17 @@ impl Validate for CapacityProviderConfig {
             "lambdaManagedInstancesCapacityProviderConfig",
             self.lambda_managed_instances_capacity_provider_config
                 .as_ref(),
+        );
+    }
+}
+
+impl Validate for CodeSigningPolicies {
+    fn validate(&self, at: &Place<'_>, found: &mut Violations) {
+        found.value(
+            at,
+            "untrustedArtifactOnDeployment",
+            self.untrusted_artifact_on_deployment.as_ref(),
+            &Choice,
         );
     }
 }
@@ -401,6 +689,27 @@ impl Validate for CreateAliasRequest {
         );
         found.value(at, "description", self.description.as_deref(), &DESCRIPTION);
         found.structure(at, "routingConfig", self.routing_config.as_ref());
+    }
+}
+
+impl Validate for CreateCodeSigningConfigRequest {
+    fn validate(&self, at: &Place<'_>, found: &mut Violations) {
+        found.value(at, "description", self.description.as_deref(), &DESCRIPTION);
+        found.required(at, "allowedPublishers", self.allowed_publishers.is_some());
+        found.structure(at, "allowedPublishers", self.allowed_publishers.as_ref());
+        found.structure(
+            at,
+            "codeSigningPolicies",
+            self.code_signing_policies.as_ref(),
+        );
+        found.map(
+            at,
+            "tags",
+            self.tags.as_ref(),
+            Size::ANY,
+            &TAG_KEY,
+            &TAG_VALUE,
+        );
     }
 }
 
@@ -502,6 +811,39 @@ impl Validate for DeleteAliasRequest {
     }
 }
 
+impl Validate for DeleteCodeSigningConfigRequest {
+    fn validate(&self, at: &Place<'_>, found: &mut Violations) {
+        found.value(
+            at,
+            "codeSigningConfigArn",
+            Some(self.code_signing_config_arn.as_str()),
+            &CODE_SIGNING_CONFIG_ARN,
+        );
+    }
+}
+
+impl Validate for DeleteFunctionCodeSigningConfigRequest {
+    fn validate(&self, at: &Place<'_>, found: &mut Violations) {
+        found.value(
+            at,
+            "functionName",
+            Some(self.function_name.as_str()),
+            &NAMESPACED_FUNCTION_NAME,
+        );
+    }
+}
+
+impl Validate for DeleteFunctionConcurrencyRequest {
+    fn validate(&self, at: &Place<'_>, found: &mut Violations) {
+        found.value(
+            at,
+            "functionName",
+            Some(self.function_name.as_str()),
+            &FUNCTION_NAME,
+        );
+    }
+}
+
 impl Validate for DeleteFunctionRequest {
     fn validate(&self, at: &Place<'_>, found: &mut Violations) {
         found.value(
@@ -515,6 +857,17 @@ impl Validate for DeleteFunctionRequest {
             "qualifier",
             self.qualifier.as_deref(),
             &NUMERIC_LATEST_PUBLISHED_OR_ALIAS_QUALIFIER,
+        );
+    }
+}
+
+impl Validate for DeleteLayerVersionRequest {
+    fn validate(&self, at: &Place<'_>, found: &mut Violations) {
+        found.value(
+            at,
+            "layerName",
+            Some(self.layer_name.as_str()),
+            &LAYER_NAME_OR_ARN,
         );
     }
 }
@@ -616,6 +969,10 @@ impl Validate for FunctionRuntimeConfig {
     }
 }
 
+impl Validate for GetAccountSettingsRequest {
+    fn validate(&self, _: &Place<'_>, _: &mut Violations) {}
+}
+
 impl Validate for GetAliasRequest {
     fn validate(&self, at: &Place<'_>, found: &mut Violations) {
         found.value(
@@ -625,6 +982,39 @@ impl Validate for GetAliasRequest {
             &FUNCTION_NAME,
         );
         found.value(at, "name", Some(self.name.as_str()), &ALIAS);
+    }
+}
+
+impl Validate for GetCodeSigningConfigRequest {
+    fn validate(&self, at: &Place<'_>, found: &mut Violations) {
+        found.value(
+            at,
+            "codeSigningConfigArn",
+            Some(self.code_signing_config_arn.as_str()),
+            &CODE_SIGNING_CONFIG_ARN,
+        );
+    }
+}
+
+impl Validate for GetFunctionCodeSigningConfigRequest {
+    fn validate(&self, at: &Place<'_>, found: &mut Violations) {
+        found.value(
+            at,
+            "functionName",
+            Some(self.function_name.as_str()),
+            &NAMESPACED_FUNCTION_NAME,
+        );
+    }
+}
+
+impl Validate for GetFunctionConcurrencyRequest {
+    fn validate(&self, at: &Place<'_>, found: &mut Violations) {
+        found.value(
+            at,
+            "functionName",
+            Some(self.function_name.as_str()),
+            &FUNCTION_NAME,
+        );
     }
 }
 
@@ -645,7 +1035,81 @@ impl Validate for GetFunctionConfigurationRequest {
     }
 }
 
+impl Validate for GetFunctionRecursionConfigRequest {
+    fn validate(&self, at: &Place<'_>, found: &mut Violations) {
+        found.value(
+            at,
+            "functionName",
+            Some(self.function_name.as_str()),
+            &UNQUALIFIED_FUNCTION_NAME,
+        );
+    }
+}
+
 impl Validate for GetFunctionRequest {
+    fn validate(&self, at: &Place<'_>, found: &mut Violations) {
+        found.value(
+            at,
+            "functionName",
+            Some(self.function_name.as_str()),
+            &NAMESPACED_FUNCTION_NAME,
+        );
+        found.value(
+            at,
+            "qualifier",
+            self.qualifier.as_deref(),
+            &NUMERIC_LATEST_PUBLISHED_OR_ALIAS_QUALIFIER,
+        );
+    }
+}
+
+impl Validate for GetLayerVersionByArnRequest {
+    fn validate(&self, at: &Place<'_>, found: &mut Violations) {
+        found.required(at, "arn", self.arn.is_some());
+        found.value(at, "arn", self.arn.as_deref(), &LAYER_VERSION_ARN);
+    }
+}
+
+impl Validate for GetLayerVersionPolicyRequest {
+    fn validate(&self, at: &Place<'_>, found: &mut Violations) {
+        found.value(
+            at,
+            "layerName",
+            Some(self.layer_name.as_str()),
+            &LAYER_NAME_OR_ARN,
+        );
+    }
+}
+
+impl Validate for GetLayerVersionRequest {
+    fn validate(&self, at: &Place<'_>, found: &mut Violations) {
+        found.value(
+            at,
+            "layerName",
+            Some(self.layer_name.as_str()),
+            &LAYER_NAME_OR_ARN,
+        );
+    }
+}
+
+impl Validate for GetPolicyRequest {
+    fn validate(&self, at: &Place<'_>, found: &mut Violations) {
+        found.value(
+            at,
+            "functionName",
+            Some(self.function_name.as_str()),
+            &NAMESPACED_FUNCTION_NAME,
+        );
+        found.value(
+            at,
+            "qualifier",
+            self.qualifier.as_deref(),
+            &NUMERIC_LATEST_PUBLISHED_OR_ALIAS_QUALIFIER,
+        );
+    }
+}
+
+impl Validate for GetRuntimeManagementConfigRequest {
     fn validate(&self, at: &Place<'_>, found: &mut Violations) {
         found.value(
             at,
@@ -747,6 +1211,25 @@ impl Validate for LambdaManagedInstancesCapacityProviderConfig {
     }
 }
 
+impl Validate for LayerVersionContentInput {
+    fn validate(&self, at: &Place<'_>, found: &mut Violations) {
+        found.value(at, "s3Bucket", self.s3_bucket.as_deref(), &S3_BUCKET);
+        found.value(at, "s3Key", self.s3_key.as_deref(), &S3_KEY);
+        found.value(
+            at,
+            "s3ObjectVersion",
+            self.s3_object_version.as_deref(),
+            &S3_OBJECT_VERSION,
+        );
+        found.value(
+            at,
+            "s3ObjectStorageMode",
+            self.s3_object_storage_mode.as_ref(),
+            &Choice,
+        );
+    }
+}
+
 impl Validate for ListAliasesRequest {
     fn validate(&self, at: &Place<'_>, found: &mut Violations) {
         found.value(
@@ -760,6 +1243,24 @@ impl Validate for ListAliasesRequest {
             "functionVersion",
             self.function_version.as_deref(),
             &VERSION_WITH_LATEST_PUBLISHED,
+        );
+        found.value(at, "maxItems", self.max_items.as_ref(), &MAX_LIST_ITEMS);
+    }
+}
+
+impl Validate for ListCodeSigningConfigsRequest {
+    fn validate(&self, at: &Place<'_>, found: &mut Violations) {
+        found.value(at, "maxItems", self.max_items.as_ref(), &MAX_LIST_ITEMS);
+    }
+}
+
+impl Validate for ListFunctionsByCodeSigningConfigRequest {
+    fn validate(&self, at: &Place<'_>, found: &mut Violations) {
+        found.value(
+            at,
+            "codeSigningConfigArn",
+            Some(self.code_signing_config_arn.as_str()),
+            &CODE_SIGNING_CONFIG_ARN,
         );
         found.value(at, "maxItems", self.max_items.as_ref(), &MAX_LIST_ITEMS);
     }
@@ -780,6 +1281,69 @@ impl Validate for ListFunctionsRequest {
             &Choice,
         );
         found.value(at, "maxItems", self.max_items.as_ref(), &MAX_LIST_ITEMS);
+    }
+}
+
+impl Validate for ListLayerVersionsRequest {
+    fn validate(&self, at: &Place<'_>, found: &mut Violations) {
+        found.value(
+            at,
+            "compatibleArchitecture",
+            self.compatible_architecture.as_ref(),
+            &Choice,
+        );
+        found.value(
+            at,
+            "compatibleRuntime",
+            self.compatible_runtime.as_ref(),
+            &Choice,
+        );
+        found.value(
+            at,
+            "layerName",
+            Some(self.layer_name.as_str()),
+            &LAYER_NAME_OR_ARN,
+        );
+        found.value(
+            at,
+            "maxItems",
+            self.max_items.as_ref(),
+            &MAX_LAYER_LIST_ITEMS,
+        );
+    }
+}
+
+impl Validate for ListLayersRequest {
+    fn validate(&self, at: &Place<'_>, found: &mut Violations) {
+        found.value(
+            at,
+            "compatibleArchitecture",
+            self.compatible_architecture.as_ref(),
+            &Choice,
+        );
+        found.value(
+            at,
+            "compatibleRuntime",
+            self.compatible_runtime.as_ref(),
+            &Choice,
+        );
+        found.value(
+            at,
+            "maxItems",
+            self.max_items.as_ref(),
+            &MAX_LAYER_LIST_ITEMS,
+        );
+    }
+}
+
+impl Validate for ListTagsRequest {
+    fn validate(&self, at: &Place<'_>, found: &mut Violations) {
+        found.value(
+            at,
+            "resource",
+            Some(self.resource.as_str()),
+            &TAGGABLE_RESOURCE,
+        );
     }
 }
 
@@ -814,6 +1378,46 @@ impl Validate for LoggingConfig {
     }
 }
 
+impl Validate for PublishLayerVersionRequest {
+    fn validate(&self, at: &Place<'_>, found: &mut Violations) {
+        found.value(
+            at,
+            "layerName",
+            Some(self.layer_name.as_str()),
+            &LAYER_NAME_OR_ARN,
+        );
+        found.value(at, "description", self.description.as_deref(), &DESCRIPTION);
+        found.required(at, "content", self.content.is_some());
+        found.structure(at, "content", self.content.as_ref());
+        found.list(
+            at,
+            "compatibleArchitectures",
+            self.compatible_architectures.as_ref(),
+            Size {
+                min: Some(0),
+                max: Some(2),
+            },
+            &Choice,
+        );
+        found.list(
+            at,
+            "compatibleRuntimes",
+            self.compatible_runtimes.as_ref(),
+            Size {
+                min: Some(0),
+                max: Some(15),
+            },
+            &Choice,
+        );
+        found.value(
+            at,
+            "licenseInfo",
+            self.license_info.as_deref(),
+            &LICENSE_INFO,
+        );
+    }
+}
+
 impl Validate for PublishVersionRequest {
     fn validate(&self, at: &Place<'_>, found: &mut Violations) {
         found.value(
@@ -827,6 +1431,133 @@ impl Validate for PublishVersionRequest {
     }
 }
 
+impl Validate for PutFunctionCodeSigningConfigRequest {
+    fn validate(&self, at: &Place<'_>, found: &mut Violations) {
+        found.required(
+            at,
+            "codeSigningConfigArn",
+            self.code_signing_config_arn.is_some(),
+        );
+        found.value(
+            at,
+            "codeSigningConfigArn",
+            self.code_signing_config_arn.as_deref(),
+            &CODE_SIGNING_CONFIG_ARN,
+        );
+        found.value(
+            at,
+            "functionName",
+            Some(self.function_name.as_str()),
+            &NAMESPACED_FUNCTION_NAME,
+        );
+    }
+}
+
+impl Validate for PutFunctionConcurrencyRequest {
+    fn validate(&self, at: &Place<'_>, found: &mut Violations) {
+        found.value(
+            at,
+            "functionName",
+            Some(self.function_name.as_str()),
+            &FUNCTION_NAME,
+        );
+        found.required(
+            at,
+            "reservedConcurrentExecutions",
+            self.reserved_concurrent_executions.is_some(),
+        );
+        found.value(
+            at,
+            "reservedConcurrentExecutions",
+            self.reserved_concurrent_executions.as_ref(),
+            &RESERVED_CONCURRENT_EXECUTIONS,
+        );
+    }
+}
+
+impl Validate for PutFunctionRecursionConfigRequest {
+    fn validate(&self, at: &Place<'_>, found: &mut Violations) {
+        found.value(
+            at,
+            "functionName",
+            Some(self.function_name.as_str()),
+            &UNQUALIFIED_FUNCTION_NAME,
+        );
+        found.required(at, "recursiveLoop", self.recursive_loop.is_some());
+        found.value(at, "recursiveLoop", self.recursive_loop.as_ref(), &Choice);
+    }
+}
+
+impl Validate for PutRuntimeManagementConfigRequest {
+    fn validate(&self, at: &Place<'_>, found: &mut Violations) {
+        found.value(
+            at,
+            "functionName",
+            Some(self.function_name.as_str()),
+            &NAMESPACED_FUNCTION_NAME,
+        );
+        found.value(
+            at,
+            "qualifier",
+            self.qualifier.as_deref(),
+            &NUMERIC_LATEST_PUBLISHED_OR_ALIAS_QUALIFIER,
+        );
+        found.required(at, "updateRuntimeOn", self.update_runtime_on.is_some());
+        found.value(
+            at,
+            "updateRuntimeOn",
+            self.update_runtime_on.as_ref(),
+            &Choice,
+        );
+        found.value(
+            at,
+            "runtimeVersionArn",
+            self.runtime_version_arn.as_deref(),
+            &RUNTIME_VERSION_ARN,
+        );
+    }
+}
+
+impl Validate for RemoveLayerVersionPermissionRequest {
+    fn validate(&self, at: &Place<'_>, found: &mut Violations) {
+        found.value(
+            at,
+            "layerName",
+            Some(self.layer_name.as_str()),
+            &LAYER_NAME_OR_ARN,
+        );
+        found.value(
+            at,
+            "statementId",
+            Some(self.statement_id.as_str()),
+            &STATEMENT_ID,
+        );
+    }
+}
+
+impl Validate for RemovePermissionRequest {
+    fn validate(&self, at: &Place<'_>, found: &mut Violations) {
+        found.value(
+            at,
+            "functionName",
+            Some(self.function_name.as_str()),
+            &NAMESPACED_FUNCTION_NAME,
+        );
+        found.value(
+            at,
+            "statementId",
+            Some(self.statement_id.as_str()),
+            &NAMESPACED_STATEMENT_ID,
+        );
+        found.value(
+            at,
+            "qualifier",
+            self.qualifier.as_deref(),
+            &NUMERIC_LATEST_PUBLISHED_OR_ALIAS_QUALIFIER,
+        );
+    }
+}
+
 impl Validate for S3FilesConfig {
     fn validate(&self, at: &Place<'_>, found: &mut Violations) {
         found.value(at, "directS3Read", self.direct_s3_read.as_ref(), &Choice);
@@ -836,6 +1567,26 @@ impl Validate for S3FilesConfig {
 impl Validate for SnapStart {
     fn validate(&self, at: &Place<'_>, found: &mut Violations) {
         found.value(at, "applyOn", self.apply_on.as_ref(), &Choice);
+    }
+}
+
+impl Validate for TagResourceRequest {
+    fn validate(&self, at: &Place<'_>, found: &mut Violations) {
+        found.value(
+            at,
+            "resource",
+            Some(self.resource.as_str()),
+            &TAGGABLE_RESOURCE,
+        );
+        found.required(at, "tags", self.tags.is_some());
+        found.map(
+            at,
+            "tags",
+            self.tags.as_ref(),
+            Size::ANY,
+            &TAG_KEY,
+            &TAG_VALUE,
+        );
     }
 }
 
@@ -861,6 +1612,19 @@ impl Validate for TracingConfig {
     }
 }
 
+impl Validate for UntagResourceRequest {
+    fn validate(&self, at: &Place<'_>, found: &mut Violations) {
+        found.value(
+            at,
+            "resource",
+            Some(self.resource.as_str()),
+            &TAGGABLE_RESOURCE,
+        );
+        found.required(at, "tagKeys", self.tag_keys.is_some());
+        found.list(at, "tagKeys", self.tag_keys.as_ref(), Size::ANY, &TAG_KEY);
+    }
+}
+
 impl Validate for UpdateAliasRequest {
     fn validate(&self, at: &Place<'_>, found: &mut Violations) {
         found.value(
@@ -878,6 +1642,24 @@ impl Validate for UpdateAliasRequest {
         );
         found.value(at, "description", self.description.as_deref(), &DESCRIPTION);
         found.structure(at, "routingConfig", self.routing_config.as_ref());
+    }
+}
+
+impl Validate for UpdateCodeSigningConfigRequest {
+    fn validate(&self, at: &Place<'_>, found: &mut Violations) {
+        found.value(
+            at,
+            "codeSigningConfigArn",
+            Some(self.code_signing_config_arn.as_str()),
+            &CODE_SIGNING_CONFIG_ARN,
+        );
+        found.value(at, "description", self.description.as_deref(), &DESCRIPTION);
+        found.structure(at, "allowedPublishers", self.allowed_publishers.as_ref());
+        found.structure(
+            at,
+            "codeSigningPolicies",
+            self.code_signing_policies.as_ref(),
+        );
     }
 }
 
@@ -1003,33 +1785,49 @@ mod tests {
     fn every_pattern_compiles() {
         use super::*;
         let patterns = [
+            ACTION.pattern.as_ref(),
             ADDITIONAL_VERSION.pattern.as_ref(),
             ALIAS.pattern.as_ref(),
+            ARN.pattern.as_ref(),
             CAPACITY_PROVIDER_ARN.pattern.as_ref(),
             CODE_SIGNING_CONFIG_ARN.pattern.as_ref(),
             DURABLE_EXECUTION_NAME.pattern.as_ref(),
             ENVIRONMENT_VARIABLE_NAME.pattern.as_ref(),
+            EVENT_SOURCE_TOKEN.pattern.as_ref(),
             FILE_SYSTEM_ARN.pattern.as_ref(),
             FUNCTION_NAME.pattern.as_ref(),
             FUNCTION_RUNTIME_ARN.pattern.as_ref(),
             HANDLER.pattern.as_ref(),
             KMS_KEY_ARN.pattern.as_ref(),
+            LAYER_NAME_OR_ARN.pattern.as_ref(),
+            LAYER_PERMISSION_ALLOWED_ACTION.pattern.as_ref(),
+            LAYER_PERMISSION_ALLOWED_PRINCIPAL.pattern.as_ref(),
             LAYER_VERSION_ARN.pattern.as_ref(),
+            LICENSE_INFO.pattern.as_ref(),
             LOCAL_MOUNT_PATH.pattern.as_ref(),
             LOG_GROUP.pattern.as_ref(),
             MASTER_REGION.pattern.as_ref(),
             NAMESPACED_FUNCTION_NAME.pattern.as_ref(),
+            NAMESPACED_STATEMENT_ID.pattern.as_ref(),
             NUMERIC_LATEST_PUBLISHED_OR_ALIAS_QUALIFIER.pattern.as_ref(),
+            ORGANIZATION_ID.pattern.as_ref(),
+            PRINCIPAL.pattern.as_ref(),
+            PRINCIPAL_ORG_ID.pattern.as_ref(),
             RESOURCE_ARN.pattern.as_ref(),
             ROLE_ARN.pattern.as_ref(),
+            RUNTIME_VERSION_ARN.pattern.as_ref(),
             S3_BUCKET.pattern.as_ref(),
             S3_KEY.pattern.as_ref(),
             S3_OBJECT_VERSION.pattern.as_ref(),
             SECURITY_GROUP_ID.pattern.as_ref(),
+            SOURCE_OWNER.pattern.as_ref(),
+            STATEMENT_ID.pattern.as_ref(),
             SUBNET_ID.pattern.as_ref(),
+            TAGGABLE_RESOURCE.pattern.as_ref(),
             TAG_KEY.pattern.as_ref(),
             TAG_VALUE.pattern.as_ref(),
             TENANT_ID.pattern.as_ref(),
+            UNQUALIFIED_FUNCTION_NAME.pattern.as_ref(),
             VERSION_WITH_LATEST_PUBLISHED.pattern.as_ref(),
         ];
         for pattern in patterns.into_iter().flatten() {

@@ -8,6 +8,7 @@ mod list;
 mod pending;
 mod publish;
 mod read;
-mod settle;
+mod runtime_name;
+pub(crate) mod settle;
 mod sweep;
 mod update;

@@ -3,5 +3,6 @@
 pub(crate) mod key;
 pub(crate) mod record;
 pub(crate) mod registry;
+pub(crate) mod status;
 pub(crate) mod tables;
 pub(crate) mod target;

@@ -16,13 +16,15 @@ use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use ids::RequestId;
 use serde::de::IgnoredAny;
-use wire::lambda::{InvocationRequest, InvocationResponse, InvocationType, LogType, State, errors};
+use wire::lambda::{InvocationRequest, InvocationResponse, InvocationType, LogType, errors};
 use wire::{Caller, ServiceError};
 
+use crate::control::settle::MISSING_RUNTIME;
 use crate::deployment::Deployment;
 use crate::environment::Environment;
 use crate::environment::stage::{Answer, Ended};
 use crate::function::registry::CachedVersion;
+use crate::function::status;
 use crate::function::target::{Target, not_found};
 use crate::schedule::pool::{NoEnvironment, Pool};
 use crate::service::Inner;
@@ -65,7 +67,7 @@ impl Inner {
     ) -> Result<InvocationResponse, ServiceError> {
         let target = Target::read(caller, &input.function_name, input.qualifier)?;
         let version = self.resolve(&target).await?;
-        check_invocable(&version)?;
+        status::check_invocable(version.record.live().0)?;
         match input.invocation_type {
             None | Some(InvocationType::RequestResponse) => {}
             Some(InvocationType::DryRun) => {
@@ -144,8 +146,10 @@ impl Inner {
             return Ok(Arc::clone(deployment));
         }
         let prepared = self.prepare(&target.key, version.record.live()).await;
-        let deployment =
-            Arc::new(prepared.map_err(|error| errors::service_exception(error.reason))?);
+        let deployment = Arc::new(prepared.map_err(|failure| match failure.code {
+            MISSING_RUNTIME => errors::invalid_runtime_exception(failure.reason),
+            _ => errors::service_exception(failure.reason),
+        })?);
         let mut kept = version.deployment.write();
         Ok(Arc::clone(kept.get_or_insert(deployment)))
     }
@@ -172,7 +176,7 @@ impl Inner {
                 Err(NoEnvironment::Closed) if attempts < RESOLUTIONS && !self.is_stopping() => {
                     attempts += 1;
                     version = self.resolve(target).await?;
-                    check_invocable(&version)?;
+                    status::check_invocable(version.record.live().0)?;
                 }
                 Err(NoEnvironment::TooMany | NoEnvironment::NoMemory) => return Err(throttled()),
                 Err(error) => return Err(errors::service_exception(error.to_string())),
@@ -252,23 +256,6 @@ impl Inner {
 fn throttled() -> ServiceError {
     let reason = "ConcurrentInvocationLimitExceeded";
     errors::too_many_requests_exception("Rate Exceeded.").with_member("Reason", reason)
-}
-
-/// Refuses invocations of a function that is not ready.
-fn check_invocable(version: &CachedVersion) -> Result<(), ServiceError> {
-    let (configuration, _) = version.record.live();
-    match &configuration.state {
-        Some(State::Active) => Ok(()),
-        Some(State::Failed) => Err(errors::resource_conflict_exception(format!(
-            "The operation cannot be performed at this time. The function is currently in the \
-             following state: Failed. {}",
-            configuration.state_reason.as_deref().unwrap_or_default()
-        ))),
-        _ => Err(errors::resource_conflict_exception(
-            "The operation cannot be performed at this time. The function is currently in the \
-             following state: Pending",
-        )),
-    }
 }
 
 /// The event: the payload as it is, which must be JSON; an empty one is an empty object.

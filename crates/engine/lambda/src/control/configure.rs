@@ -4,12 +4,13 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use ids::RequestId;
+use store::Digest;
+use wire::ServiceError;
 use wire::lambda::{
-    Architecture, EnvironmentResponse, FunctionConfiguration, Layer, LogFormat, LoggingConfig,
-    Runtime as RuntimeName, SnapStart, SnapStartApplyOn, SnapStartOptimizationStatus,
-    SnapStartResponse, VpcConfig, VpcConfigResponse, errors,
+    ApplicationLogLevel, Architecture, EnvironmentResponse, FunctionConfiguration, Layer,
+    LogFormat, LoggingConfig, SnapStart, SnapStartApplyOn, SnapStartOptimizationStatus,
+    SnapStartResponse, SystemLogLevel, VpcConfig, VpcConfigResponse, errors,
 };
-use wire::{ServiceError, StringEnum};
 
 use crate::deployment::Deployment;
 use crate::function::key::FunctionKey;
@@ -20,33 +21,6 @@ use crate::runtime::install::Installed;
 /// The most that a function's environment variables may take together, in bytes.
 /// Source: <https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html>.
 const VARIABLES_LIMIT: usize = 4_096;
-
-/// Runtimes with which no function can be created any more.
-/// Source: <https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtimes.html>.
-const RETIRED: [&str; 22] = [
-    "nodejs",
-    "nodejs4.3",
-    "nodejs4.3-edge",
-    "nodejs6.10",
-    "nodejs8.10",
-    "nodejs10.x",
-    "nodejs12.x",
-    "nodejs14.x",
-    "python2.7",
-    "python3.6",
-    "python3.7",
-    "ruby2.5",
-    "ruby2.7",
-    "java8",
-    "dotnetcore1.0",
-    "dotnetcore2.0",
-    "dotnetcore2.1",
-    "dotnetcore3.1",
-    "dotnet6",
-    "go1.x",
-    "provided",
-    "dotnet5.0",
-];
 
 /// Variables that belong to Lambda.
 /// Source: <https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html>.
@@ -73,39 +47,7 @@ fn invalid(message: impl Into<String>) -> ServiceError {
     errors::invalid_parameter_value_exception(message)
 }
 
-/// The runtime, if this engine runs it.
-pub(super) fn runtime(name: Option<&RuntimeName>) -> Result<Runtime, ServiceError> {
-    let Some(name) = name else {
-        return Err(invalid(
-            "Runtime and Handler are mandatory parameters for functions created with deployment \
-             packages.",
-        ));
-    };
-    if let Some(runtime) = Runtime::parse(name.as_str()) {
-        return Ok(runtime);
-    }
-    if !name.is_known() {
-        return Err(invalid(format!(
-            "Value {name} at 'runtime' failed to satisfy constraint: Member must satisfy enum \
-             value set: [{}] or be a valid ARN",
-            RuntimeName::VALUES.join(", ")
-        )));
-    }
-    if RETIRED.contains(&name.as_str()) {
-        return Err(invalid(format!(
-            "The runtime parameter of {name} is no longer supported for creating or updating AWS \
-             Lambda functions. We recommend you use a supported runtime while creating or \
-             updating functions."
-        )));
-    }
-    let served: Vec<String> = Runtime::ALL.iter().map(ToString::to_string).collect();
-    Err(invalid(format!(
-        "This engine does not run the runtime {name}; it runs {}.",
-        served.join(", ")
-    )))
-}
-
-/// The architecture, which must be the host's: functions run without emulation.
+/// The architecture. It is kept, and has no effect: functions run as the host does, without emulation.
 pub(super) fn architectures(
     asked: Option<Vec<Architecture>>,
 ) -> Result<Vec<Architecture>, ServiceError> {
@@ -147,16 +89,48 @@ pub(super) fn variables(
     })
 }
 
-/// The logging configuration, with AWS's defaults filled in.
-pub(super) fn logging(name: &str, asked: Option<LoggingConfig>) -> LoggingConfig {
+/// The logging configuration: what is asked for over what was there, with AWS's defaults. Levels
+/// belong to the JSON format alone.
+/// Source: <https://docs.aws.amazon.com/lambda/latest/dg/monitoring-cloudwatchlogs-advanced.html>.
+pub(super) fn logging(
+    name: &str,
+    before: Option<&LoggingConfig>,
+    asked: Option<LoggingConfig>,
+) -> Result<LoggingConfig, ServiceError> {
     let asked = asked.unwrap_or_default();
-    LoggingConfig {
-        log_format: asked.log_format.or(Some(LogFormat::Text)),
-        log_group: asked
-            .log_group
-            .or_else(|| Some(format!("/aws/lambda/{name}"))),
-        ..asked
-    }
+    let before = before.cloned().unwrap_or_default();
+    let format = asked
+        .log_format
+        .or(before.log_format)
+        .unwrap_or(LogFormat::Text);
+    let group = asked
+        .log_group
+        .or(before.log_group)
+        .unwrap_or_else(|| format!("/aws/lambda/{name}"));
+    let levels = match format {
+        LogFormat::Json => (
+            asked
+                .application_log_level
+                .or(before.application_log_level)
+                .or(Some(ApplicationLogLevel::Info)),
+            asked
+                .system_log_level
+                .or(before.system_log_level)
+                .or(Some(SystemLogLevel::Info)),
+        ),
+        _ if asked.application_log_level.is_some() || asked.system_log_level.is_some() => {
+            return Err(invalid(
+                "ApplicationLogLevel and SystemLogLevel can only be set when LogFormat is JSON.",
+            ));
+        }
+        _ => (None, None),
+    };
+    Ok(LoggingConfig {
+        log_format: Some(format),
+        log_group: Some(group),
+        application_log_level: levels.0,
+        system_log_level: levels.1,
+    })
 }
 
 /// SnapStart, which takes effect on published versions only.
@@ -169,14 +143,28 @@ pub(super) fn snap_start(asked: Option<SnapStart>) -> SnapStartResponse {
     }
 }
 
-/// A VPC as it is shown: stored, without effect here.
-pub(super) fn vpc(asked: VpcConfig) -> VpcConfigResponse {
-    VpcConfigResponse {
-        vpc_id: Some(String::new()),
-        subnet_ids: Some(asked.subnet_ids.unwrap_or_default()),
-        security_group_ids: Some(asked.security_group_ids.unwrap_or_default()),
-        ipv6_allowed_for_dual_stack: asked.ipv6_allowed_for_dual_stack.or(Some(false)),
+/// A VPC as it is shown: kept, without effect here. The engine has no VPCs to look a subnet up in,
+/// so that every subnet is one of the region's default VPC.
+pub(super) fn vpc(key: &FunctionKey, asked: VpcConfig) -> Result<VpcConfigResponse, ServiceError> {
+    let subnets = asked.subnet_ids.unwrap_or_default();
+    let groups = asked.security_group_ids.unwrap_or_default();
+    if subnets.is_empty() != groups.is_empty() {
+        return Err(invalid(
+            "SubnetIds and SecurityGroupIds must either both be specified or both be empty.",
+        ));
     }
+    let vpc = if subnets.is_empty() {
+        String::new()
+    } else {
+        let digest = Digest::of(format!("{}/{}", key.account, key.region).as_bytes()).to_string();
+        format!("vpc-{}", digest.get(..17).unwrap_or_default())
+    };
+    Ok(VpcConfigResponse {
+        vpc_id: Some(vpc),
+        subnet_ids: Some(subnets),
+        security_group_ids: Some(groups),
+        ipv6_allowed_for_dual_stack: asked.ipv6_allowed_for_dual_stack.or(Some(false)),
+    })
 }
 
 /// Layers, which this engine does not serve yet.
@@ -245,8 +233,26 @@ mod tests {
     }
 
     #[test]
-    fn what_does_not_run_here_is_said() {
-        let error = runtime(Some(&RuntimeName::from("java21".to_owned()))).unwrap_err();
-        assert!(error.to_string().contains("java21"), "{error}");
+    fn levels_belong_to_json() {
+        let json = LoggingConfig {
+            log_format: Some(LogFormat::Json),
+            ..LoggingConfig::default()
+        };
+        let json = logging("f", None, Some(json)).unwrap();
+        assert_eq!(json.system_log_level, Some(SystemLogLevel::Info));
+        let debug = LoggingConfig {
+            system_log_level: Some(SystemLogLevel::Debug),
+            ..LoggingConfig::default()
+        };
+        assert!(logging("f", None, Some(debug.clone())).is_err());
+        let debug = logging("f", Some(&json), Some(debug)).unwrap();
+        assert_eq!(debug.system_log_level, Some(SystemLogLevel::Debug));
+        let text = LoggingConfig {
+            log_format: Some(LogFormat::Text),
+            ..LoggingConfig::default()
+        };
+        let text = logging("f", Some(&debug), Some(text)).unwrap();
+        assert_eq!(text.system_log_level, None);
+        assert_eq!(text.log_group.as_deref(), Some("/aws/lambda/f"));
     }
 }

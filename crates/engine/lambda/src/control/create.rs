@@ -6,14 +6,16 @@ use bytes::Bytes;
 use store::Digest;
 use wire::lambda::{
     CreateFunctionRequest, EphemeralStorage, FunctionCode, FunctionConfiguration, PackageType,
-    RuntimeVersionConfig, State, StateReasonCode, TracingConfigResponse, TracingMode, errors,
+    TracingConfigResponse, TracingMode, errors,
 };
 use wire::{Blob, Caller, ServiceError};
 
-use super::configure;
+use super::{configure, runtime_name};
 use crate::error::ApiError;
+use crate::function::key::FunctionKey;
 use crate::function::record::LATEST;
 use crate::function::record::VersionRecord;
+use crate::function::status;
 use crate::function::target::Target;
 use crate::package::archive::ArchiveError;
 use crate::package::code_store::CodeError;
@@ -21,9 +23,6 @@ use crate::service::Inner;
 
 /// The longest bare function name: the model's constraint covers whole ARNs.
 const NAME_LIMIT: usize = 64;
-
-/// What AWS says while a function is being made ready.
-pub(super) const CREATING: &str = "The function is being created.";
 
 impl Inner {
     pub(crate) async fn create_function(
@@ -42,7 +41,7 @@ impl Inner {
             )));
         }
         let _gate = self.code_gate.read().await;
-        let mut configuration = configuration(&key.name, &key.region, &input)?;
+        let mut configuration = configuration(&key, &input)?;
         let (code, size) = self.take_code(input.code.unwrap_or_default()).await?;
         configuration.function_name = Some(key.name.to_string());
         configuration.function_arn = Some(key.arn());
@@ -131,8 +130,7 @@ impl Inner {
 
 /// The configuration that a request asks for, with AWS's defaults.
 fn configuration(
-    name: &str,
-    region: &str,
+    key: &FunctionKey,
     input: &CreateFunctionRequest,
 ) -> Result<FunctionConfiguration, ServiceError> {
     if input.package_type == Some(PackageType::Image) {
@@ -140,24 +138,26 @@ fn configuration(
             "This engine does not serve functions from container images yet.",
         ));
     }
-    let runtime = configure::runtime(input.runtime.as_ref())?;
-    if input.handler.is_none() {
-        configure::runtime(None)?;
-    }
+    let (Some(runtime), Some(handler)) = (&input.runtime, &input.handler) else {
+        return Err(runtime_name::mandatory());
+    };
+    runtime_name::check(runtime)?;
+    let architectures = configure::architectures(input.architectures.clone())?;
     let environment = input
         .environment
         .clone()
         .map(|e| e.variables.unwrap_or_default());
     let tracing = input.tracing_config.as_ref().and_then(|t| t.mode.clone());
-    Ok(FunctionConfiguration {
-        runtime: input.runtime.clone(),
+    let vpc = input.vpc_config.clone();
+    let mut configuration = FunctionConfiguration {
+        runtime: Some(runtime.clone()),
         role: input.role.clone(),
-        handler: input.handler.clone(),
+        handler: Some(handler.clone()),
         description: Some(input.description.clone().unwrap_or_default()),
         timeout: Some(input.timeout.unwrap_or(3)),
         memory_size: Some(input.memory_size.unwrap_or(128)),
         version: Some("$LATEST".to_owned()),
-        vpc_config: input.vpc_config.clone().map(configure::vpc),
+        vpc_config: vpc.map(|vpc| configure::vpc(key, vpc)).transpose()?,
         dead_letter_config: input.dead_letter_config.clone(),
         environment: environment.map(configure::variables).transpose()?,
         kms_key_arn: input.kms_key_arn.clone(),
@@ -165,22 +165,22 @@ fn configuration(
             mode: tracing.or(Some(TracingMode::PassThrough)),
         }),
         layers: configure::layers(input.layers.clone())?,
-        state: Some(State::Pending),
-        state_reason: Some(CREATING.to_owned()),
-        state_reason_code: Some(StateReasonCode::Creating),
         file_system_configs: input.file_system_configs.clone(),
         package_type: Some(PackageType::Zip),
-        architectures: Some(configure::architectures(input.architectures.clone())?),
         ephemeral_storage: input
             .ephemeral_storage
             .clone()
             .or(Some(EphemeralStorage { size: Some(512) })),
         snap_start: Some(configure::snap_start(input.snap_start.clone())),
-        runtime_version_config: Some(RuntimeVersionConfig {
-            runtime_version_arn: Some(runtime.version_arn(region)),
-            error: None,
-        }),
-        logging_config: Some(configure::logging(name, input.logging_config.clone())),
+        architectures: Some(architectures),
+        logging_config: Some(configure::logging(
+            &key.name,
+            None,
+            input.logging_config.clone(),
+        )?),
         ..FunctionConfiguration::default()
-    })
+    };
+    runtime_name::show_version(&key.region, &mut configuration);
+    status::begin_creation(&mut configuration);
+    Ok(configuration)
 }

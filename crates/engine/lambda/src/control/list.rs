@@ -12,6 +12,7 @@ use wire::lambda::{
 use wire::{Caller, ServiceError};
 
 use crate::function::record::VersionRecord;
+use crate::function::status;
 use crate::function::target::Target;
 use crate::service::Inner;
 
@@ -105,14 +106,8 @@ impl Inner {
 
 /// Lists leave out what changes by itself.
 fn listed(record: VersionRecord) -> FunctionConfiguration {
-    FunctionConfiguration {
-        state: None,
-        state_reason: None,
-        state_reason_code: None,
-        last_update_status: None,
-        last_update_status_reason: None,
-        last_update_status_reason_code: None,
-        runtime_version_config: None,
-        ..record.configuration
-    }
+    let mut configuration = record.configuration;
+    status::strip(&mut configuration);
+    configuration.runtime_version_config = None;
+    configuration
 }

@@ -3,13 +3,14 @@
 use std::sync::Arc;
 
 use ids::RequestId;
-use wire::lambda::{FunctionConfiguration, LastUpdateStatus, PublishVersionRequest, State, errors};
+use wire::lambda::{FunctionConfiguration, PublishVersionRequest, State, errors};
 use wire::{Caller, ServiceError};
 
 use crate::error::ApiError;
 use crate::function::key::FunctionKey;
 use crate::function::record::LATEST;
 use crate::function::record::VersionRecord;
+use crate::function::status;
 use crate::function::tables::Tables;
 use crate::function::target::Target;
 use crate::service::Inner;
@@ -68,27 +69,6 @@ pub(super) fn version(
     }
 }
 
-/// Refuses while an update or the creation is under way.
-pub(super) fn check_settled(
-    key: &FunctionKey,
-    configuration: &FunctionConfiguration,
-) -> Result<(), ServiceError> {
-    if configuration.state == Some(State::Pending) {
-        return Err(errors::resource_conflict_exception(
-            "The operation cannot be performed at this time. The function is currently in the \
-             following state: Pending",
-        ));
-    }
-    if configuration.last_update_status == Some(LastUpdateStatus::InProgress) {
-        return Err(errors::resource_conflict_exception(format!(
-            "The operation cannot be performed at this time. An update is in progress for \
-             resource: {}",
-            key.arn()
-        )));
-    }
-    Ok(())
-}
-
 /// Publishes `$LATEST`, unless the newest version is the same already. Returns the version, and
 /// whether it is new.
 pub(super) fn publish(
@@ -118,19 +98,17 @@ pub(super) fn publish(
 
 /// Whether a version and `$LATEST` would run the same. Descriptions do not count.
 fn same(version: &FunctionConfiguration, latest: &FunctionConfiguration) -> bool {
-    let essence = |configuration: &FunctionConfiguration| FunctionConfiguration {
-        function_arn: None,
-        version: None,
-        revision_id: None,
-        description: None,
-        last_modified: None,
-        state: None,
-        state_reason: None,
-        state_reason_code: None,
-        last_update_status: None,
-        last_update_status_reason: None,
-        last_update_status_reason_code: None,
-        ..configuration.clone()
+    let essence = |configuration: &FunctionConfiguration| {
+        let mut essence = FunctionConfiguration {
+            function_arn: None,
+            version: None,
+            revision_id: None,
+            description: None,
+            last_modified: None,
+            ..configuration.clone()
+        };
+        status::strip(&mut essence);
+        essence
     };
     essence(version) == essence(latest)
 }
@@ -154,7 +132,7 @@ impl Inner {
             .write(&key, move |tables| {
                 let mut latest = tables.version(&owned, LATEST)?.ok_or(missing)?;
                 preconditions.check(&latest.configuration)?;
-                check_settled(&owned, &latest.configuration)?;
+                status::check_settled(&owned.arn(), &latest.configuration)?;
                 let (number, record, _) =
                     publish(tables, &owned, &mut latest, input.description, ids)?;
                 Ok((number, record))

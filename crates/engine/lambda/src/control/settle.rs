@@ -8,14 +8,16 @@ use std::time::Duration;
 
 use ids::RequestId;
 use store::Digest;
-use wire::lambda::{FunctionConfiguration, LastUpdateStatus, State};
+use wire::lambda::{FunctionConfiguration, Runtime as RuntimeName};
 
 use crate::deployment::Deployment;
 use crate::error::ApiError;
 use crate::function::key::FunctionKey;
 use crate::function::record::{Live, VersionRecord};
+use crate::function::status::{self, NotReady};
 use crate::function::tables::Tables;
 use crate::package::code_store::CodeError;
+use crate::runtime::Runtime;
 use crate::runtime::install::RuntimeError;
 use crate::service::Inner;
 
@@ -56,10 +58,14 @@ impl Inner {
         let record = &version.record;
         let deployment = record.deployment;
         let prepared = self.prepare(key, (&record.configuration, deployment)).await;
-        let failure = prepared.as_ref().err().cloned();
+        let failure = prepared.err();
         if let Some(NotReady { reason, .. }) = &failure {
-            tracing::warn!(function = &*key.name, reason, "the function is not ready");
+            tracing::warn!(function = &*key.name, reason, "the function cannot run");
         }
+        // That this host lacks an interpreter is no fault of the function's: it becomes active, as
+        // on AWS, and its invocations say what is missing.
+        let failure =
+            failure.filter(|failure| self.runtimes.is_strict() || failure.code != MISSING_RUNTIME);
         let (wanted, revision) = (key.clone(), self.draw_id().to_string());
         let replaced = self
             .registry
@@ -88,15 +94,19 @@ impl Inner {
         key: &FunctionKey,
         (configuration, id): (&FunctionConfiguration, RequestId),
     ) -> Result<Deployment, NotReady> {
-        let runtime = super::configure::runtime(configuration.runtime.as_ref())
-            .map_err(|error| NotReady::new("InvalidRuntime", &error))?;
+        let name = configuration.runtime.as_ref();
+        let name = name.map(RuntimeName::as_str).unwrap_or_default();
+        let runtime = Runtime::parse(name).ok_or_else(|| {
+            let reason = format!("This engine does not run the runtime {name}.");
+            NotReady::new(MISSING_RUNTIME, &reason)
+        })?;
         let client = self
             .runtimes
             .ensure(runtime)
             .await
             .map_err(|error| match error {
                 RuntimeError::NotServed(_) | RuntimeError::NoInterpreter { .. } => {
-                    NotReady::new("InvalidRuntime", &error)
+                    NotReady::new(MISSING_RUNTIME, &error)
                 }
                 RuntimeError::Install { .. } | RuntimeError::Io { .. } => {
                     NotReady::new("InternalError", &error)
@@ -126,25 +136,11 @@ impl Inner {
     }
 }
 
+/// The reason code of a version whose runtime this host does not have.
+pub(crate) const MISSING_RUNTIME: &str = "InvalidRuntime";
+
 /// The longest pause between two attempts to write an outcome.
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
-
-/// Why a version cannot run.
-#[derive(Debug, Clone)]
-pub(crate) struct NotReady {
-    /// AWS's name for it, which `StateReasonCode` and `LastUpdateStatusReasonCode` share.
-    code: &'static str,
-    pub(crate) reason: String,
-}
-
-impl NotReady {
-    fn new(code: &'static str, reason: &impl ToString) -> Self {
-        Self {
-            code,
-            reason: reason.to_string(),
-        }
-    }
-}
 
 /// Notes how it went. Returns what ran until now and is served no longer.
 fn settled(
@@ -152,25 +148,12 @@ fn settled(
     failure: Option<NotReady>,
     revision: String,
 ) -> Option<Box<Live>> {
-    let configuration = &mut record.configuration;
-    configuration.revision_id = Some(revision);
-    let Some(NotReady { code, reason }) = failure else {
-        configuration.state = Some(State::Active);
-        configuration.state_reason = None;
-        configuration.state_reason_code = None;
-        configuration.last_update_status = Some(LastUpdateStatus::Successful);
-        configuration.last_update_status_reason = None;
-        configuration.last_update_status_reason_code = None;
-        return record.before_update.take();
-    };
-    if configuration.state == Some(State::Pending) {
-        configuration.state = Some(State::Failed);
-        configuration.state_reason = Some(reason.clone());
-        configuration.state_reason_code = Some(code.to_owned().into());
+    record.configuration.revision_id = Some(revision);
+    if let Some(failure) = failure {
+        // What ran before the update goes on running.
+        status::fail(&mut record.configuration, failure);
+        return None;
     }
-    configuration.last_update_status = Some(LastUpdateStatus::Failed);
-    configuration.last_update_status_reason = Some(reason);
-    configuration.last_update_status_reason_code = Some(code.to_owned().into());
-    // What ran before the update goes on running.
-    None
+    status::succeed(&mut record.configuration);
+    record.before_update.take()
 }

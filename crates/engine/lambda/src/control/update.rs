@@ -5,16 +5,16 @@
 use std::sync::Arc;
 
 use wire::lambda::{
-    FunctionCode, FunctionConfiguration, LastUpdateStatus, RuntimeVersionConfig, State,
-    TracingConfigResponse, UpdateFunctionCodeRequest, UpdateFunctionConfigurationRequest, errors,
+    FunctionCode, FunctionConfiguration, State, TracingConfigResponse, UpdateFunctionCodeRequest,
+    UpdateFunctionConfigurationRequest, errors,
 };
 use wire::{Caller, ServiceError};
 
-use super::configure;
-use super::create::CREATING;
 use super::publish::{self, Preconditions};
+use super::{configure, runtime_name};
 use crate::function::record::LATEST;
 use crate::function::record::{Live, VersionRecord};
+use crate::function::status;
 use crate::function::target::Target;
 use crate::service::Inner;
 
@@ -48,6 +48,7 @@ impl Inner {
             if architectures.is_some() {
                 configuration.architectures = architectures;
             }
+            Ok(())
         };
         let preconditions = Preconditions {
             revision_id: input.revision_id,
@@ -70,13 +71,14 @@ impl Inner {
         input: UpdateFunctionConfigurationRequest,
     ) -> Result<FunctionConfiguration, ServiceError> {
         let target = Target::read(caller, &input.function_name, None)?;
-        let region = target.key.region.clone();
-        let name = target.key.name.clone();
-        let runtime = input
+        let key = target.key.clone();
+        input
             .runtime
             .as_ref()
-            .map(|r| configure::runtime(Some(r)))
+            .map(runtime_name::check)
             .transpose()?;
+        let vpc = input.vpc_config.map(|vpc| configure::vpc(&key, vpc));
+        let vpc = vpc.transpose()?;
         let environment = input
             .environment
             .map(|e| configure::variables(e.variables.unwrap_or_default()))
@@ -97,16 +99,9 @@ impl Inner {
             set(&mut to.description, input.description);
             set(&mut to.timeout, input.timeout);
             set(&mut to.memory_size, input.memory_size);
-            set(&mut to.vpc_config, input.vpc_config.map(configure::vpc));
+            set(&mut to.vpc_config, vpc);
             set(&mut to.environment, environment);
             set(&mut to.runtime, input.runtime);
-            set(
-                &mut to.runtime_version_config,
-                runtime.map(|runtime| RuntimeVersionConfig {
-                    runtime_version_arn: Some(runtime.version_arn(&region)),
-                    error: None,
-                }),
-            );
             set(&mut to.dead_letter_config, input.dead_letter_config);
             set(&mut to.kms_key_arn, input.kms_key_arn);
             let tracing = input
@@ -119,10 +114,12 @@ impl Inner {
                 &mut to.snap_start,
                 input.snap_start.map(|s| configure::snap_start(Some(s))),
             );
-            let logging = input
-                .logging_config
-                .map(|l| configure::logging(&name, Some(l)));
-            set(&mut to.logging_config, logging);
+            if let Some(asked) = input.logging_config {
+                let logging =
+                    configure::logging(&key.name, to.logging_config.as_ref(), Some(asked))?;
+                to.logging_config = Some(logging);
+            }
+            Ok(())
         };
         self.update(&target, preconditions, false, false, change)
             .await
@@ -134,7 +131,7 @@ impl Inner {
         preconditions: Preconditions,
         dry_run: bool,
         publish: bool,
-        change: impl FnOnce(&mut FunctionConfiguration) + Send + 'static,
+        change: impl FnOnce(&mut FunctionConfiguration) -> Result<(), ServiceError> + Send + 'static,
     ) -> Result<FunctionConfiguration, ServiceError> {
         let key = target.key.clone();
         let (owned, missing) = (key.clone(), target.not_found());
@@ -146,9 +143,10 @@ impl Inner {
             .write(&key, move |tables| {
                 let mut latest = tables.version(&owned, LATEST)?.ok_or(missing)?;
                 preconditions.check(&latest.configuration)?;
-                publish::check_settled(&owned, &latest.configuration)?;
+                status::check_settled(&owned.arn(), &latest.configuration)?;
                 let before = latest.clone();
-                change(&mut latest.configuration);
+                change(&mut latest.configuration)?;
+                runtime_name::show_version(&owned.region, &mut latest.configuration);
                 latest.configuration.last_modified = Some(now);
                 latest.configuration.revision_id = Some(revision);
                 if dry_run {
@@ -163,13 +161,7 @@ impl Inner {
                 // A version that is published with the update is created with it.
                 let mut fresh = latest.clone();
                 fresh.before_update = None;
-                fresh.configuration.state = Some(State::Pending);
-                fresh.configuration.state_reason = Some(CREATING.to_owned());
-                fresh.configuration.state_reason_code =
-                    Some(wire::lambda::StateReasonCode::Creating);
-                fresh.configuration.last_update_status = None;
-                fresh.configuration.last_update_status_reason = None;
-                fresh.configuration.last_update_status_reason_code = None;
+                status::begin_creation(&mut fresh.configuration);
                 let [id, revision] = ids;
                 let number = tables.take_version_number(&owned)?;
                 let record = publish::version(&owned, &fresh, number, id, revision.to_string());
@@ -206,8 +198,5 @@ fn begin(latest: &mut VersionRecord, before: VersionRecord) {
         None => None,
     };
     latest.before_update = live;
-    latest.configuration.last_update_status = Some(LastUpdateStatus::InProgress);
-    latest.configuration.last_update_status_reason = Some(CREATING.to_owned());
-    // The model leaves this code out; AWS answers it.
-    latest.configuration.last_update_status_reason_code = Some("Creating".to_owned().into());
+    status::begin_update(&mut latest.configuration);
 }

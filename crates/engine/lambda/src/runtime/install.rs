@@ -108,6 +108,11 @@ impl Runtimes {
         }
     }
 
+    /// Whether a runtime whose interpreter is missing is refused.
+    pub(crate) fn is_strict(&self) -> bool {
+        self.strict
+    }
+
     /// The runtime as it is installed now, if it is.
     #[must_use]
     pub fn installed(&self, runtime: Runtime) -> Option<Installed> {

@@ -79,8 +79,19 @@ pub enum Principal {
         /// The function it belongs to.
         arn: Arc<str>,
     },
-    /// Another service of this engine, by its host name in AWS (`s3.amazonaws.com`).
-    Service(Arc<str>),
+    /// Another service of this engine, in its own name: resource policies decide what it may do.
+    Service(ServicePrincipal),
+}
+
+/// A service that calls in its own name, and what it calls for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ServicePrincipal {
+    /// Its host name in AWS: `s3.amazonaws.com`.
+    pub name: Arc<str>,
+    /// The resource that made it call, such as a bucket: `aws:SourceArn` in conditions.
+    pub source_arn: Option<Arc<str>>,
+    /// The account of that resource: `aws:SourceAccount` in conditions.
+    pub source_account: Option<Arc<str>>,
 }
 
 /// The context of one call. Cheap to clone.
@@ -215,7 +226,11 @@ mod tests {
         Caller {
             account: ids::DEFAULT_ACCOUNT.into(),
             region: ids::DEFAULT_REGION.into(),
-            principal: Principal::Service("s3.amazonaws.com".into()),
+            principal: Principal::Service(ServicePrincipal {
+                name: "s3.amazonaws.com".into(),
+                source_arn: Some("arn:aws:s3:::bucket".into()),
+                source_account: None,
+            }),
             request_id: RequestId::draw(&ids::SeededEntropy::new(1)),
         }
     }

@@ -31,7 +31,9 @@ mod timestamp;
 pub mod validation;
 
 pub use blob::Blob;
-pub use call::{BoxFuture, Call, Caller, Dispatch, Operation, Principal, Service, call};
+pub use call::{
+    BoxFuture, Call, Caller, Dispatch, Operation, Principal, Service, ServicePrincipal, call,
+};
 pub use error::{ErrorShape, Fault, ServiceError};
 pub use generated::lambda;
 pub use shape::StringEnum;

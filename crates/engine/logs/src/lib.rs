@@ -1,0 +1,2 @@
+//! CloudWatch Logs.
+pub mod filter;

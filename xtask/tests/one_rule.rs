@@ -42,7 +42,12 @@ fn the_design_itself_breaks_nothing() {
     let workspace = made_up(&[
         ("crates/base/ids", &[]),
         ("crates/engine/wire", &["crates/base/ids"]),
-        ("crates/engine/lambda", &["crates/engine/wire", "serde"]),
+        ("crates/engine/policy", &["crates/base/ids"]),
+        (
+            "crates/engine/lambda",
+            &["crates/engine/wire", "crates/engine/policy", "serde"],
+        ),
+        ("crates/engine/iam", &["crates/engine/policy"]),
         (
             "crates/engine/server",
             &["crates/engine/lambda", "crates/engine/states"],

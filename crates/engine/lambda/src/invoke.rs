@@ -1,4 +1,4 @@
-//! The way of one synchronous invocation: resolve, wait for an environment, hand over, report.
+//! The way of one invocation: resolve, wait for an environment, hand over, report.
 //!
 //! A caller that hangs up while it waits leaves the line. Once its invocation has begun it runs to
 //! its end in a task of its own, as on AWS.
@@ -14,7 +14,7 @@ use std::time::Duration;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
-use ids::RequestId;
+use ids::{Qualifier, RequestId};
 use serde::de::IgnoredAny;
 use wire::lambda::{InvocationRequest, InvocationResponse, InvocationType, LogType, errors};
 use wire::{Caller, ServiceError};
@@ -43,17 +43,17 @@ const RECOVERY_LIMIT: Duration = Duration::from_millis(200);
 const RESOLUTIONS: u32 = 100;
 
 /// What a caller asks to have run.
-struct Job {
-    id: RequestId,
-    payload: Bytes,
-    client_context: Option<String>,
-    trace_id: Option<String>,
-    invoked_arn: Arc<str>,
+pub(crate) struct Job {
+    pub(crate) id: RequestId,
+    pub(crate) payload: Bytes,
+    pub(crate) client_context: Option<String>,
+    pub(crate) trace_id: Option<String>,
+    pub(crate) invoked_arn: Arc<str>,
 }
 
 /// What an invocation came to.
-struct Finished {
-    answer: Answer,
+pub(crate) struct Finished {
+    pub(crate) answer: Answer,
     tail: Vec<u8>,
     /// The version that ran.
     version: Arc<str>,
@@ -68,19 +68,11 @@ impl Inner {
         let target = Target::read(caller, &input.function_name, input.qualifier)?;
         let version = self.resolve(&target).await?;
         status::check_invocable(version.record.live().0)?;
-        match input.invocation_type {
-            None | Some(InvocationType::RequestResponse) => {}
-            Some(InvocationType::DryRun) => {
-                return Ok(InvocationResponse {
-                    status_code: Some(204),
-                    ..Default::default()
-                });
-            }
-            Some(other) => {
-                return Err(errors::invalid_parameter_value_exception(format!(
-                    "This engine does not serve the invocation type {other} yet."
-                )));
-            }
+        if input.invocation_type == Some(InvocationType::DryRun) {
+            return Ok(InvocationResponse {
+                status_code: Some(204),
+                ..Default::default()
+            });
         }
         let payload = event_payload(input.payload)?;
         let client_context = input
@@ -95,17 +87,14 @@ impl Inner {
             trace_id: Some(self.trace_id()),
             invoked_arn: target.arn().into(),
         };
-        let counted = self.count_invocation().ok_or_else(throttled)?;
-        let (pool, environment) = self.take_environment(&target, version).await?;
-        // From here on the invocation runs to its end, also when its caller hangs up.
-        let this = Arc::clone(self);
-        let running = tokio::spawn(async move {
-            let _counted = counted;
-            this.run(&pool, &environment, job).await
-        });
-        let finished = running.await.map_err(|error| {
-            errors::service_exception(format!("The invocation broke off: {error}"))
-        })?;
+        if input.invocation_type == Some(InvocationType::Event) {
+            self.accept(target, job).await?;
+            return Ok(InvocationResponse {
+                status_code: Some(202),
+                ..Default::default()
+            });
+        }
+        let finished = self.run_version_to_its_end(&target, version, job).await?;
         let log_result =
             (input.log_type == Some(LogType::Tail)).then(|| STANDARD.encode(&finished.tail));
         let (payload, function_error) = match finished.answer {
@@ -125,15 +114,63 @@ impl Inner {
         })
     }
 
+    /// Runs `job` under what `target` names now.
+    pub(crate) async fn run_to_its_end(
+        self: &Arc<Self>,
+        target: &Target,
+        job: Job,
+    ) -> Result<Finished, ServiceError> {
+        let version = self.resolve(target).await?;
+        status::check_invocable(version.record.live().0)?;
+        self.run_version_to_its_end(target, version, job).await
+    }
+
+    /// Runs `job` under `version`. Dropping this before its turn has come takes it out of the
+    /// line; after that it runs to its end all the same.
+    async fn run_version_to_its_end(
+        self: &Arc<Self>,
+        target: &Target,
+        version: Arc<CachedVersion>,
+        job: Job,
+    ) -> Result<Finished, ServiceError> {
+        let counted = self.count_invocation().ok_or_else(throttled)?;
+        let (pool, environment) = self.take_environment(target, version).await?;
+        let this = Arc::clone(self);
+        let running = tokio::spawn(async move {
+            let _counted = counted;
+            this.run(&pool, &environment, job).await
+        });
+        running.await.map_err(|error| {
+            errors::service_exception(format!("The invocation broke off: {error}"))
+        })
+    }
+
     /// What invocations of `target` run.
     async fn resolve(&self, target: &Target) -> Result<Arc<CachedVersion>, ServiceError> {
-        match self.find(target).await {
+        let found = match target.meaning() {
+            Qualifier::Alias(name) => self.routed(target, &name).await,
+            _ => self.find(target).await.map(|(version, _)| version),
+        };
+        match found {
             // An invocation without a qualifier is one of $LATEST, and is not found as such.
             Err(error) if target.qualifier.is_none() && error.status == 404 => {
                 Err(not_found(&target.key.qualified_arn("$LATEST")))
             }
-            found => found.map(|(version, _)| version),
+            found => found,
         }
+    }
+
+    /// The version to which an alias sends an invocation.
+    async fn routed(
+        &self,
+        target: &Target,
+        alias: &str,
+    ) -> Result<Arc<CachedVersion>, ServiceError> {
+        let alias = self.registry.alias(&target.key, alias).await?;
+        let alias = alias.ok_or_else(|| target.not_found())?;
+        let number = alias.route(self.draw_share());
+        let version = self.registry.version(&target.key, number).await?;
+        version.ok_or_else(|| target.not_found())
     }
 
     /// The deployment that `version` runs, made on first need.

@@ -5,7 +5,7 @@
 //! - [`runtime`]: which runtimes run here, and [`runtime::install`] for their clients.
 //!
 //! Inside, from the outside in: `api` lists the operations; `control` holds one file for each group of control operations;
-//! `invoke` is the way of one invocation; `schedule` decides which environment runs it;
+//! `invoke` is the way of one invocation, `asynchronous` of those that nobody waits for; `schedule` decides which environment runs it;
 //! `environment` is one environment with its Runtime API; `function` is what is kept;
 //! `package` is code on disk.
 //!
@@ -13,6 +13,7 @@
 //! (`sandbox` does).
 
 mod api;
+mod asynchronous;
 mod control;
 mod deployment;
 mod environment;

@@ -9,6 +9,8 @@ use bytes::Bytes;
 use ids::{RequestId, SharedClock, SharedEntropy};
 use store::{Blobs, Digest, Store};
 
+use crate::asynchronous::line::Lines;
+use crate::asynchronous::queue::Queue;
 use crate::environment::Environment;
 use crate::function::registry::Registry;
 use crate::invoke::recent::{Measured, Recent};
@@ -68,6 +70,9 @@ pub struct Lambda {
 #[derive(Debug)]
 pub(crate) struct Inner {
     pub(crate) registry: Registry,
+    /// Asynchronous invocations that have not ended.
+    pub(crate) events: Queue,
+    pub(crate) lines: Lines,
     pub(crate) code: CodeStore,
     pub(crate) runtimes: Runtimes,
     pub(crate) fleet: Arc<Fleet>,
@@ -115,6 +120,8 @@ impl Lambda {
             options.environment_idle,
         );
         let inner = Arc::new(Inner {
+            events: Queue::new(options.store.clone()),
+            lines: Lines::default(),
             registry: Registry::new(options.store),
             code,
             runtimes: options.runtimes,
@@ -130,6 +137,10 @@ impl Lambda {
         });
         inner
             .take_up()
+            .await
+            .map_err(|error| StartError::Store(error.to_string()))?;
+        inner
+            .take_up_events()
             .await
             .map_err(|error| StartError::Store(error.to_string()))?;
         tokio::spawn(Arc::clone(&inner).sweep(doubtful));
@@ -154,6 +165,17 @@ impl Lambda {
         self.inner.invocations.load(Ordering::Relaxed)
     }
 
+    /// How many asynchronous invocations have been accepted and not ended.
+    #[must_use]
+    pub fn events(&self) -> usize {
+        self.inner.lines.queued()
+    }
+
+    /// Begins no asynchronous invocation any more; those that run end.
+    pub fn hold_events(&self) {
+        self.inner.lines.close();
+    }
+
     /// What was measured of a recent invocation.
     #[must_use]
     pub fn measured(&self, id: RequestId) -> Option<Measured> {
@@ -171,6 +193,7 @@ impl Lambda {
 
     /// Takes no more invocations and ends every environment.
     pub async fn shut_down(&self) {
+        self.hold_events();
         self.inner.stopping.store(true, Ordering::SeqCst);
         self.inner.fleet.shut_down().await;
     }
@@ -192,6 +215,12 @@ impl Inner {
     /// A new revision or deployment id.
     pub(crate) fn draw_id(&self) -> RequestId {
         RequestId::draw(&*self.entropy)
+    }
+
+    /// A random number from 0 up to 1.
+    pub(crate) fn draw_share(&self) -> f64 {
+        let bits = u32::try_from(self.entropy.bits() >> 96).unwrap_or_default();
+        f64::from(bits) / (f64::from(u32::MAX) + 1.0)
     }
 
     /// A trace header for an invocation that came without one.

@@ -204,6 +204,7 @@ impl Engine {
         EngineFile::remove(self.data_dir.path())?;
         let deadline = self.clock.monotonic() + self.drain;
         self.stop.send_replace(true);
+        self.lambda.hold_events();
         if let Err(error) = (&mut self.server).await {
             tracing::warn!(%error, "the HTTP server ended badly");
         }
@@ -244,7 +245,10 @@ fn raise_descriptor_limit() {}
 async fn idle(activity: &Activity, limit: Option<Duration>, lambda: &Lambda) {
     match limit {
         // An invocation goes on when its caller has hung up.
-        Some(limit) => activity.idle(limit, || lambda.invocations() > 0).await,
+        Some(limit) => {
+            let is_busy = || lambda.invocations() > 0 || lambda.events() > 0;
+            activity.idle(limit, is_busy).await;
+        }
         None => std::future::pending().await,
     }
 }

@@ -3,6 +3,8 @@
 //! A marker is the base64 of the first name (or number) of the next page, so that a page costs the
 //! same wherever it begins, and what is added or removed meanwhile disturbs nothing.
 
+use std::sync::Arc;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use wire::lambda::{
@@ -11,6 +13,7 @@ use wire::lambda::{
 };
 use wire::{Caller, ServiceError};
 
+use crate::function::key::FunctionKey;
 use crate::function::record::VersionRecord;
 use crate::function::status;
 use crate::function::target::Target;
@@ -42,7 +45,11 @@ pub(super) fn begin(marker: Option<&str>) -> Result<String, ServiceError> {
         .decode(marker)
         .ok()
         .and_then(|bytes| String::from_utf8(bytes).ok())
-        .ok_or_else(|| errors::invalid_parameter_value_exception("Invalid pagination token"))
+        .ok_or_else(invalid_marker)
+}
+
+fn invalid_marker() -> ServiceError {
+    errors::invalid_parameter_value_exception("Invalid pagination token")
 }
 
 impl Inner {
@@ -51,14 +58,12 @@ impl Inner {
         caller: &Caller,
         input: ListFunctionsRequest,
     ) -> Result<ListFunctionsResponse, ServiceError> {
-        if input.function_version.is_some() {
-            return Err(errors::invalid_parameter_value_exception(
-                "This engine does not list every version yet; leave FunctionVersion out.",
-            ));
-        }
         let limit = page_size(input.max_items);
         let from = begin(input.marker.as_deref())?;
         let (account, region) = (caller.account.clone(), caller.region.clone());
+        if input.function_version.is_some() {
+            return self.list_all_versions(account, region, &from, limit).await;
+        }
         let mut page = self
             .registry
             .read(move |tables| tables.functions(&account, &region, &from, limit + 1))
@@ -67,6 +72,38 @@ impl Inner {
         let functions = page.into_iter().map(|(_, record)| listed(record)).collect();
         Ok(ListFunctionsResponse {
             next_marker: next_marker.map(|(name, _)| marker(&name)),
+            functions: Some(functions),
+        })
+    }
+
+    /// Every version of every function, `$LATEST` included (`FunctionVersion=ALL`).
+    async fn list_all_versions(
+        &self,
+        account: Arc<str>,
+        region: Arc<str>,
+        from: &str,
+        limit: usize,
+    ) -> Result<ListFunctionsResponse, ServiceError> {
+        // Names hold no colon, so that the last one separates.
+        let (name, number) = match from.rsplit_once(':') {
+            Some((name, number)) => (
+                name.to_owned(),
+                number.parse().map_err(|_| invalid_marker())?,
+            ),
+            None => (from.to_owned(), 0),
+        };
+        let mut page = self
+            .registry
+            .read(move |tables| tables.all_versions((&account, &region), (&name, number), limit + 1))
+            .await?;
+        let next_marker = (page.len() > limit).then(|| page.pop()).flatten();
+        let functions = page
+            .into_iter()
+            .map(|(key, _, record)| qualified(&key, record))
+            .collect();
+        Ok(ListFunctionsResponse {
+            next_marker: next_marker
+                .map(|(key, number, _)| marker(&format!("{}:{number}", key.name))),
             functions: Some(functions),
         })
     }
@@ -90,18 +127,21 @@ impl Inner {
         let next_marker = (page.len() > limit).then(|| page.pop()).flatten();
         let versions = page
             .into_iter()
-            .map(|(_, record)| {
-                let mut shown = listed(record);
-                let version = shown.version.as_deref().unwrap_or_default();
-                shown.function_arn = Some(target.key.qualified_arn(version));
-                shown
-            })
+            .map(|(_, record)| qualified(&target.key, record))
             .collect();
         Ok(ListVersionsByFunctionResponse {
             next_marker: next_marker.map(|(number, _)| marker(&number.to_string())),
             versions: Some(versions),
         })
     }
+}
+
+/// A version in a list of versions: under its qualified ARN.
+fn qualified(key: &FunctionKey, record: VersionRecord) -> FunctionConfiguration {
+    let mut shown = listed(record);
+    let version = shown.version.as_deref().unwrap_or_default();
+    shown.function_arn = Some(key.qualified_arn(version));
+    shown
 }
 
 /// Lists leave out what changes by itself.

@@ -29,15 +29,30 @@ pub(crate) struct Live {
 impl AliasRecord {
     /// The number of the version that it points to.
     pub(crate) fn version_number(&self) -> u64 {
-        match self
-            .configuration
-            .function_version
-            .as_deref()
-            .map(Qualifier::parse)
-        {
-            Some(Qualifier::Version(number)) => number,
-            _ => LATEST,
+        let version = self.configuration.function_version.as_deref();
+        number(version.unwrap_or_default())
+    }
+
+    /// The number of the version that one invocation runs: `draw`, a random number from 0 up to 1,
+    /// falls into the share of an additional version, or else the alias's own version runs.
+    pub(crate) fn route(&self, draw: f64) -> u64 {
+        let routing = self.configuration.routing_config.as_ref();
+        let weights = routing.and_then(|routing| routing.additional_version_weights.as_ref());
+        let mut share = 0.0;
+        for (version, weight) in weights.into_iter().flatten() {
+            share += weight;
+            if draw < share {
+                return number(version);
+            }
         }
+        self.version_number()
+    }
+}
+
+fn number(version: &str) -> u64 {
+    match Qualifier::parse(version) {
+        Qualifier::Version(number) => number,
+        _ => LATEST,
     }
 }
 
@@ -66,4 +81,30 @@ impl VersionRecord {
 pub(crate) struct AliasRecord {
     /// What the API shows.
     pub(crate) configuration: AliasConfiguration,
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use wire::lambda::AliasRoutingConfiguration;
+
+    use super::*;
+
+    #[test]
+    fn weights_are_shares() {
+        let alias = AliasRecord {
+            configuration: AliasConfiguration {
+                function_version: Some("1".to_owned()),
+                routing_config: Some(AliasRoutingConfiguration {
+                    additional_version_weights: Some(BTreeMap::from([("2".to_owned(), 0.25)])),
+                }),
+                ..AliasConfiguration::default()
+            },
+        };
+        assert_eq!(alias.route(0.0), 2);
+        assert_eq!(alias.route(0.249), 2);
+        assert_eq!(alias.route(0.25), 1);
+        assert_eq!(alias.version_number(), 1);
+    }
 }

@@ -8,51 +8,54 @@ use store::{Digest, Migration, Schema};
 
 use super::key::FunctionKey;
 use super::record::{AliasRecord, VersionRecord};
+use crate::asynchronous::queue;
 use crate::error::ApiError;
 
 /// The tables of this crate.
 pub const SCHEMA: Schema = Schema {
     component: "lambda",
-    migrations: &[Migration {
-        name: "functions, versions, aliases",
-        sql: "
-            CREATE TABLE lambda_function (
-                account TEXT NOT NULL,
-                region TEXT NOT NULL,
-                name TEXT NOT NULL,
-                next_version INTEGER NOT NULL,
-                tags TEXT NOT NULL,
-                PRIMARY KEY (account, region, name)
-            ) STRICT, WITHOUT ROWID;
-            CREATE TABLE lambda_version (
-                account TEXT NOT NULL,
-                region TEXT NOT NULL,
-                name TEXT NOT NULL,
-                version INTEGER NOT NULL,
-                code TEXT NOT NULL,
-                code_before TEXT,
-                unsettled INTEGER NOT NULL,
-                record TEXT NOT NULL,
-                PRIMARY KEY (account, region, name, version),
-                FOREIGN KEY (account, region, name)
-                    REFERENCES lambda_function (account, region, name) ON DELETE CASCADE
-            ) STRICT, WITHOUT ROWID;
-            CREATE INDEX lambda_version_code ON lambda_version (code);
-            CREATE INDEX lambda_version_code_before ON lambda_version (code_before)
-                WHERE code_before IS NOT NULL;
-            CREATE INDEX lambda_version_unsettled ON lambda_version (unsettled) WHERE unsettled;
-            CREATE TABLE lambda_alias (
-                account TEXT NOT NULL,
-                region TEXT NOT NULL,
-                name TEXT NOT NULL,
-                alias TEXT NOT NULL,
-                record TEXT NOT NULL,
-                PRIMARY KEY (account, region, name, alias),
-                FOREIGN KEY (account, region, name)
-                    REFERENCES lambda_function (account, region, name) ON DELETE CASCADE
-            ) STRICT, WITHOUT ROWID;
-        ",
-    }],
+    migrations: &[FUNCTIONS, queue::MIGRATION],
+};
+
+const FUNCTIONS: Migration = Migration {
+    name: "functions, versions, aliases",
+    sql: "
+        CREATE TABLE lambda_function (
+            account TEXT NOT NULL,
+            region TEXT NOT NULL,
+            name TEXT NOT NULL,
+            next_version INTEGER NOT NULL,
+            tags TEXT NOT NULL,
+            PRIMARY KEY (account, region, name)
+        ) STRICT, WITHOUT ROWID;
+        CREATE TABLE lambda_version (
+            account TEXT NOT NULL,
+            region TEXT NOT NULL,
+            name TEXT NOT NULL,
+            version INTEGER NOT NULL,
+            code TEXT NOT NULL,
+            code_before TEXT,
+            unsettled INTEGER NOT NULL,
+            record TEXT NOT NULL,
+            PRIMARY KEY (account, region, name, version),
+            FOREIGN KEY (account, region, name)
+                REFERENCES lambda_function (account, region, name) ON DELETE CASCADE
+        ) STRICT, WITHOUT ROWID;
+        CREATE INDEX lambda_version_code ON lambda_version (code);
+        CREATE INDEX lambda_version_code_before ON lambda_version (code_before)
+            WHERE code_before IS NOT NULL;
+        CREATE INDEX lambda_version_unsettled ON lambda_version (unsettled) WHERE unsettled;
+        CREATE TABLE lambda_alias (
+            account TEXT NOT NULL,
+            region TEXT NOT NULL,
+            name TEXT NOT NULL,
+            alias TEXT NOT NULL,
+            record TEXT NOT NULL,
+            PRIMARY KEY (account, region, name, alias),
+            FOREIGN KEY (account, region, name)
+                REFERENCES lambda_function (account, region, name) ON DELETE CASCADE
+        ) STRICT, WITHOUT ROWID;
+    ",
 };
 
 /// A transaction's view of the tables.
@@ -232,6 +235,42 @@ impl Tables<'_> {
             .map(|row| {
                 let (name, text) = row?;
                 Ok((name, serde_json::from_str(&text)?))
+            })
+            .collect()
+    }
+
+    /// Up to `limit` versions of all functions of an account and region, from version `number` of
+    /// function `name` on, by name and number.
+    pub(crate) fn all_versions(
+        &self,
+        (account, region): (&str, &str),
+        (name, number): (&str, u64),
+        limit: usize,
+    ) -> Outcome<Vec<(FunctionKey, u64, VersionRecord)>> {
+        let mut statement = self.0.prepare_cached(
+            "SELECT name, version, record FROM lambda_version
+             WHERE account = ?1 AND region = ?2 AND (name, version) >= (?3, ?4)
+             ORDER BY name, version LIMIT ?5",
+        )?;
+        let found = statement.query_map(
+            params![account, region, name, sql(number), rows(limit)],
+            |row| {
+                Ok((
+                    row.get::<_, String>(0)?,
+                    row.get::<_, i64>(1)?,
+                    row.get::<_, String>(2)?,
+                ))
+            },
+        )?;
+        found
+            .map(|row| {
+                let (name, number, text) = row?;
+                let key = FunctionKey {
+                    account: account.into(),
+                    region: region.into(),
+                    name: name.into(),
+                };
+                Ok((key, number.unsigned_abs(), serde_json::from_str(&text)?))
             })
             .collect()
     }

@@ -1,0 +1,14 @@
+//! Asynchronous invocations: accepted, kept, and run until they have succeeded or are given up.
+//!
+//! An event is acknowledged once it is durable, and it goes from the disk only after it has run:
+//! what a crash interrupts runs again. Each function with events has a line of its own, so that a
+//! function that is throttled keeps no other's events waiting; a line costs nothing once it is
+//! empty.
+//!
+//! - [`queue`]: the events on disk.
+//! - [`line`]: one function's line, from due events to finished ones.
+//! - [`retry`]: when a failed one is due again.
+
+pub(crate) mod line;
+pub(crate) mod queue;
+pub(crate) mod retry;

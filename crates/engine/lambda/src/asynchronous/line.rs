@@ -1,0 +1,277 @@
+//! One function's line: takes due events from the disk, runs them side by side, and ends when the
+//! function has none left.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::Duration;
+
+use ids::Timestamp;
+use parking_lot::Mutex;
+use tokio::sync::Notify;
+use wire::{ServiceError, lambda::errors};
+
+use super::queue::{Due, StoredEvent};
+use super::retry;
+use crate::error::ApiError;
+use crate::function::key::FunctionKey;
+use crate::function::target::Target;
+use crate::invoke::Job;
+use crate::service::Inner;
+
+/// How many events of one function run or wait for an environment at a time.
+const WIDTH: usize = 100;
+
+/// How many events may wait altogether.
+const QUEUE_LIMIT: usize = 1_000_000;
+
+/// How long a line waits before it asks a store again that could not answer.
+const PAUSE: Duration = Duration::from_secs(1);
+
+/// The lines of all functions.
+#[derive(Debug, Default)]
+pub(crate) struct Lines {
+    open: Mutex<HashMap<FunctionKey, Arc<Line>>>,
+    /// Events on disk.
+    queued: AtomicUsize,
+    /// No event is begun any more.
+    closed: AtomicBool,
+}
+
+#[derive(Debug, Default)]
+struct Line {
+    /// Something has changed: an event has come, or one has ended.
+    changed: Notify,
+    /// Whether an event came since the line last looked.
+    has_news: AtomicBool,
+    /// Events that are being run. They stay on disk until they have ended.
+    held: Mutex<HashSet<i64>>,
+}
+
+/// What became of an event.
+enum Outcome {
+    /// It has succeeded, or is given up.
+    Done,
+    /// It runs again.
+    Again {
+        due: Timestamp,
+        failures: u32,
+        refusals: u32,
+    },
+    /// The engine stops: it stays as it is.
+    Untouched,
+}
+
+impl Lines {
+    /// How many events wait or run.
+    pub(crate) fn queued(&self) -> usize {
+        self.queued.load(Ordering::Relaxed)
+    }
+
+    /// Lets running events end and begins no other.
+    pub(crate) fn close(&self) {
+        self.closed.store(true, Ordering::SeqCst);
+        for line in self.open.lock().values() {
+            line.changed.notify_one();
+        }
+    }
+
+    fn is_closed(&self) -> bool {
+        self.closed.load(Ordering::SeqCst)
+    }
+}
+
+impl Inner {
+    /// Takes up what lies on disk.
+    pub(crate) async fn take_up_events(self: &Arc<Self>) -> Result<(), ApiError> {
+        let queued = self.events.len().await?;
+        self.lines.queued.store(queued, Ordering::Relaxed);
+        for key in self.events.functions().await? {
+            self.wake(key);
+        }
+        Ok(())
+    }
+
+    /// Accepts an event: once this returns it will run, whatever happens to the engine.
+    pub(crate) async fn accept(
+        self: &Arc<Self>,
+        target: Target,
+        job: Job,
+    ) -> Result<(), ServiceError> {
+        if self.lines.queued.fetch_add(1, Ordering::Relaxed) >= QUEUE_LIMIT {
+            self.lines.queued.fetch_sub(1, Ordering::Relaxed);
+            return Err(errors::too_many_requests_exception("Rate Exceeded.")
+                .with_member("Reason", "CallerRateLimitExceeded"));
+        }
+        let now = self.clock.now();
+        let key = target.key.clone();
+        let event = StoredEvent {
+            key: target.key,
+            qualifier: target.qualifier,
+            due: now,
+            accepted: now,
+            failures: 0,
+            refusals: 0,
+            request_id: job.id,
+            trace_id: job.trace_id,
+            client_context: job.client_context,
+            payload: job.payload,
+        };
+        let added = self.events.add(event).await;
+        if added.is_err() {
+            self.lines.queued.fetch_sub(1, Ordering::Relaxed);
+        }
+        added?;
+        self.wake(key);
+        Ok(())
+    }
+
+    /// Tells a function's line that there is something to do.
+    fn wake(self: &Arc<Self>, key: FunctionKey) {
+        let mut open = self.lines.open.lock();
+        let line = open.entry(key.clone()).or_insert_with(|| {
+            let line = Arc::new(Line::default());
+            let (this, owned) = (Arc::clone(self), Arc::clone(&line));
+            tokio::spawn(async move { this.serve_line(&key, &owned).await });
+            line
+        });
+        line.has_news.store(true, Ordering::SeqCst);
+        line.changed.notify_one();
+    }
+
+    async fn serve_line(self: Arc<Self>, key: &FunctionKey, line: &Arc<Line>) {
+        while !self.lines.is_closed() {
+            line.has_news.store(false, Ordering::SeqCst);
+            let held: Vec<i64> = line.held.lock().iter().copied().collect();
+            let room = WIDTH.saturating_sub(held.len());
+            let is_running = !held.is_empty();
+            let found = if room == 0 {
+                Due::default()
+            } else {
+                let now = self.clock.now();
+                self.events.due(key, now, room, held).await.unwrap_or_else(|error| {
+                    tracing::warn!(%error, function = &*key.name, "events cannot be read");
+                    Due {
+                        next: Some(now.plus(PAUSE)),
+                        ..Due::default()
+                    }
+                })
+            };
+            let has_begun = !found.events.is_empty();
+            for (id, event) in found.events {
+                line.held.lock().insert(id);
+                let (this, line) = (Arc::clone(&self), Arc::clone(line));
+                tokio::spawn(async move {
+                    this.finish(id, event).await;
+                    line.held.lock().remove(&id);
+                    line.changed.notify_one();
+                });
+            }
+            match found.next {
+                _ if has_begun || is_running || room == 0 => {
+                    self.wait_for(line, found.next).await;
+                }
+                Some(next) => self.wait_for(line, Some(next)).await,
+                None => {
+                    let mut open = self.lines.open.lock();
+                    if !line.has_news.load(Ordering::SeqCst) {
+                        open.remove(key);
+                        return;
+                    }
+                }
+            }
+        }
+    }
+
+    /// Waits until something has changed, or `next` has come.
+    async fn wait_for(&self, line: &Line, next: Option<Timestamp>) {
+        let Some(next) = next else {
+            line.changed.notified().await;
+            return;
+        };
+        let micros = next.0.saturating_sub(self.clock.now().0);
+        let pause = Duration::from_micros(u64::try_from(micros).unwrap_or_default());
+        tokio::select! {
+            () = line.changed.notified() => {}
+            () = self.clock.sleep(pause) => {}
+        }
+    }
+
+    /// Runs one event and writes down what became of it.
+    async fn finish(self: &Arc<Self>, id: i64, event: StoredEvent) {
+        let outcome = self.attempt(event).await;
+        loop {
+            let written = match outcome {
+                Outcome::Untouched => return,
+                Outcome::Done => self.events.remove(id).await,
+                Outcome::Again {
+                    due,
+                    failures,
+                    refusals,
+                } => self.events.postpone(id, due, failures, refusals).await,
+            };
+            match written {
+                Ok(()) => break,
+                Err(error) if self.is_stopping() => {
+                    tracing::warn!(%error, "an event will run again at the next start");
+                    return;
+                }
+                Err(error) => {
+                    tracing::warn!(%error, "what became of an event cannot be written yet");
+                    self.clock.sleep(PAUSE).await;
+                }
+            }
+        }
+        if matches!(outcome, Outcome::Done) {
+            self.lines.queued.fetch_sub(1, Ordering::Relaxed);
+        }
+    }
+
+    async fn attempt(self: &Arc<Self>, event: StoredEvent) -> Outcome {
+        let (id, accepted) = (event.request_id, event.accepted);
+        let (failures, refusals) = (event.failures, event.refusals);
+        let target = Target {
+            key: event.key,
+            qualifier: event.qualifier,
+        };
+        let give_up = |reason: &str| {
+            tracing::warn!(%id, function = %target.arn(), reason, "an event is given up");
+            Outcome::Done
+        };
+        if retry::is_too_old(accepted, self.clock.now()) {
+            return give_up("it is older than six hours");
+        }
+        let job = Job {
+            id,
+            payload: event.payload,
+            client_context: event.client_context,
+            trace_id: event.trace_id,
+            invoked_arn: target.arn().into(),
+        };
+        let finished = self.run_to_its_end(&target, job).await;
+        let now = self.clock.now();
+        match finished {
+            Ok(finished) if finished.answer.is_ok() => Outcome::Done,
+            Ok(_) => match retry::after_failure(failures + 1, now) {
+                Some(due) => Outcome::Again {
+                    due,
+                    failures: failures + 1,
+                    refusals: 0,
+                },
+                None => give_up("the function failed over it three times"),
+            },
+            Err(_) if self.is_stopping() => Outcome::Untouched,
+            Err(error) if error.status == http::StatusCode::NOT_FOUND => {
+                give_up("its function is gone")
+            }
+            Err(error) => {
+                tracing::debug!(%id, %error, "an event could not be run now");
+                Outcome::Again {
+                    due: retry::after_refusal(refusals + 1, now),
+                    failures,
+                    refusals: refusals + 1,
+                }
+            }
+        }
+    }
+}

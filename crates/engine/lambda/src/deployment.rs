@@ -22,6 +22,8 @@ pub(crate) struct Deployment {
     pub(crate) version: Arc<str>,
     /// The function's ARN, unqualified.
     pub(crate) arn: Arc<str>,
+    /// The ARN of the role that its functions run as.
+    pub(crate) role: Arc<str>,
     pub(crate) runtime: Runtime,
     /// The interpreter and client, where the runtime has them.
     pub(crate) client: Option<Installed>,

@@ -19,6 +19,7 @@ mod deployment;
 mod environment;
 mod error;
 mod function;
+mod identity;
 mod invoke;
 mod package;
 pub mod runtime;
@@ -26,5 +27,6 @@ mod schedule;
 mod service;
 
 pub use function::tables::SCHEMA;
+pub use identity::FunctionIdentity;
 pub use invoke::recent::Measured;
 pub use service::{Lambda, LambdaOptions, StartError};

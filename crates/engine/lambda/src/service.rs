@@ -13,6 +13,7 @@ use crate::asynchronous::line::Lines;
 use crate::asynchronous::queue::Queue;
 use crate::environment::Environment;
 use crate::function::registry::Registry;
+use crate::identity::FunctionIdentity;
 use crate::invoke::recent::{Measured, Recent};
 use crate::invoke::report::Figures;
 use crate::package::code_store::{CodeError, CodeStore};
@@ -147,9 +148,9 @@ impl Lambda {
         Ok(Self { inner })
     }
 
-    /// The ARN of the function that was given these credentials, if one was.
+    /// The function that was given these credentials, if one was.
     #[must_use]
-    pub fn function_of(&self, access_key_id: &str) -> Option<Arc<str>> {
+    pub fn function_of(&self, access_key_id: &str) -> Option<Arc<FunctionIdentity>> {
         self.inner.fleet.identity(access_key_id)
     }
 

@@ -103,7 +103,10 @@ impl Services {
 
     fn principal(&self, access_key_id: &str) -> Principal {
         match self.lambda.function_of(access_key_id) {
-            Some(arn) => Principal::Function { arn },
+            Some(function) => Principal::Function {
+                arn: Arc::clone(&function.arn),
+                role: Arc::clone(&function.role),
+            },
             None => Principal::Account {
                 access_key_id: access_key_id.into(),
             },

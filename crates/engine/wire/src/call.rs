@@ -78,6 +78,8 @@ pub enum Principal {
     Function {
         /// The function it belongs to.
         arn: Arc<str>,
+        /// The ARN of the role that the function runs as; there may be none of that ARN.
+        role: Arc<str>,
     },
     /// Another service of this engine, in its own name: resource policies decide what it may do.
     Service(ServicePrincipal),

@@ -194,6 +194,7 @@ pub(super) fn deployment(
         key: key.clone(),
         version: configuration.version.as_deref().unwrap_or_default().into(),
         arn: key.arn().into(),
+        role: configuration.role.as_deref().unwrap_or_default().into(),
         runtime,
         client,
         handler: configuration.handler.clone().unwrap_or_default(),

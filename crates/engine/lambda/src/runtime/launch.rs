@@ -5,12 +5,14 @@
 
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use ids::{Clock, Entropy, EnvironmentId};
 use sandbox::{EnvironmentSpec, Limits, SandboxError};
 
 use super::Runtime;
 use crate::deployment::Deployment;
+use crate::identity::FunctionIdentity;
 use crate::invoke::failure::Failure;
 use crate::schedule::admission::MB_PER_VCPU;
 
@@ -57,6 +59,16 @@ impl Identity {
             log_stream: format!("{day}/[{}]{id}", deployment.version),
             endpoint: settings.endpoint.clone(),
             folder: settings.environments.join(id.to_string()),
+        }
+    }
+
+    /// The same as the rest of the engine sees it.
+    pub(crate) fn of(&self, deployment: &Deployment) -> FunctionIdentity {
+        FunctionIdentity {
+            arn: Arc::clone(&deployment.arn),
+            role: Arc::clone(&deployment.role),
+            secret_access_key: self.secret_access_key.clone(),
+            session_token: self.session_token.clone(),
         }
     }
 }

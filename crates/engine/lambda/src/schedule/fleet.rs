@@ -14,6 +14,7 @@ use super::janitor::Janitor;
 use super::pool::{Entry, MEMORY_PATIENCE, NoEnvironment, Pool, Returned};
 use crate::deployment::Deployment;
 use crate::environment::{Environment, Home, Place};
+use crate::identity::FunctionIdentity;
 use crate::runtime::launch;
 
 /// How many retired deployments are remembered: an invocation names one for some milliseconds at most
@@ -41,8 +42,8 @@ pub(crate) struct Fleet {
     pools: RwLock<HashMap<RequestId, Arc<Pool>>>,
     /// The deployments that were retired last, for invocations that still name them.
     retired: Mutex<VecDeque<RequestId>>,
-    /// Whose credentials are whose: access key id to function ARN.
-    identities: Mutex<HashMap<String, Arc<str>>>,
+    /// Whose credentials are whose, by access key id.
+    identities: Mutex<HashMap<String, Arc<FunctionIdentity>>>,
     /// Every environment from its making to its end.
     all: Mutex<HashMap<EnvironmentId, Weak<Environment>>>,
 }
@@ -174,7 +175,7 @@ impl Fleet {
         // What stands in for /tmp until environments have a file system of their own.
         std::fs::create_dir_all(identity.folder.join("tmp")).map_err(|error| failed(&error))?;
         let access_key_id = identity.access_key_id.clone();
-        let function = Arc::clone(&deployment.arn);
+        let function = Arc::new(identity.of(&deployment));
         let place = Place {
             sandbox,
             home: Box::new(Berth {
@@ -270,7 +271,7 @@ impl Fleet {
     }
 
     /// Whose credentials these are, where they were given to a function.
-    pub(crate) fn identity(&self, access_key_id: &str) -> Option<Arc<str>> {
+    pub(crate) fn identity(&self, access_key_id: &str) -> Option<Arc<FunctionIdentity>> {
         self.identities.lock().get(access_key_id).cloned()
     }
 

@@ -26,6 +26,7 @@ import tempfile
 import time
 from pathlib import Path
 
+import store
 from measure import boto3_client, cold_invokes, create_function, sequential_invokes
 from servers import LOAD, REPOSITORY, Engine, Ministack, runtime_client_folder
 
@@ -69,6 +70,13 @@ def load(server, function, **options):
     """Runs the load client and returns its report."""
     flags = [f"--{name}={value}" for name, value in options.items()]
     command = [LOAD, "invoke", f"--address={server.address}", f"--function={function}", *flags]
+    return json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+
+
+def request(server, **options):
+    """Runs the load client with one request of any operation and returns its report."""
+    flags = [f"--{name}={value}" for name, value in options.items()]
+    command = [LOAD, "request", f"--address={server.address}", *flags]
     return json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
 
 
@@ -223,6 +231,7 @@ def main():
     table = Table()
     begin = time.monotonic()
     start_figures(table)
+    store.figures(table, request)
     with Engine() as ours, Ministack() as rival:
         for server in (ours, rival):
             server.client = boto3_client(server.endpoint)

@@ -46,6 +46,11 @@ class Server:
         self.address = f"127.0.0.1:{self.port}"
         self.endpoint = f"http://{self.address}"
         self.log = self.folder / "log"
+        self.start()
+        return self
+
+    def start(self):
+        """Starts it on its folder and waits for its first answer."""
         begin = time.perf_counter()
         with open(self.log, "wb") as log:
             self.process = subprocess.Popen(
@@ -62,14 +67,21 @@ class Server:
                 raise SystemExit(f"{self.command()[0]} did not start:\n{self.log.read_text()}")
             time.sleep(0.001)
         self.start_ms = (time.perf_counter() - begin) * 1e3
-        return self
 
-    def __exit__(self, *_):
+    def stop(self):
         self.process.send_signal(signal.SIGTERM)
         try:
             self.process.wait(timeout=20)
         except subprocess.TimeoutExpired:
             self.process.kill()
+
+    def restart(self):
+        """Stops it and starts it again on the same data."""
+        self.stop()
+        self.start()
+
+    def __exit__(self, *_):
+        self.stop()
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def answers(self):

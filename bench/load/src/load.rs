@@ -2,13 +2,12 @@
 
 use std::io;
 use std::rc::Rc;
-use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use clap::Args;
 use http::header::{AUTHORIZATION, CONTENT_TYPE, HOST};
-use http::{HeaderMap, HeaderValue, Request, StatusCode};
+use http::{HeaderMap, HeaderValue, Method, Request, StatusCode, Uri};
 use http_body_util::{BodyExt, Full};
 use hyper::client::conn::http1::{self, SendRequest};
 use hyper_util::rt::TokioIo;
@@ -20,34 +19,62 @@ use tokio::task::LocalSet;
 
 use crate::sample::{Sample, Summary};
 
-/// Emulators look at the form of this header alone; no engine on loopback verifies it by default.
-const CREDENTIALS: &str = "AWS4-HMAC-SHA256 Credential=bench/20260101/us-east-1/lambda/aws4_request, \
-                           SignedHeaders=host, Signature=0000000000000000000000000000000000000000000000000000000000000000";
-
-/// What to send, from how many callers, and when to stop.
-#[derive(Debug, Args)]
-pub(crate) struct Options {
+/// From how many callers, and when to stop.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct Loop {
     /// HOST:PORT of the engine
     #[arg(long)]
     address: String,
+    /// How many callers there are
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=4096))]
+    callers: u32,
+    /// How many requests each caller makes before the measurement begins
+    #[arg(long, default_value_t = 20)]
+    warmup: u32,
+    /// How many requests each caller makes at most
+    #[arg(long, default_value_t = 1000)]
+    count: u32,
+    /// How long the measurement takes at most, in seconds
+    #[arg(long, default_value_t = 10.0)]
+    seconds: f64,
+}
+
+/// Invocations of a function.
+#[derive(Debug, Args)]
+pub(crate) struct Invocations {
     /// Name of the function
     #[arg(long)]
     function: String,
     /// The event
     #[arg(long, default_value = "{}")]
     payload: String,
-    /// How many callers there are
-    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=4096))]
-    callers: u32,
-    /// How many invocations each caller makes before the measurement begins
-    #[arg(long, default_value_t = 20)]
-    warmup: u32,
-    /// How many invocations each caller makes at most
-    #[arg(long, default_value_t = 1000)]
-    count: u32,
-    /// How long the measurement takes at most, in seconds
-    #[arg(long, default_value_t = 10.0)]
-    seconds: f64,
+    /// Invoke asynchronously: an answer only says that the event was accepted
+    #[arg(long)]
+    event: bool,
+    #[command(flatten)]
+    repeat: Loop,
+}
+
+/// Requests of any operation.
+#[derive(Debug, Args)]
+pub(crate) struct Requests {
+    /// The method
+    #[arg(long, default_value = "GET")]
+    method: Method,
+    /// Path and query
+    #[arg(long)]
+    path: Uri,
+    /// The service that the request is signed for
+    #[arg(long, default_value = "lambda")]
+    service: String,
+    /// The operation, where the service's protocol has it in X-Amz-Target
+    #[arg(long)]
+    operation: Option<String>,
+    /// The body
+    #[arg(long, default_value = "")]
+    body: String,
+    #[command(flatten)]
+    repeat: Loop,
 }
 
 /// What is printed.
@@ -66,8 +93,12 @@ pub(crate) enum LoadError {
     Connect { address: String, source: io::Error },
     #[error("the connection failed: {0}")]
     Http(#[from] hyper::Error),
-    #[error("this is not a function name or address: {0}")]
+    #[error("no request can be made of this: {0}")]
     Request(#[from] http::Error),
+    #[error("this is not a function's name: {0}")]
+    Name(#[from] http::uri::InvalidUri),
+    #[error("this is not the name of an operation: {0}")]
+    Operation(#[from] http::header::InvalidHeaderValue),
     #[error("the engine answered {status}: {body}")]
     Refused { status: StatusCode, body: String },
     #[error("the function failed: {0}")]
@@ -80,14 +111,55 @@ pub(crate) enum LoadError {
     Encode(#[from] serde_json::Error),
 }
 
-/// Runs the load and returns the report as JSON.
-pub(crate) async fn run(options: Options) -> Result<String, LoadError> {
+impl Invocations {
+    /// Runs the load and returns the report as JSON.
+    pub(crate) async fn run(self) -> Result<String, LoadError> {
+        let mut template = Template::new(
+            &self.repeat.address,
+            Method::POST,
+            format!("/2015-03-31/functions/{}/invocations", self.function).try_into()?,
+            "lambda",
+            self.payload,
+        )?;
+        if self.event {
+            let event = HeaderValue::from_static("Event");
+            template.headers.insert("x-amz-invocation-type", event);
+        }
+        run(self.repeat, template).await
+    }
+}
+
+impl Requests {
+    /// Runs the load and returns the report as JSON.
+    pub(crate) async fn run(self) -> Result<String, LoadError> {
+        let mut template = Template::new(
+            &self.repeat.address,
+            self.method,
+            self.path,
+            &self.service,
+            self.body,
+        )?;
+        if let Some(operation) = self.operation {
+            template
+                .headers
+                .insert("x-amz-target", operation.try_into()?);
+            let json = HeaderValue::from_static("application/x-amz-json-1.1");
+            template.headers.insert(CONTENT_TYPE, json);
+        }
+        run(self.repeat, template).await
+    }
+}
+
+async fn run(repeat: Loop, template: Template) -> Result<String, LoadError> {
     let callers = LocalSet::new();
-    let options = Arc::new(options);
+    let (repeat, template) = (Rc::new(repeat), Rc::new(template));
     let clock = Rc::new(SystemClock::new());
-    let start = Rc::new(Barrier::new(options.callers as usize));
-    let tasks: Vec<_> = (0..options.callers)
-        .map(|_| callers.spawn_local(call(options.clone(), clock.clone(), start.clone())))
+    let start = Rc::new(Barrier::new(repeat.callers as usize));
+    let tasks: Vec<_> = (0..repeat.callers)
+        .map(|_| {
+            let (repeat, template) = (Rc::clone(&repeat), Rc::clone(&template));
+            callers.spawn_local(call(repeat, template, clock.clone(), start.clone()))
+        })
         .collect();
     callers
         .run_until(async {
@@ -99,7 +171,7 @@ pub(crate) async fn run(options: Options) -> Result<String, LoadError> {
                 end = end.max(caller.end);
                 sample.merge(caller.sample);
             }
-            report(options.callers, end.saturating_sub(begin), sample)
+            report(repeat.callers, end.saturating_sub(begin), sample)
         })
         .await
 }
@@ -127,38 +199,41 @@ struct Caller {
 
 /// One caller: connects, warms up, waits for the others, measures.
 async fn call(
-    options: Arc<Options>,
+    repeat: Rc<Loop>,
+    template: Rc<Template>,
     clock: Rc<SystemClock>,
     start: Rc<Barrier>,
 ) -> Result<Caller, LoadError> {
     // A caller that failed must still arrive, or the others would wait for it for ever.
-    let ready = prepare(&options).await;
+    let ready = prepare(&repeat, &template).await;
     start.wait().await;
-    let (mut connection, invocation) = ready?;
+    let mut connection = ready?;
 
     let begin = clock.monotonic();
-    let deadline = begin + Duration::from_secs_f64(options.seconds.max(0.0));
+    let deadline = begin + Duration::from_secs_f64(repeat.seconds.max(0.0));
     let mut sample = Sample::default();
     let mut end = begin;
-    for _ in 0..options.count {
+    for _ in 0..repeat.count {
         let sent = clock.monotonic();
         if sent >= deadline {
             break;
         }
-        invocation.send(&mut connection).await?;
+        template.send(&mut connection).await?;
         end = clock.monotonic();
         sample.add(end.saturating_sub(sent));
     }
     Ok(Caller { begin, end, sample })
 }
 
-async fn prepare(options: &Options) -> Result<(SendRequest<Full<Bytes>>, Invocation), LoadError> {
-    let mut connection = connect(&options.address).await?;
-    let invocation = Invocation::new(options)?;
-    for _ in 0..options.warmup {
-        invocation.send(&mut connection).await?;
+async fn prepare(
+    repeat: &Loop,
+    template: &Template,
+) -> Result<SendRequest<Full<Bytes>>, LoadError> {
+    let mut connection = connect(&repeat.address).await?;
+    for _ in 0..repeat.warmup {
+        template.send(&mut connection).await?;
     }
-    Ok((connection, invocation))
+    Ok(connection)
 }
 
 async fn connect(address: &str) -> Result<SendRequest<Full<Bytes>>, LoadError> {
@@ -174,39 +249,46 @@ async fn connect(address: &str) -> Result<SendRequest<Full<Bytes>>, LoadError> {
     Ok(sender)
 }
 
-/// A prepared call of Invoke; only cheap copies are made of it while measuring.
-struct Invocation {
-    path: http::Uri,
+/// A prepared request; only cheap copies are made of it while measuring.
+struct Template {
+    method: Method,
+    path: Uri,
     headers: HeaderMap,
-    payload: Bytes,
+    body: Bytes,
 }
 
-impl Invocation {
-    fn new(options: &Options) -> Result<Self, http::Error> {
-        let path = format!("/2015-03-31/functions/{}/invocations", options.function);
+impl Template {
+    fn new(
+        address: &str,
+        method: Method,
+        path: Uri,
+        service: &str,
+        body: String,
+    ) -> Result<Self, LoadError> {
         let mut headers = HeaderMap::new();
-        headers.insert(HOST, HeaderValue::try_from(&options.address)?);
-        headers.insert(AUTHORIZATION, HeaderValue::from_static(CREDENTIALS));
-        headers.insert(
-            CONTENT_TYPE,
-            HeaderValue::from_static("application/octet-stream"),
-        );
+        headers.insert(HOST, HeaderValue::try_from(address)?);
+        headers.insert(AUTHORIZATION, credentials(service).try_into()?);
+        let octets = HeaderValue::from_static("application/octet-stream");
+        headers.insert(CONTENT_TYPE, octets);
         Ok(Self {
-            path: path.try_into()?,
+            method,
+            path,
             headers,
-            payload: Bytes::copy_from_slice(options.payload.as_bytes()),
+            body: body.into(),
         })
     }
 
     async fn send(&self, connection: &mut SendRequest<Full<Bytes>>) -> Result<(), LoadError> {
         connection.ready().await?;
-        let mut request = Request::post(self.path.clone()).body(Full::new(self.payload.clone()))?;
+        let mut request = Request::new(Full::new(self.body.clone()));
+        *request.method_mut() = self.method.clone();
+        *request.uri_mut() = self.path.clone();
         *request.headers_mut() = self.headers.clone();
         let response = connection.send_request(request).await?;
         let status = response.status();
         let failed = response.headers().contains_key("x-amz-function-error");
         let body = response.into_body().collect().await?.to_bytes();
-        if status == StatusCode::OK && !failed {
+        if status.is_success() && !failed {
             return Ok(());
         }
         let body = String::from_utf8_lossy(&body).into_owned();
@@ -216,4 +298,13 @@ impl Invocation {
             LoadError::Refused { status, body }
         })
     }
+}
+
+/// Emulators look at the form of this header alone; no engine on loopback verifies it by default.
+fn credentials(service: &str) -> String {
+    format!(
+        "AWS4-HMAC-SHA256 Credential=bench/20260101/us-east-1/{service}/aws4_request, \
+         SignedHeaders=host, Signature={}",
+        "0".repeat(64)
+    )
 }

@@ -1,12 +1,13 @@
 //! The benchmark's two measuring parts that must not be slow themselves.
 //!
-//! - `invoke` ([`load`]): N callers in a closed loop invoke a function, each over a connection of
-//!   its own. It speaks Lambda's Invoke by hand, so that the client costs microseconds, not the
-//!   milliseconds of an SDK, and works on any endpoint that asks for no valid signature.
+//! - `invoke` and `request` ([`load`]): N callers in a closed loop invoke a function, or send some
+//!   other request, each over a connection of its own. They speak HTTP by hand, so that the client
+//!   costs microseconds, not the milliseconds of an SDK, and work on any endpoint that asks for no
+//!   valid signature.
 //! - `stub` ([`stub`]): the least that a Runtime API can be. It starts a runtime, hands it one
 //!   invocation after the other and times each; an engine cannot be faster than this.
 //!
-//! Both print one JSON object on standard output. `bench/run.py` calls them.
+//! All print one JSON object on standard output. `bench/run.py` calls them.
 
 mod load;
 mod sample;
@@ -27,7 +28,9 @@ struct Arguments {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Invoke a function from many callers at once, and print throughput and latencies.
-    Invoke(load::Options),
+    Invoke(load::Invocations),
+    /// Send one request again and again from many callers, and print throughput and latencies.
+    Request(load::Requests),
     /// Run a runtime against a bare Runtime API, and print the latencies of its answers.
     Stub(stub::Options),
 }
@@ -63,7 +66,8 @@ fn run(arguments: Arguments) -> Result<(), Failure> {
         .build()
         .map_err(Failure::Runtime)?;
     let result = match arguments.command {
-        Command::Invoke(options) => runtime.block_on(load::run(options))?,
+        Command::Invoke(invocations) => runtime.block_on(invocations.run())?,
+        Command::Request(requests) => runtime.block_on(requests.run())?,
         Command::Stub(options) => runtime.block_on(stub::run(options))?,
     };
     writeln!(io::stdout(), "{result}").map_err(Failure::Print)

@@ -1,0 +1,133 @@
+"""Asynchronous invocations: what is accepted runs, whatever becomes of the engine."""
+
+import json
+import threading
+
+import pytest
+from botocore.exceptions import ClientError, EndpointConnectionError, HTTPClientError
+
+from support import functions
+from support.waiting import eventually
+
+EVENT_LIMIT = 1_048_576
+
+# Leaves a durable trace of each event: an alias of the function itself, named by the event.
+TRACE = """
+    import boto3
+    import os
+    import time
+
+    client = boto3.client("lambda")
+
+    def handler(event, context):
+        time.sleep(event.get("pause", 0))
+        try:
+            client.create_alias(
+                FunctionName=context.function_name,
+                Name=event["name"],
+                FunctionVersion="$LATEST",
+                Description=context.aws_request_id,
+            )
+        except client.exceptions.ResourceConflictException:
+            pass  # this event has run before
+        return "nobody reads this"
+"""
+
+
+def send(client, function, event, **more):
+    """Sends one event and returns the answer."""
+    return client.invoke(
+        FunctionName=function, InvocationType="Event", Payload=json.dumps(event), **more
+    )
+
+
+def traces(client, function):
+    """What has run: the request id by the event's name."""
+    pages = client.get_paginator("list_aliases").paginate(FunctionName=function)
+    return {alias["Name"]: alias["Description"] for page in pages for alias in page["Aliases"]}
+
+
+def test_an_event_is_accepted_and_runs(client, deploy):
+    function = deploy(TRACE)
+    answer = send(client, function, {"name": "one"})
+    assert answer["StatusCode"] == 202
+    assert answer["Payload"].read() == b""
+    assert not {"ExecutedVersion", "FunctionError", "LogResult"} & answer.keys()
+    trace = eventually(lambda: traces(client, function), "the event runs")
+    assert trace == {"one": answer["ResponseMetadata"]["RequestId"]}
+
+
+def test_events_of_one_function_run_side_by_side(client, deploy):
+    function = deploy(TRACE)
+    for number in range(4):
+        send(client, function, {"name": f"e{number}", "pause": 1})
+    eventually(lambda: len(traces(client, function)) == 4, "all have run", timeout=20)
+
+
+def test_an_event_must_be_json(client, deploy):
+    function = deploy(TRACE)
+    with pytest.raises(client.exceptions.InvalidRequestContentException):
+        client.invoke(FunctionName=function, InvocationType="Event", Payload="{")
+    assert traces(client, function) == {}
+
+
+def test_an_event_has_a_limit(client, deploy):
+    function = deploy(TRACE)
+    fitting = json.dumps({"name": "fits", "filler": ""})
+    filler = "x" * (EVENT_LIMIT - len(fitting))
+    send(client, function, {"name": "fits", "filler": filler})
+    with pytest.raises(client.exceptions.RequestTooLargeException) as refusal:
+        send(client, function, {"name": "more", "filler": filler + "xx"})
+    assert str(EVENT_LIMIT) in str(refusal.value)
+    eventually(lambda: traces(client, function).keys() == {"fits"}, "the one that fits runs")
+
+
+def test_events_of_a_deleted_function_hold_nothing_up(client, deploy):
+    gone, stays = deploy(TRACE), deploy(TRACE)
+    send(client, gone, {"name": "slow", "pause": 2})
+    send(client, gone, {"name": "queued"})
+    client.delete_function(FunctionName=gone)
+    send(client, stays, {"name": "one"})
+    eventually(lambda: traces(client, stays).keys() == {"one"}, "the other function's event runs")
+
+
+def test_an_event_for_nobody_is_refused(client):
+    with pytest.raises(client.exceptions.ResourceNotFoundException):
+        send(client, "nobody", {})
+
+
+def test_what_was_accepted_runs_after_a_kill(own_engine):
+    engine = own_engine()
+    client = engine.client()
+    name = f"{engine.mark}-traced"
+    client.create_function(**functions.create_arguments(name, functions.python(TRACE)))
+    functions.wait_active(client, name)
+    accepted, enough = {}, threading.Event()
+
+    def sender(first):
+        own = engine.client()
+        for number in range(first, first + 100):
+            try:
+                answer = send(own, name, {"name": f"e{number}", "pause": 0.02})
+            except (ClientError, EndpointConnectionError, HTTPClientError):
+                return  # the engine is gone
+            accepted[f"e{number}"] = answer["ResponseMetadata"]["RequestId"]
+            if len(accepted) >= 120:
+                enough.set()
+
+    senders = [threading.Thread(target=sender, args=(100 * n,)) for n in range(4)]
+    for thread in senders:
+        thread.start()
+    assert enough.wait(timeout=30), f"only {len(accepted)} events were accepted"
+    engine.kill()
+    for thread in senders:
+        thread.join(timeout=30)
+    engine.start()
+    client = engine.client()
+    ran = eventually(
+        lambda: (found := traces(client, name)).keys() >= accepted.keys() and found,
+        "every accepted event has run",
+        timeout=60,
+    )
+    # The request id stays the same, however often an event is begun.
+    assert {event: ran[event] for event in accepted} == accepted

@@ -103,8 +103,11 @@ class Engine:
             **more,
         )
 
-    def client(self, service="lambda", **config):
-        """A boto3 client that hides nothing: no retries, and no validation of its own if asked."""
+    def client(self, service="lambda", *, region=REGION, access_key="lambdalab", **config):
+        """A boto3 client that hides nothing: no retries, and no validation of its own if asked.
+
+        Twelve digits as the access key choose the account.
+        """
         settings = {
             "retries": {"total_max_attempts": 1},
             "max_pool_connections": 200,
@@ -114,8 +117,8 @@ class Engine:
         return boto3.client(
             service,
             endpoint_url=self.endpoint,
-            region_name=REGION,
-            aws_access_key_id="lambdalab",
+            region_name=region,
+            aws_access_key_id=access_key,
             aws_secret_access_key="lambdalab",
             config=Config(**settings),
         )

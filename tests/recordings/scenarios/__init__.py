@@ -1,0 +1,1 @@
+"""The scenarios by subject: the calls, inferred from names and answers."""

@@ -1,6 +1,7 @@
 //! `lambdalab function …`: functions of the target, by the AWS API.
 
 mod change;
+mod effect;
 mod invoke;
 mod package;
 mod view;
@@ -133,7 +134,14 @@ pub(crate) async fn run(context: &Context, command: FunctionCommand) -> Result<E
 }
 
 fn show(context: &Context, configuration: FunctionConfiguration) -> Result<ExitCode, CliError> {
-    context.console.result(&Shown(configuration))?;
+    let without_local_effect = match target::resolve(&context.settings)? {
+        Target::Aws { .. } => Vec::new(),
+        Target::Engine | Target::Endpoint { .. } => effect::without_effect(&configuration),
+    };
+    context.console.result(&Shown {
+        configuration,
+        without_local_effect,
+    })?;
     Ok(ExitCode::Yes)
 }
 

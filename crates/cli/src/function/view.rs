@@ -1,6 +1,8 @@
 //! Functions as they are shown.
 
-use lab_aws::FunctionConfiguration;
+use std::fmt::Write as _;
+
+use lab_aws::{FunctionConfiguration, LoggingConfig};
 use serde::Serialize;
 
 use crate::output::{Render, flush_right, lines, pairs, table};
@@ -39,12 +41,19 @@ impl Render for Functions {
 
 /// One function.
 #[derive(Debug, Serialize)]
-#[serde(transparent)]
-pub(super) struct Shown(pub FunctionConfiguration);
+#[serde(rename_all = "PascalCase")]
+pub(super) struct Shown {
+    /// What the target says.
+    #[serde(flatten)]
+    pub configuration: FunctionConfiguration,
+    /// What of it the engine does not carry out.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub without_local_effect: Vec<String>,
+}
 
 impl Render for Shown {
     fn text(&self) -> String {
-        let function = &self.0;
+        let function = &self.configuration;
         let mut rows = vec![
             ("name", function.function_name.clone()),
             ("arn", function.function_arn.clone()),
@@ -92,11 +101,60 @@ impl Render for Shown {
             )),
         );
         add("modified", Some(moment(&function.last_modified).to_owned()));
+        add("logging", function.logging_config.as_ref().map(logging));
+        for layer in &function.layers {
+            add(
+                "layer",
+                Some(format!("{}, {}", layer.arn, bytes(layer.code_size))),
+            );
+        }
+        if let Some(vpc) = function
+            .vpc_config
+            .as_ref()
+            .filter(|vpc| !vpc.vpc_id.is_empty())
+        {
+            let subnets = vpc.subnet_ids.join(", ");
+            let groups = vpc.security_group_ids.join(", ");
+            add("vpc", Some(format!("{}: {subnets}; {groups}", vpc.vpc_id)));
+        }
+        for system in &function.file_system_configs {
+            let mount = format!("{} at {}", system.arn, system.local_mount_path);
+            add("file system", Some(mount));
+        }
+        let tracing = function.tracing_config.as_ref();
+        let traced = tracing.filter(|it| it.mode != "PassThrough");
+        add("tracing", traced.map(|it| it.mode.clone()));
+        let snap_start = function.snap_start.as_ref();
+        let snapped = snap_start.filter(|it| it.apply_on != "None");
+        add(
+            "snap start",
+            snapped.map(|it| format!("{}, {}", it.apply_on, it.optimization_status)),
+        );
+        let dead_letters = function.dead_letter_config.as_ref();
+        add("dead letters", dead_letters.map(|it| it.target_arn.clone()));
+        add("kms key", function.kms_key_arn.clone());
         for (name, value) in function.environment.iter().flat_map(|it| &it.variables) {
             rows.push(("environment", format!("{name}={value}")));
         }
+        for note in &self.without_local_effect {
+            rows.push(("no local effect", note.clone()));
+        }
         pairs(rows)
     }
+}
+
+fn logging(logging: &LoggingConfig) -> String {
+    let mut shown = format!("{} to {}", logging.log_format, logging.log_group);
+    let levels = [
+        ("application", &logging.application_log_level),
+        ("system", &logging.system_log_level),
+    ];
+    for (whose, level) in levels {
+        if let Some(level) = level {
+            let _infallible = write!(shown, ", {whose} {level}");
+        }
+    }
+    shown
 }
 
 fn with_reason(status: &str, reason: Option<&str>) -> String {

@@ -41,6 +41,22 @@ pub struct FunctionConfiguration {
     pub architectures: Vec<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ephemeral_storage: Option<EphemeralStorage>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub layers: Vec<Layer>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub logging_config: Option<LoggingConfig>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tracing_config: Option<TracingConfig>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub snap_start: Option<SnapStart>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub vpc_config: Option<VpcConfig>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub file_system_configs: Vec<FileSystemConfig>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub dead_letter_config: Option<DeadLetterConfig>,
+    #[serde(rename = "KMSKeyArn", skip_serializing_if = "Option::is_none")]
+    pub kms_key_arn: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub state: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -67,6 +83,80 @@ pub struct Environment {
 pub struct EphemeralStorage {
     /// In MB.
     pub size: i32,
+}
+
+/// A layer version that a function has.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct Layer {
+    /// The ARN of the layer version.
+    pub arn: String,
+    /// In bytes.
+    pub code_size: i64,
+}
+
+/// Where and how a function logs.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct LoggingConfig {
+    /// `Text` or `JSON`.
+    pub log_format: String,
+    /// The log group's name.
+    pub log_group: String,
+    /// From which level on the function's own records are kept; with JSON alone.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub application_log_level: Option<String>,
+    /// From which level on Lambda's records are kept; with JSON alone.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub system_log_level: Option<String>,
+}
+
+/// Whether invocations are traced.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct TracingConfig {
+    /// `PassThrough` or `Active`.
+    pub mode: String,
+}
+
+/// Whether published versions start from a snapshot.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct SnapStart {
+    /// `None` or `PublishedVersions`.
+    pub apply_on: String,
+    /// `On` or `Off`.
+    pub optimization_status: String,
+}
+
+/// The network of a function.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct VpcConfig {
+    /// The VPC; empty where there is none.
+    pub vpc_id: String,
+    /// Its subnets.
+    pub subnet_ids: Vec<String>,
+    /// Its security groups.
+    pub security_group_ids: Vec<String>,
+}
+
+/// A file system that a function mounts.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct FileSystemConfig {
+    /// The ARN of the access point.
+    pub arn: String,
+    /// Below `/mnt/`.
+    pub local_mount_path: String,
+}
+
+/// Where events go that could not be processed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct DeadLetterConfig {
+    /// The ARN of a queue or topic.
+    pub target_arn: String,
 }
 
 /// What `CreateFunction` is told.
@@ -147,6 +237,24 @@ macro_rules! from_answers {
                     ephemeral_storage: answer
                         .ephemeral_storage()
                         .map(|it| EphemeralStorage { size: it.size() }),
+                    layers: answer.layers().iter().map(layer).collect(),
+                    logging_config: answer.logging_config().map(logging),
+                    tracing_config: answer
+                        .tracing_config()
+                        .and_then(|it| it.mode())
+                        .map(|mode| TracingConfig { mode: mode.as_str().to_owned() }),
+                    snap_start: answer.snap_start().map(snap_start),
+                    vpc_config: answer.vpc_config().map(vpc),
+                    file_system_configs: answer
+                        .file_system_configs()
+                        .iter()
+                        .map(file_system)
+                        .collect(),
+                    dead_letter_config: answer
+                        .dead_letter_config()
+                        .and_then(|it| it.target_arn())
+                        .map(|arn| DeadLetterConfig { target_arn: arn.to_owned() }),
+                    kms_key_arn: text(answer.kms_key_arn()),
                     state: answer.state().map(|it| it.as_str().to_owned()),
                     state_reason: text(answer.state_reason()),
                     last_update_status: answer
@@ -177,4 +285,55 @@ fn environment(answer: &types::EnvironmentResponse) -> Option<Environment> {
             .map(|(name, value)| (name.clone(), value.clone()))
             .collect(),
     })
+}
+
+fn layer(answer: &types::Layer) -> Layer {
+    Layer {
+        arn: answer.arn().unwrap_or_default().to_owned(),
+        code_size: answer.code_size(),
+    }
+}
+
+fn logging(answer: &types::LoggingConfig) -> LoggingConfig {
+    LoggingConfig {
+        log_format: answer
+            .log_format()
+            .map_or("Text", types::LogFormat::as_str)
+            .to_owned(),
+        log_group: answer.log_group().unwrap_or_default().to_owned(),
+        application_log_level: answer
+            .application_log_level()
+            .map(|level| level.as_str().to_owned()),
+        system_log_level: answer
+            .system_log_level()
+            .map(|level| level.as_str().to_owned()),
+    }
+}
+
+fn snap_start(answer: &types::SnapStartResponse) -> SnapStart {
+    SnapStart {
+        apply_on: answer
+            .apply_on()
+            .map_or("None", types::SnapStartApplyOn::as_str)
+            .to_owned(),
+        optimization_status: answer
+            .optimization_status()
+            .map_or("Off", types::SnapStartOptimizationStatus::as_str)
+            .to_owned(),
+    }
+}
+
+fn vpc(answer: &types::VpcConfigResponse) -> VpcConfig {
+    VpcConfig {
+        vpc_id: answer.vpc_id().unwrap_or_default().to_owned(),
+        subnet_ids: answer.subnet_ids().to_vec(),
+        security_group_ids: answer.security_group_ids().to_vec(),
+    }
+}
+
+fn file_system(answer: &types::FileSystemConfig) -> FileSystemConfig {
+    FileSystemConfig {
+        arn: answer.arn().to_owned(),
+        local_mount_path: answer.local_mount_path().to_owned(),
+    }
 }

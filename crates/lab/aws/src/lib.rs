@@ -29,7 +29,8 @@ mod testing;
 
 pub use archive::{ArchiveError, pack_files, pack_folder};
 pub use configuration::{
-    ConfigurationChange, Environment, EphemeralStorage, FunctionConfiguration, NewFunction,
+    ConfigurationChange, DeadLetterConfig, Environment, EphemeralStorage, FileSystemConfig,
+    FunctionConfiguration, Layer, LoggingConfig, NewFunction, SnapStart, TracingConfig, VpcConfig,
 };
 pub use control_client::ControlError;
 pub use engine::{EngineError, Lease, RunningEngine};

@@ -1,0 +1,77 @@
+//! What of a configuration the engine keeps and shows, but does not carry out.
+//!
+//! On AWS all of it has effect; here each one is said, so that nobody tests what is not there.
+
+use lab_aws::FunctionConfiguration;
+
+/// Storage that every function has.
+const DEFAULT_STORAGE_MB: i32 = 512;
+
+/// One line for each part of `function` that has no effect on the engine.
+pub(super) fn without_effect(function: &FunctionConfiguration) -> Vec<String> {
+    let mut found = Vec::new();
+    let mut note = |part: &str, instead: &str| found.push(format!("{part}: {instead}"));
+    if function
+        .vpc_config
+        .as_ref()
+        .is_some_and(|vpc| !vpc.subnet_ids.is_empty())
+    {
+        note(
+            "VPC",
+            "the function has the network of every other function",
+        );
+    }
+    for system in &function.file_system_configs {
+        note(
+            "file system",
+            &format!("{} is not mounted", system.local_mount_path),
+        );
+    }
+    if function.kms_key_arn.is_some() {
+        note("KMS key", "environment variables are kept as they are");
+    }
+    if function
+        .tracing_config
+        .as_ref()
+        .is_some_and(|tracing| tracing.mode == "Active")
+    {
+        note("tracing", "no traces are sent");
+    }
+    if function
+        .snap_start
+        .as_ref()
+        .is_some_and(|snap_start| snap_start.apply_on == "PublishedVersions")
+    {
+        note("SnapStart", "environments are initialised, not restored");
+    }
+    if function
+        .ephemeral_storage
+        .as_ref()
+        .is_some_and(|storage| storage.size != DEFAULT_STORAGE_MB)
+    {
+        note("/tmp", "its size is not limited");
+    }
+    if function.dead_letter_config.is_some() {
+        note("dead letters", "events that are given up go nowhere");
+    }
+    for architecture in &function.architectures {
+        if architecture != host_architecture() {
+            note(
+                architecture,
+                &format!(
+                    "the function runs as {}, like this host",
+                    host_architecture()
+                ),
+            );
+        }
+    }
+    found
+}
+
+/// What AWS calls the architecture of this host.
+fn host_architecture() -> &'static str {
+    match std::env::consts::ARCH {
+        "aarch64" => "arm64",
+        other => other,
+    }
+}

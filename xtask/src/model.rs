@@ -19,9 +19,16 @@ pub struct Model {
 
 /// About a service.
 #[derive(Debug, serde::Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Metadata {
     /// `rest-json`, `json`, `query`, `rest-xml`.
     pub protocol: String,
+    /// `1.0` or `1.1`, where the protocol is `json`.
+    pub json_version: Option<String>,
+    /// What stands before the operation in `X-Amz-Target`.
+    pub target_prefix: Option<String>,
+    /// The namespace of XML documents.
+    pub xml_namespace: Option<String>,
 }
 
 /// One operation.
@@ -52,9 +59,14 @@ pub struct Http {
 
 /// A shape, by name.
 #[derive(Debug, serde::Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Reference {
     /// The name.
     pub shape: String,
+    /// The element around an output, in the query protocol.
+    pub result_wrapper: Option<String>,
+    /// What the elements of a list are called.
+    pub location_name: Option<String>,
 }
 
 /// A member of a structure.
@@ -67,6 +79,9 @@ pub struct Member {
     pub location: Option<String>,
     /// Its name there.
     pub location_name: Option<String>,
+    /// Whether it is the whole of an event.
+    #[serde(default, rename = "eventpayload")]
+    pub event_payload: bool,
 }
 
 /// A shape.
@@ -101,6 +116,15 @@ pub struct Shape {
     /// Whether it must not be printed.
     #[serde(default)]
     pub sensitive: bool,
+    /// Whether a list's or map's elements stand in its own place.
+    #[serde(default)]
+    pub flattened: bool,
+    /// Whether it is a stream of events: a structure whose members are the kinds of events.
+    #[serde(default, rename = "eventstream")]
+    pub event_stream: bool,
+    /// Whether it is an error.
+    #[serde(default)]
+    pub exception: bool,
     /// About the error, when the shape is one.
     pub error: Option<ErrorTraits>,
     /// Whether the error is the service's.
@@ -113,7 +137,9 @@ pub struct Shape {
 #[serde(rename_all = "camelCase")]
 pub struct ErrorTraits {
     /// Its status.
-    pub http_status_code: u16,
+    pub http_status_code: Option<u16>,
+    /// What it is called on the wire, where that is not the shape's name.
+    pub code: Option<String>,
 }
 
 /// A map in the order of the file: members are written and checked in it.

@@ -21,6 +21,10 @@ pub struct Settings {
 pub struct Service {
     /// The folder of the model.
     pub api_version: String,
+    /// What the service calls an input that breaks the model's constraints, where the protocol
+    /// leaves that to it.
+    #[serde(default = "validation_exception")]
+    pub validation_code: String,
     /// The operations that are served.
     pub served: BTreeSet<String>,
     /// Corrections of shapes, by name.
@@ -29,6 +33,10 @@ pub struct Service {
     /// Members (`Shape.Member`) whose constraints the service checks itself.
     #[serde(default)]
     pub unchecked: BTreeSet<String>,
+}
+
+fn validation_exception() -> String {
+    "ValidationException".to_owned()
 }
 
 /// What replaces parts of a shape. What is absent stays as the model has it.

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use super::CodegenError;
-use super::context::{Context, Place};
-use super::names::snake;
+use super::context::{Context, Place, Protocol};
+use super::names::{snake, type_name};
 use crate::model::Operation;
 
 pub(super) fn file(context: &Context<'_>) -> Result<String, CodegenError> {
@@ -20,10 +20,10 @@ pub(super) fn file(context: &Context<'_>) -> Result<String, CodegenError> {
         }
     }
     let mut code = String::from(
-        "use bytes::Bytes;\nuse http::Response;\n\n\
+        "use http::Response;\n\n\
          use super::structures::*;\n\
-         use crate::ServiceError;\n\
-         use crate::protocol::{Format, Input, Output, Reply, Request};\n\n",
+         use crate::protocol::{Input, Output, Protocol, Reply, Request};\n\
+         use crate::{Body, ServiceError};\n\n",
     );
     for (name, operation) in inputs {
         code.push_str(&input(context, name, operation)?);
@@ -48,7 +48,7 @@ fn input(context: &Context<'_>, name: &str, operation: &Operation) -> Result<Str
                 continue;
             }
             Place::Payload if kind == "blob" => "request.payload()".to_owned(),
-            Place::Payload => "Some(request.document::<F, _>()?)".to_owned(),
+            Place::Payload => "Some(request.document(protocol)?)".to_owned(),
             Place::Label => {
                 let there = member.location_name.as_deref().unwrap_or(member_name);
                 let index = labels.iter().position(|label| *label == there);
@@ -65,25 +65,32 @@ fn input(context: &Context<'_>, name: &str, operation: &Operation) -> Result<Str
             Place::Header(there) => {
                 format!("request.header({:?})?", there.to_ascii_lowercase())
             }
-            Place::Status => {
+            Place::Status | Place::Events => {
                 return Err(CodegenError::Unsupported(
                     name.to_owned(),
-                    "a status in a request".to_owned(),
+                    "a status or events in a request".to_owned(),
                 ));
             }
         };
         let _ = writeln!(fields, "{field}: {read},");
     }
     let body = match (in_document, fields.is_empty()) {
-        (true, true) => "request.document::<F, Self>()".to_owned(),
-        (true, false) => format!("Ok(Self {{ {fields} ..request.document::<F, Self>()? }})"),
+        (true, true) => "request.document(protocol)".to_owned(),
+        (true, false) => format!("Ok(Self {{ {fields} ..request.document(protocol)? }})"),
         (false, _) => format!("Ok(Self {{ {fields} }})"),
     };
+    let name = type_name(name);
+    let (protocol, request) = (used(&body, "protocol"), used(&body, "request"));
     Ok(format!(
         "impl Input for {name} {{\n\
-         fn decode<F: Format>(request: &Request<'_>) -> Result<Self, ServiceError> {{\n\
-         {body}\n}}\n}}\n\n"
+         fn decode<P: Protocol>({protocol}: &P, {request}: &Request<'_>) \
+         -> Result<Self, ServiceError> {{\n{body}\n}}\n}}\n\n"
     ))
+}
+
+/// The parameter `name`, or none where the body does without.
+fn used<'n>(body: &str, name: &'n str) -> &'n str {
+    if body.contains(name) { name } else { "_" }
 }
 
 fn bound_queries<'m>(context: &Context<'m>, name: &str) -> Result<Vec<&'m str>, CodegenError> {
@@ -103,22 +110,30 @@ fn output(context: &Context<'_>, name: &str) -> Result<String, CodegenError> {
     let shape = context.shape(name)?;
     let mut sets = String::new();
     let mut end = None;
+    let mut events = None;
     for (member_name, member) in &shape.members.0 {
         let field = snake(member_name);
         match context.place(shape, member_name, member)? {
             Place::Document => {
-                end.get_or_insert_with(|| "reply.document::<F, _>(&self)".to_owned());
+                end.get_or_insert_with(|| "reply.document(protocol, &self)".to_owned());
             }
             Place::Payload if context.shape(&member.shape)?.kind == "blob" => {
                 end = Some(format!("Ok(reply.payload(self.{field}))"));
             }
-            Place::Payload => end = Some(format!("reply.document::<F, _>(&self.{field})")),
+            Place::Payload => end = Some(format!("reply.document(protocol, &self.{field})")),
             Place::Status => {
                 let _ = writeln!(sets, "reply.status(self.{field});");
             }
             Place::Header(there) => {
                 let there = there.to_ascii_lowercase();
                 let _ = writeln!(sets, "reply.header({there:?}, self.{field}.as_ref())?;");
+            }
+            Place::Events if context.protocol == Protocol::RestJson => {
+                end = Some(format!("Ok(reply.events(self.{field}))"));
+            }
+            Place::Events => {
+                events = Some(field.clone());
+                end = Some("reply.events_after(protocol, &self, events)".to_owned());
             }
             Place::Label | Place::Query(_) => {
                 return Err(CodegenError::Unsupported(
@@ -128,15 +143,27 @@ fn output(context: &Context<'_>, name: &str) -> Result<String, CodegenError> {
             }
         }
     }
-    let end = end.unwrap_or_else(|| "Ok(reply.payload(None))".to_owned());
-    let binding = if sets.is_empty() {
-        "reply"
-    } else {
-        "mut reply"
+    // An output without members is a document all the same, except where the body is a payload.
+    let end = end.unwrap_or_else(|| match context.protocol {
+        Protocol::RestJson => "Ok(reply.payload(None))".to_owned(),
+        _ => "reply.document(protocol, &self)".to_owned(),
+    });
+    let this = match &events {
+        Some(field) => {
+            sets.push_str(&format!("let events = self.{field}.take();\n"));
+            "mut self"
+        }
+        None => "self",
     };
+    let reply = match sets.contains("reply.") {
+        true => "mut reply",
+        false => "reply",
+    };
+    let name = type_name(name);
+    let protocol = used(&end, "protocol");
     Ok(format!(
         "impl Output for {name} {{\n\
-         fn encode<F: Format>(self, {binding}: Reply) -> Result<Response<Bytes>, ServiceError> {{\n\
-         {sets}{end}\n}}\n}}\n\n"
+         fn encode<P: Protocol>({this}, {protocol}: &P, {reply}: Reply) \
+         -> Result<Response<Body>, ServiceError> {{\n{sets}{end}\n}}\n}}\n\n"
     ))
 }

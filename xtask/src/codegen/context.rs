@@ -3,9 +3,20 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::CodegenError;
-use super::names::variant;
+use super::names::{type_name, variant};
 use crate::model::{Member, Model, Operation, Shape};
 use crate::settings::Service;
+
+/// How a service is spoken to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Protocol {
+    /// `rest-json`.
+    RestJson,
+    /// `json`, 1.0 or 1.1.
+    Json,
+    /// `query`.
+    Query,
+}
 
 /// One service and what is generated of it.
 #[derive(Debug)]
@@ -14,6 +25,8 @@ pub struct Context<'m> {
     pub service: &'m str,
     /// Its name in types: `Lambda`.
     pub title: String,
+    /// Its protocol.
+    pub protocol: Protocol,
     /// Its model.
     pub model: &'m Model,
     /// The settings.
@@ -41,6 +54,8 @@ pub enum Place<'m> {
     Header(&'m str),
     /// It is the status.
     Status,
+    /// It is the body, as a stream of events.
+    Events,
 }
 
 impl<'m> Context<'m> {
@@ -72,9 +87,21 @@ impl<'m> Context<'m> {
                 return Err(unknown(name));
             }
         }
+        let protocol = match model.metadata.protocol.as_str() {
+            "rest-json" => Protocol::RestJson,
+            "json" => Protocol::Json,
+            "query" => Protocol::Query,
+            other => {
+                return Err(CodegenError::Unsupported(
+                    service.to_owned(),
+                    format!("the protocol {other}"),
+                ));
+            }
+        };
         let mut context = Self {
             service,
             title: variant(service),
+            protocol,
             model,
             settings,
             served,
@@ -124,6 +151,13 @@ impl<'m> Context<'m> {
         })
     }
 
+    /// The reached structures that are structures in Rust too, by name. Streams of events become
+    /// enums and errors functions.
+    pub fn structures(&self) -> impl Iterator<Item = (&'m str, &'m Shape)> {
+        self.reached_of_kind("structure")
+            .filter(|(_, shape)| !shape.event_stream && !shape.exception)
+    }
+
     /// The reached shapes of a kind, by name.
     pub fn reached_of_kind(
         &self,
@@ -166,6 +200,7 @@ impl<'m> Context<'m> {
     ) -> Result<Place<'m>, CodegenError> {
         let there = member.location_name.as_deref().unwrap_or(name);
         Ok(match member.location.as_deref() {
+            _ if self.shape(&member.shape)?.event_stream => Place::Events,
             None if structure.payload.as_deref() == Some(name) => Place::Payload,
             None => Place::Document,
             Some("uri") => Place::Label,
@@ -194,15 +229,23 @@ impl<'m> Context<'m> {
                 "lists and maps without an element".to_owned(),
             )),
         };
+        if shape.flattened && self.protocol == Protocol::Query {
+            return Err(CodegenError::Unsupported(
+                name.to_owned(),
+                "flattened lists and maps in the query protocol".to_owned(),
+            ));
+        }
         Ok(match shape.kind.as_str() {
-            "string" if shape.values.is_some() => name.to_owned(),
-            "structure" => name.to_owned(),
+            "string" if shape.values.is_some() => type_name(name),
+            "structure" if shape.event_stream => format!("EventStream<{}>", type_name(name)),
+            "structure" => type_name(name),
             "string" => "String".to_owned(),
             "integer" => "i32".to_owned(),
             "long" => "i64".to_owned(),
             "double" | "float" => "f64".to_owned(),
             "boolean" => "bool".to_owned(),
             "blob" => "Blob".to_owned(),
+            "timestamp" if self.protocol == Protocol::Query => "DateTime".to_owned(),
             "timestamp" => "EpochSeconds".to_owned(),
             "list" => format!("Vec<{}>", element(&shape.member)?),
             "map" => format!("BTreeMap<String, {}>", element(&shape.value)?),
@@ -230,24 +273,28 @@ impl<'m> Context<'m> {
 
     /// Input and output types of a served operation; `()` where it has none.
     #[must_use]
-    pub fn types(operation: &'m Operation) -> (&'m str, &'m str) {
+    pub fn types(operation: &'m Operation) -> (String, String) {
         let name = |reference: &'m Option<crate::model::Reference>| {
             reference
                 .as_ref()
-                .map_or("()", |reference| &reference.shape)
+                .map_or_else(|| "()".to_owned(), |reference| type_name(&reference.shape))
         };
         (name(&operation.input), name(&operation.output))
     }
 
-    /// The error shapes of the served operations, by name.
+    /// The error shapes of the served operations and of their events, by name.
     ///
     /// # Errors
     /// When the model refers to one that it does not have.
     pub fn errors(&self) -> Result<BTreeMap<&'m str, &'m Shape>, CodegenError> {
+        let events = self
+            .reached_of_kind("structure")
+            .filter(|(_, shape)| shape.exception);
         self.served
             .iter()
             .flat_map(|(_, operation)| &operation.errors)
             .map(|reference| Ok((reference.shape.as_str(), self.shape(&reference.shape)?)))
+            .chain(events.map(Ok))
             .collect()
     }
 }

@@ -28,6 +28,12 @@ pub(super) fn snake(name: &str) -> String {
     }
 }
 
+/// A shape as a type: `statusType` to `StatusType`.
+pub(super) fn type_name(name: &str) -> String {
+    let (first, rest) = name.split_at_checked(1).unwrap_or(("", name));
+    first.to_ascii_uppercase() + rest
+}
+
 /// `FunctionName` to `FUNCTION_NAME`.
 pub(super) fn constant(name: &str) -> String {
     snake(name).trim_start_matches("r#").to_ascii_uppercase()
@@ -80,6 +86,7 @@ mod tests {
         }
         assert_eq!(constant("KMSKeyArn"), "KMS_KEY_ARN");
         assert_eq!(lower_first("KMSKeyArn"), "kMSKeyArn");
+        assert_eq!(type_name("statusType"), "StatusType");
     }
 
     #[test]

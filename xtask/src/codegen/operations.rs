@@ -3,22 +3,25 @@
 use std::fmt::Write as _;
 
 use super::CodegenError;
-use super::context::Context;
+use super::context::{Context, Protocol};
 use crate::model::Operation;
 
 pub(super) fn file(context: &Context<'_>) -> Result<String, CodegenError> {
     let title = &context.title;
     let all = &context.model.operations;
-    let mut code = String::from(
-        "use http::{Method, Uri};\n\n\
-         use super::structures::*;\n\
-         use crate::route::{Labels, NoRoute, Route, Segment, Table};\n\
-         use crate::{Operation, Service};\n\n",
-    );
+    let rest = context.protocol == Protocol::RestJson;
+    let mut code =
+        String::from("use super::structures::*;\nuse crate::{Named, Operation, Service};\n");
+    if rest {
+        code.push_str(
+            "use crate::route::{Labels, NoRoute, Route, Segment, Table};\n\
+             use http::{Method, Uri};\n",
+        );
+    }
     let names: Vec<&str> = all.keys().map(String::as_str).collect();
     let _ = write!(
         code,
-        "/// Every operation of the service, served or not.\n\
+        "\n/// Every operation of the service, served or not.\n\
          #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]\n\
          pub enum {title}Operation {{ {} }}\n\n",
         names.join(",\n")
@@ -34,34 +37,17 @@ pub(super) fn file(context: &Context<'_>) -> Result<String, CodegenError> {
     let variants: Vec<String> = names.iter().map(|name| format!("Self::{name}")).collect();
     let _ = write!(
         code,
-        "impl {title}Operation {{\n\
-         /// All of them, in the order of their names.\n\
-         pub const ALL: &'static [Self] = &[{variants}];\n\n\
-         /// The name in the service's model.\n\
-         #[must_use]\npub const fn name(self) -> &'static str {{ match self {{ {arms} }} }}\n\n\
-         /// Whether this engine serves it.\n\
-         #[must_use]\npub const fn served(self) -> bool {{ matches!(self, {served}) }}\n\n\
-         /// The operation of a request, and its path's labels.\n\
-         ///\n\
-         /// # Errors\n\
-         /// When the service has none there.\n\
-         pub fn route<'p>(method: &Method, uri: &'p Uri) -> Result<(Self, Labels<'p>), NoRoute> {{\n\
-         ROUTES.find(method, uri)\n}}\n\n\
-         /// Every route of the service.\n\
-         #[must_use]\npub fn routes() -> &'static [Route<Self>] {{ ROUTES.0 }}\n}}\n\n",
+        "impl Named for {title}Operation {{\n\
+         const SERVICE: Service = Service::{title};\n\
+         const ALL: &'static [Self] = &[{variants}];\n\n\
+         fn name(self) -> &'static str {{ match self {{ {arms} }} }}\n\n\
+         fn served(self) -> bool {{ matches!(self, {served}) }}\n}}\n\n",
         variants = variants.join(", "),
         served = served.join(" | "),
     );
-
-    let mut routes: Vec<(&String, &Operation)> = all.iter().collect();
-    // One that asks for a query parameter goes before those on the same path that ask for none.
-    routes.sort_by_key(|(_, operation)| !operation.http.request_uri.contains('?'));
-    let _ = writeln!(code, "static ROUTES: Table<{title}Operation> = Table(&[\n");
-    for (name, operation) in routes {
-        code.push_str(&route(title, name, operation)?);
+    if rest {
+        code.push_str(&routes(context)?);
     }
-    code.push_str("]);\n\n");
-
     for (name, operation) in &context.served {
         let (input, output) = Context::types(operation);
         let _ = write!(
@@ -73,6 +59,33 @@ pub(super) fn file(context: &Context<'_>) -> Result<String, CodegenError> {
              const NAME: &'static str = {name:?};\n}}\n\n"
         );
     }
+    Ok(code)
+}
+
+fn routes(context: &Context<'_>) -> Result<String, CodegenError> {
+    let title = &context.title;
+    let mut code = format!(
+        "impl {title}Operation {{\n\
+         /// The operation of a request, and its path's labels.\n\
+         ///\n\
+         /// # Errors\n\
+         /// When the service has none there.\n\
+         pub fn route<'p>(method: &Method, uri: &'p Uri) -> Result<(Self, Labels<'p>), NoRoute> {{\n\
+         ROUTES.find(method, uri)\n}}\n\n\
+         /// Every route of the service.\n\
+         #[must_use]\npub fn routes() -> &'static [Route<Self>] {{ ROUTES.0 }}\n}}\n\n"
+    );
+    let mut routes: Vec<(&String, &Operation)> = context.model.operations.iter().collect();
+    // One that asks for a query parameter goes before those on the same path that ask for none.
+    routes.sort_by_key(|(_, operation)| !operation.http.request_uri.contains('?'));
+    let _ = writeln!(
+        code,
+        "pub(super) static ROUTES: Table<{title}Operation> = Table(&[\n"
+    );
+    for (name, operation) in routes {
+        code.push_str(&route(title, name, operation)?);
+    }
+    code.push_str("]);\n\n");
     Ok(code)
 }
 

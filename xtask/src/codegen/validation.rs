@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 
 use super::CodegenError;
 use super::context::{Context, Place};
-use super::names::{constant, lower_first, snake};
+use super::names::{constant, lower_first, snake, type_name};
 use crate::model::Shape;
 
 /// A shape's constraints, corrected.
@@ -49,7 +49,7 @@ type Rules = BTreeMap<String, String>;
 pub(super) fn file(context: &Context<'_>) -> Result<String, CodegenError> {
     let mut rules = Rules::new();
     let mut checks = String::new();
-    for (name, shape) in context.reached_of_kind("structure") {
+    for (name, shape) in context.structures() {
         if !context.requested.contains(name) {
             continue;
         }
@@ -61,7 +61,8 @@ pub(super) fn file(context: &Context<'_>) -> Result<String, CodegenError> {
         let _ = write!(
             checks,
             "impl Validate for {name} {{\n\
-             fn validate(&self, {at}: &Place<'_>, {found}: &mut Violations) {{\n{body}}}\n}}\n\n"
+             fn validate(&self, {at}: &Place<'_>, {found}: &mut Violations) {{\n{body}}}\n}}\n\n",
+            name = type_name(name),
         );
     }
     let statics: String = rules.values().map(String::as_str).collect();

@@ -113,16 +113,16 @@ async fn answer(shared: &Shared, request: Request<Incoming>) -> Response<Body> {
     let request_id = RequestId::draw(&*shared.entropy);
     let (parts, body) = request.into_parts();
     let mut answer = if let Err(error) = shared.access.check_origin(&parts) {
-        buffered(refusal(error))
+        boxed(refusal(error, request_id))
     } else if control_api::owns(parts.uri.path()) {
         control_api::serve(shared, &parts).await
     } else if shared.access.cors_origin(&parts.headers).is_some() && Access::is_preflight(&parts) {
         preflight()
     } else {
         let _ongoing = shared.activity.begin();
-        buffered(match shared.access.check_signed(&parts) {
+        boxed(match shared.access.check_signed(&parts) {
             Ok(()) => shared.services.serve(&parts, body, request_id).await,
-            Err(error) => refusal(error),
+            Err(error) => refusal(error, request_id),
         })
     };
     let headers = answer.headers_mut();
@@ -140,8 +140,8 @@ async fn answer(shared: &Shared, request: Request<Incoming>) -> Response<Body> {
     answer
 }
 
-fn buffered(response: Response<Bytes>) -> Response<Body> {
-    response.map(|body| Full::new(body).boxed_unsync())
+fn boxed(response: Response<wire::Body>) -> Response<Body> {
+    response.map(BodyExt::boxed_unsync)
 }
 
 /// The answer to a browser that asks whether an allowed page may call.

@@ -4,17 +4,17 @@
 use std::any::Any;
 use std::sync::Arc;
 
-use bytes::Bytes;
 use http::Response;
 use http::request::Parts;
 use hyper::body::Incoming;
 use ids::RequestId;
 use lambda::Lambda;
-use wire::lambda::LambdaOperation;
-use wire::protocol::{Request, RestJson};
-use wire::{BoxFuture, Call, Caller, Dispatch, Principal, Service, ServiceError};
+use wire::protocol::{Head, Request, RestJson};
+use wire::{
+    Body, BoxFuture, Call, Caller, Dispatch, Limits, Named, Principal, Service, ServiceError,
+};
 
-use crate::body::Bodies;
+use crate::body::{Bodies, Room};
 use crate::credentials;
 
 /// Every service that this engine serves.
@@ -35,10 +35,10 @@ impl Services {
         parts: &Parts,
         body: Incoming,
         request_id: RequestId,
-    ) -> Response<Bytes> {
+    ) -> Response<Body> {
         let scope = match credentials::scope(parts) {
             Ok(scope) => scope,
-            Err(error) => return refusal(error),
+            Err(error) => return refusal(error, request_id),
         };
         let caller = Caller {
             account: self.account_of(&scope.access_key_id),
@@ -50,12 +50,8 @@ impl Services {
             principal: self.principal(&scope.access_key_id),
             request_id,
         };
-        match Service::from_signing_name(&scope.service) {
-            Some(Service::Lambda) => self
-                .lambda(parts, body, &caller)
-                .await
-                .unwrap_or_else(ServiceError::into_response::<RestJson>),
-            _ => refusal(ServiceError::new(
+        let not_served = || {
+            ServiceError::new(
                 "UnknownOperationException",
                 404,
                 format!(
@@ -63,8 +59,16 @@ impl Services {
                      serves.",
                     scope.service
                 ),
-            )),
-        }
+            )
+        };
+        let Some(service) = Service::from_signing_name(&scope.service) else {
+            return refusal(not_served(), request_id);
+        };
+        let served = match service {
+            Service::Lambda => self.lambda(parts, body, &caller).await,
+            _ => Err(not_served()),
+        };
+        served.unwrap_or_else(|error| error.into_response_of(service, request_id))
     }
 
     async fn lambda(
@@ -72,23 +76,22 @@ impl Services {
         parts: &Parts,
         body: Incoming,
         caller: &Caller,
-    ) -> Result<Response<Bytes>, ServiceError> {
-        let (operation, labels) = LambdaOperation::route(&parts.method, &parts.uri)
-            .map_err(|miss| miss.error(&parts.method, &parts.uri))?;
-        let limit = operation.body_limit(&parts.headers);
-        let too_large = || operation.too_large(&parts.headers);
-        let (body, _room) = self.bodies.read(body, limit, too_large).await?;
-        wire::lambda::serve(
-            &self.lambda,
-            operation,
-            caller,
-            Request {
-                parts,
-                labels,
-                body,
-            },
-        )
-        .await
+    ) -> Result<Response<Body>, ServiceError> {
+        let (operation, request, _room) = self.read(wire::lambda::head(parts), body).await?;
+        wire::lambda::serve(&self.lambda, operation, caller, request).await
+    }
+
+    /// The whole request, its operation, and the room that it takes.
+    async fn read<'r, Op: Named + Limits>(
+        &self,
+        head: Result<Head<'r, Op>, ServiceError>,
+        body: Incoming,
+    ) -> Result<(Op, Request<'r>, Room), ServiceError> {
+        let head = head?;
+        let limit = head.body_limit();
+        let (body, room) = self.bodies.read(body, limit, || head.too_large()).await?;
+        let (operation, request) = head.with_body(body)?;
+        Ok((operation, request, room))
     }
 
     /// Twelve digits as an access key id choose the account; everything else is the default one's.
@@ -116,8 +119,8 @@ impl Services {
 
 /// The answer to an error that is nobody's yet: only a service has a protocol to say it in, so this
 /// uses the one whose errors most clients can read.
-pub(crate) fn refusal(error: ServiceError) -> Response<Bytes> {
-    error.into_response::<RestJson>()
+pub(crate) fn refusal(error: ServiceError, request_id: RequestId) -> Response<Body> {
+    error.into_response(&RestJson, request_id)
 }
 
 impl Dispatch for Services {

@@ -2,11 +2,12 @@
 
 use std::borrow::Cow;
 
-use bytes::Bytes;
 use http::{HeaderName, HeaderValue, Response, StatusCode};
+use ids::RequestId;
 use serde_json::Value;
 
-use crate::protocol::Format;
+use crate::protocol::{Protocol, RestJson};
+use crate::{Body, Service};
 
 /// Whose mistake it was.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -190,20 +191,36 @@ impl ServiceError {
         self
     }
 
-    /// The error as an HTTP response in the format `F`.
+    /// The error as the HTTP response to `request_id`.
     #[must_use]
-    pub fn into_response<F: Format>(self) -> Response<Bytes> {
-        F::encode_error(self)
+    pub fn into_response<P: Protocol>(self, protocol: &P, request_id: RequestId) -> Response<Body> {
+        protocol.refuse(self, request_id)
+    }
+
+    /// The error as `service` would say it, where the request did not get as far as the service.
+    #[must_use]
+    pub fn into_response_of(self, service: Service, request_id: RequestId) -> Response<Body> {
+        match service {
+            Service::Iam => self.into_response(&crate::iam::PROTOCOL, request_id),
+            Service::Logs => self.into_response(&crate::logs::PROTOCOL, request_id),
+            Service::Sts => self.into_response(&crate::sts::PROTOCOL, request_id),
+            Service::Lambda | Service::States | Service::S3 | Service::Sqs => {
+                self.into_response(&RestJson, request_id)
+            }
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::protocol::RestJson;
+
+    fn response(error: ServiceError) -> Response<Body> {
+        error.into_response(&RestJson, RequestId::draw(&ids::SeededEntropy::new(1)))
+    }
 
     fn body(error: ServiceError) -> Value {
-        serde_json::from_slice(error.into_response::<RestJson>().body()).unwrap()
+        serde_json::from_slice(response(error).body().whole().unwrap()).unwrap()
     }
 
     #[test]
@@ -235,7 +252,7 @@ mod tests {
 
     #[test]
     fn the_code_travels_as_a_header() {
-        let response = ServiceError::validation("no").into_response::<RestJson>();
+        let response = response(ServiceError::validation("no"));
         assert_eq!(response.status(), 400);
         assert_eq!(
             response.headers()["x-amzn-errortype"],

@@ -1,10 +1,18 @@
 //! What `cargo xtask codegen` wrote. Change the generator or its settings, not these files.
 
-#[allow(
-    missing_docs,
-    clippy::enum_variant_names,
-    clippy::needless_pass_by_value,
-    clippy::too_many_lines,
-    reason = "generated: the documentation of a shape is AWS's own"
-)]
-pub mod lambda;
+macro_rules! generated {
+    ($($service:ident)*) => {$(
+        #[allow(
+            missing_docs,
+            unused_imports,
+            clippy::enum_variant_names,
+            clippy::needless_pass_by_value,
+            clippy::too_many_lines,
+            reason = "generated: the documentation of a shape is AWS's own, and not every service \
+                      needs every import"
+        )]
+        pub mod $service;
+    )*};
+}
+
+generated! { iam lambda logs sts }

@@ -11,16 +11,20 @@
 //! - [`protocol`]: requests into shapes, shapes into responses; [`route`] finds the operation.
 //!   An invocation's [`payload`] passes through as the bytes it came as.
 //!
-//! The way of a request: [`lambda::LambdaOperation::route`] names the operation, its
-//! [`body_limit`](lambda::LambdaOperation::body_limit) bounds what may be read,
-//! [`lambda::serve`] decodes, validates, calls the [`lambda::LambdaApi`] and encodes the answer, and
-//! [`ServiceError::into_response`] encodes what went wrong.
+//! - [`Body`] and [`EventStream`]: answers that are a stream.
 //!
-//! This crate does no I/O, knows nothing of what an operation does, and checks no signature.
+//! The way of a request, the same for every service (here CloudWatch Logs): [`logs::head`] reads
+//! the [`protocol::Head`], which bounds the body and, once it has it, names the operation;
+//! [`logs::serve`] decodes, validates, calls the [`logs::LogsApi`] and encodes the answer, and
+//! [`ServiceError::into_response`] encodes what went wrong, as [`logs::PROTOCOL`] does it.
+//!
+//! This crate does no I/O and knows nothing of what an operation does.
 
 mod blob;
+mod body;
 mod call;
 mod error;
+mod event_stream;
 mod generated;
 mod limits;
 pub mod payload;
@@ -31,20 +35,28 @@ mod timestamp;
 pub mod validation;
 
 pub use blob::Blob;
-pub use call::{
-    BoxFuture, Call, Caller, Dispatch, Operation, Principal, Service, ServicePrincipal, call,
-};
+pub use body::Body;
+pub use call::{BoxFuture, Call, Caller, Dispatch, Operation, Principal, Service, call};
 pub use error::{ErrorShape, Fault, ServiceError};
-pub use generated::lambda;
+pub use event_stream::{Event, EventStream, Frame};
+pub use generated::{iam, lambda, logs, sts};
+pub use limits::Limits;
+pub use route::Named;
 pub use shape::StringEnum;
-pub use timestamp::EpochSeconds;
+pub use timestamp::{DateTime, EpochSeconds};
 
 /// Every operation of every service that this engine knows of: its service, its name in the model,
 /// and whether it is served.
 pub fn operations() -> impl Iterator<Item = (Service, &'static str, bool)> {
-    lambda::LambdaOperation::ALL
-        .iter()
-        .map(|operation| (Service::Lambda, operation.name(), operation.served()))
+    fn of<Op: Named>() -> impl Iterator<Item = (Service, &'static str, bool)> {
+        Op::ALL
+            .iter()
+            .map(|operation| (Op::SERVICE, operation.name(), operation.served()))
+    }
+    of::<lambda::LambdaOperation>()
+        .chain(of::<logs::LogsOperation>())
+        .chain(of::<iam::IamOperation>())
+        .chain(of::<sts::StsOperation>())
 }
 
 #[cfg(test)]
@@ -54,7 +66,27 @@ mod tests {
     #[test]
     fn every_operation_is_listed() {
         let listed: Vec<_> = operations().collect();
-        assert_eq!(listed.len(), lambda::LambdaOperation::ALL.len());
-        assert!(listed.contains(&(Service::Lambda, "Invoke", true)));
+        for known in [
+            (Service::Lambda, "Invoke", true),
+            (Service::Logs, "PutLogEvents", true),
+            (Service::Iam, "CreateGroup", false),
+            (Service::Sts, "AssumeRole", true),
+        ] {
+            assert!(listed.contains(&known), "{known:?}");
+        }
+    }
+
+    #[test]
+    fn every_operation_is_found_by_its_name() {
+        fn check<Op: Named + PartialEq>() {
+            for operation in Op::ALL {
+                assert_eq!(Op::named(operation.name()), Some(*operation));
+            }
+            assert!(Op::named("").is_none() && Op::named("Brew").is_none());
+        }
+        check::<lambda::LambdaOperation>();
+        check::<logs::LogsOperation>();
+        check::<iam::IamOperation>();
+        check::<sts::StsOperation>();
     }
 }

@@ -4,11 +4,17 @@
 //!
 //! - *Where members travel.* The REST protocols spread them over path, query, headers and body;
 //!   generated [`Input`] and [`Output`] implementations read and write those through [`Request`]
-//!   and [`Reply`]. In the others (json 1.0 and 1.1, query) every member is in the body, so that
-//!   an implementation is the body alone.
-//! - *How a document and an error are written.* That is a [`Format`]; shapes implement serde, so a
-//!   format is a serde format and an error envelope. [`RestJson`] is Lambda's.
+//!   and [`Reply`]. In the others every member is in the body, so that an implementation is the
+//!   body alone.
+//! - *How a document and an error are written, and what names the operation.* That is a
+//!   [`Protocol`]. Shapes implement serde, so one is a serde format, an error envelope, and a way to
+//!   read a request's [`Head`]. [`RestJson`] is Lambda's; [`AwsJson`] (json 1.0 and 1.1) CloudWatch
+//!   Logs'; [`Query`] IAM's and STS's. What the model says of a service's protocol is in the value:
+//!   each service's module has its own as `PROTOCOL`.
 
+mod aws_json;
+mod head;
+mod query;
 mod request;
 mod rest_json;
 mod text;
@@ -16,35 +22,70 @@ mod text;
 use bytes::Bytes;
 use http::header::CONTENT_TYPE;
 use http::{HeaderName, HeaderValue, Response, StatusCode};
+use ids::RequestId;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::ServiceError;
+use crate::event_stream::{self, Event, EventStream};
 use crate::validation::Validate;
+use crate::{Body, ServiceError};
 
+pub use aws_json::AwsJson;
+pub use head::Head;
+pub use query::Query;
 pub use request::Request;
 pub use rest_json::RestJson;
+pub(crate) use rest_json::{write as write_json, write_error};
 pub use text::Text;
 
-/// How a protocol writes documents and errors.
-pub trait Format {
+/// How a service writes documents and errors.
+pub trait Protocol: Copy + Send + Sync + 'static {
     /// The media type of a document.
-    const CONTENT_TYPE: HeaderValue;
+    fn content_type(&self) -> HeaderValue;
 
-    /// Reads a document; no bytes at all are an empty one.
+    /// Reads the document of a request; nothing at all is an empty one.
     ///
     /// # Errors
-    /// 400 when the bytes are no document of this shape.
-    fn read<T: DeserializeOwned + Default>(body: &[u8]) -> Result<T, ServiceError>;
+    /// 400 when there is no document of this shape.
+    fn read<T: DeserializeOwned + Default>(&self, request: &Request<'_>)
+    -> Result<T, ServiceError>;
 
     /// Writes a document.
     ///
     /// # Errors
     /// An internal error when the shape cannot be written, such as a number that is not finite.
-    fn write<T: Serialize>(document: &T) -> Result<Bytes, ServiceError>;
+    fn write<T: Serialize>(&self, document: &T, of: Answered) -> Result<Bytes, ServiceError>;
+
+    /// The body of an operation without output; none where there is not even a media type.
+    fn write_nothing(&self, of: Answered) -> Option<Bytes>;
 
     /// The response that tells a client of this protocol about an error.
-    fn encode_error(error: ServiceError) -> Response<Bytes>;
+    fn refuse(&self, error: ServiceError, request_id: RequestId) -> Response<Body>;
+
+    /// What the service calls an input that breaks a constraint.
+    fn validation_code(&self) -> &'static str {
+        "ValidationException"
+    }
+
+    /// Holds an input against the model.
+    ///
+    /// # Errors
+    /// 400 that lists every violation.
+    fn check<I: Validate>(&self, input: &I) -> Result<(), ServiceError> {
+        input.check().map_err(|mut error| {
+            error.code = self.validation_code().into();
+            error
+        })
+    }
+}
+
+/// What an answer is to.
+#[derive(Debug, Clone, Copy)]
+pub struct Answered {
+    /// The operation, by its name in the service's model.
+    pub operation: &'static str,
+    /// The request.
+    pub request_id: RequestId,
 }
 
 /// A shape that is an operation's input.
@@ -53,7 +94,7 @@ pub trait Input: Validate + Sized {
     ///
     /// # Errors
     /// 400 when the request is malformed.
-    fn decode<F: Format>(request: &Request<'_>) -> Result<Self, ServiceError>;
+    fn decode<P: Protocol>(protocol: &P, request: &Request<'_>) -> Result<Self, ServiceError>;
 }
 
 /// A shape that is an operation's output.
@@ -62,12 +103,26 @@ pub trait Output {
     ///
     /// # Errors
     /// An internal error when it cannot be written.
-    fn encode<F: Format>(self, reply: Reply) -> Result<Response<Bytes>, ServiceError>;
+    fn encode<P: Protocol>(
+        self,
+        protocol: &P,
+        reply: Reply,
+    ) -> Result<Response<Body>, ServiceError>;
+}
+
+impl Input for () {
+    fn decode<P: Protocol>(_: &P, _: &Request<'_>) -> Result<Self, ServiceError> {
+        Ok(())
+    }
 }
 
 impl Output for () {
-    fn encode<F: Format>(self, reply: Reply) -> Result<Response<Bytes>, ServiceError> {
-        Ok(reply.payload(None))
+    fn encode<P: Protocol>(
+        self,
+        protocol: &P,
+        reply: Reply,
+    ) -> Result<Response<Body>, ServiceError> {
+        Ok(reply.nothing(protocol))
     }
 }
 
@@ -77,9 +132,12 @@ impl Output for () {
 /// # Errors
 /// 400 when the request is malformed or breaks a constraint.
 #[expect(clippy::needless_pass_by_value, reason = "frees the body, see above")]
-pub fn decode<F: Format, I: Input>(request: Request<'_>) -> Result<I, ServiceError> {
-    let input = I::decode::<F>(&request)?;
-    input.check()?;
+pub fn decode<P: Protocol, I: Input>(
+    protocol: &P,
+    request: Request<'_>,
+) -> Result<I, ServiceError> {
+    let input = I::decode(protocol, &request)?;
+    protocol.check(&input)?;
     Ok(input)
 }
 
@@ -87,27 +145,39 @@ pub fn decode<F: Format, I: Input>(request: Request<'_>) -> Result<I, ServiceErr
 ///
 /// # Errors
 /// An internal error when it cannot be written.
-pub fn encode<F: Format, O: Output>(
+pub fn encode<P: Protocol, O: Output>(
+    protocol: &P,
     output: O,
     status: u16,
-) -> Result<Response<Bytes>, ServiceError> {
-    let mut reply = Reply(Response::new(Bytes::new()));
-    reply.status(Some(i32::from(status)));
-    output.encode::<F>(reply)
+    of: Answered,
+) -> Result<Response<Body>, ServiceError> {
+    output.encode(protocol, Reply::new(status, of))
 }
 
 /// A response that is being written.
 #[derive(Debug)]
-pub struct Reply(Response<Bytes>);
+pub struct Reply {
+    response: Response<Body>,
+    of: Answered,
+}
 
 impl Reply {
+    fn new(status: u16, of: Answered) -> Self {
+        let mut reply = Self {
+            response: Response::default(),
+            of,
+        };
+        reply.status(Some(i32::from(status)));
+        reply
+    }
+
     /// Sets the status from a member; none, or one that is no status, leaves the operation's own.
     pub fn status(&mut self, status: Option<i32>) {
         let status = status
             .and_then(|status| u16::try_from(status).ok())
             .and_then(|status| StatusCode::from_u16(status).ok());
         if let Some(status) = status {
-            *self.0.status_mut() = status;
+            *self.response.status_mut() = status;
         }
     }
 
@@ -129,7 +199,7 @@ impl Reply {
                 "the member of header {name} has control characters"
             ))
         })?;
-        self.0.headers_mut().insert(name, value);
+        self.response.headers_mut().insert(name, value);
         Ok(())
     }
 
@@ -137,29 +207,70 @@ impl Reply {
     ///
     /// # Errors
     /// An internal error when it cannot be written.
-    pub fn document<F: Format, T: Serialize>(
-        mut self,
+    pub fn document<P: Protocol, T: Serialize>(
+        self,
+        protocol: &P,
         document: &T,
-    ) -> Result<Response<Bytes>, ServiceError> {
-        if self.0.status() != StatusCode::NO_CONTENT {
-            *self.0.body_mut() = F::write(document)?;
-            self.0.headers_mut().insert(CONTENT_TYPE, F::CONTENT_TYPE);
+    ) -> Result<Response<Body>, ServiceError> {
+        if self.response.status() == StatusCode::NO_CONTENT {
+            return Ok(self.response);
         }
-        Ok(self.0)
+        let body = protocol.write(document, self.of)?;
+        Ok(self.with(body.into(), protocol.content_type()))
+    }
+
+    /// Ends with what the protocol says where there is no output.
+    #[must_use]
+    pub fn nothing<P: Protocol>(self, protocol: &P) -> Response<Body> {
+        match protocol.write_nothing(self.of) {
+            Some(body) if self.response.status() != StatusCode::NO_CONTENT => {
+                self.with(body.into(), protocol.content_type())
+            }
+            _ => self.response,
+        }
     }
 
     /// Ends with bytes as the body, untouched.
     #[must_use]
-    pub fn payload(mut self, payload: Option<Bytes>) -> Response<Bytes> {
-        if let Some(payload) = payload
-            && self.0.status() != StatusCode::NO_CONTENT
-        {
-            *self.0.body_mut() = payload;
-            self.0
-                .headers_mut()
-                .insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    pub fn payload(self, payload: Option<Bytes>) -> Response<Body> {
+        match payload {
+            Some(payload) if self.response.status() != StatusCode::NO_CONTENT => {
+                self.with(payload.into(), HeaderValue::from_static("application/json"))
+            }
+            _ => self.response,
         }
-        self.0
+    }
+
+    /// Ends with a stream of events as the body.
+    #[must_use]
+    pub fn events<E: Event>(self, events: Option<EventStream<E>>) -> Response<Body> {
+        let body = event_stream::body(None, events.unwrap_or_default());
+        self.with(body, event_stream::CONTENT_TYPE)
+    }
+
+    /// Ends with a stream of events whose first one carries the output's other members. The
+    /// protocols without a place for members in headers do it so.
+    ///
+    /// # Errors
+    /// An internal error when those members cannot be written.
+    pub fn events_after<P: Protocol, T: Serialize, E: Event>(
+        self,
+        protocol: &P,
+        document: &T,
+        events: Option<EventStream<E>>,
+    ) -> Result<Response<Body>, ServiceError> {
+        let first = protocol.write(document, self.of)?;
+        let first = event_stream::initial_response(first, &protocol.content_type())?;
+        let body = event_stream::body(Some(first), events.unwrap_or_default());
+        Ok(self.with(body, event_stream::CONTENT_TYPE))
+    }
+
+    fn with(mut self, body: Body, content_type: HeaderValue) -> Response<Body> {
+        *self.response.body_mut() = body;
+        self.response
+            .headers_mut()
+            .insert(CONTENT_TYPE, content_type);
+        self.response
     }
 }
 
@@ -168,16 +279,21 @@ mod tests {
     use super::*;
 
     fn reply(status: u16) -> Reply {
-        let mut reply = Reply(Response::new(Bytes::new()));
-        reply.status(Some(i32::from(status)));
-        reply
+        Reply::new(
+            status,
+            Answered {
+                operation: "Test",
+                request_id: RequestId::draw(&ids::SeededEntropy::new(1)),
+            },
+        )
     }
 
     #[test]
     fn no_content_has_no_body() {
-        let response = reply(204).document::<RestJson, _>(&"x").unwrap();
-        assert!(response.body().is_empty() && response.headers().is_empty());
-        assert!(reply(204).payload(Some("x".into())).body().is_empty());
+        let response = reply(204).document(&RestJson, &"x").unwrap();
+        assert!(matches!(response.body(), Body::Empty) && response.headers().is_empty());
+        let response = reply(204).payload(Some("x".into()));
+        assert!(matches!(response.body(), Body::Empty) && response.headers().is_empty());
     }
 
     #[test]
@@ -201,6 +317,6 @@ mod tests {
     fn a_payload_is_not_copied() {
         let payload = Bytes::from(vec![b'1'; 64]);
         let response = reply(200).payload(Some(payload.clone()));
-        assert_eq!(response.body().as_ptr(), payload.as_ptr());
+        assert_eq!(response.body().whole().unwrap().as_ptr(), payload.as_ptr());
     }
 }

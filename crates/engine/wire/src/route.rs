@@ -1,4 +1,4 @@
-//! From method and path to an operation, for REST protocols.
+//! From a request to an operation: by name, or by method and path in the REST protocols.
 //!
 //! A [`Table`] is generated from the model's `requestUri`s. Matching allocates nothing: labels are
 //! slices of the path, decoded only when a member is read from them.
@@ -8,12 +8,33 @@ use std::borrow::Cow;
 use http::{Method, Uri};
 use percent_encoding::percent_decode_str;
 
-use crate::ServiceError;
+use crate::{Service, ServiceError};
 
 /// More segments than any route has; a longer path can match only through a greedy label.
 const MAX_SEGMENTS: usize = 16;
 /// The most labels that a route of any model has.
 const MAX_LABELS: usize = 4;
+
+/// The operations of a service, by name. Each service's module has them as an enum.
+pub trait Named: Copy + std::fmt::Debug + 'static {
+    /// The service.
+    const SERVICE: Service;
+    /// All of them, in the order of their names.
+    const ALL: &'static [Self];
+
+    /// The name in the service's model.
+    fn name(self) -> &'static str;
+
+    /// Whether this engine serves it.
+    fn served(self) -> bool;
+
+    /// The operation `name`.
+    #[must_use]
+    fn named(name: &str) -> Option<Self> {
+        let found = Self::ALL.binary_search_by(|operation| operation.name().cmp(name));
+        Self::ALL.get(found.ok()?).copied()
+    }
+}
 
 /// One segment of a route.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

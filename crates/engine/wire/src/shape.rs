@@ -2,7 +2,8 @@
 //!
 //! Written as macros, so that the generated code stays a table of names. `derive(Deserialize)` is
 //! not used for structures because it also accepts an array in place of an object, and refuses a
-//! member given twice; AWS does neither.
+//! member given twice; AWS does neither. Structures and maps are told apart both ways, because the
+//! query protocol writes them differently.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -105,7 +106,7 @@ macro_rules! document {
                     }
                 }
 
-                deserializer.deserialize_map(Document)
+                deserializer.deserialize_struct(stringify!($name), &[$($key),*], Document)
             }
         }
     )*};

@@ -44,12 +44,17 @@ pub trait Validate {
     /// The verdict on a whole input.
     ///
     /// # Errors
-    /// 400 `ValidationException` that lists every violation.
+    /// 400 `ValidationException` that lists every violation; some services call it otherwise, see
+    /// [`Protocol::check`](crate::protocol::Protocol::check).
     fn check(&self) -> Result<(), ServiceError> {
         let mut found = Violations::default();
         self.validate(&Place::ROOT, &mut found);
         found.verdict().map_err(ServiceError::validation)
     }
+}
+
+impl Validate for () {
+    fn validate(&self, _: &Place<'_>, _: &mut Violations) {}
 }
 
 /// Where in the input a member is: `destinationConfig.onFailure`, `configs.1.member`.

@@ -8,7 +8,7 @@ pub mod operations;
 mod structures;
 mod validation;
 
-pub use api::{LambdaApi, dispatch, serve};
+pub use api::{LambdaApi, PROTOCOL, dispatch, head, serve};
 pub use enums::*;
 pub use operations::LambdaOperation;
 pub use structures::*;

@@ -9,7 +9,7 @@ use percent_encoding::percent_decode_str;
 use serde::de::DeserializeOwned;
 
 use crate::ServiceError;
-use crate::protocol::{Format, Text};
+use crate::protocol::{Protocol, Text};
 use crate::route::Labels;
 
 /// A routed request.
@@ -24,12 +24,15 @@ pub struct Request<'r> {
 }
 
 impl Request<'_> {
-    /// The document in the body.
+    /// The document that the request carries.
     ///
     /// # Errors
-    /// 400 when the body is not a document of this shape.
-    pub fn document<F: Format, T: DeserializeOwned + Default>(&self) -> Result<T, ServiceError> {
-        F::read(&self.body)
+    /// 400 when it carries no document of this shape.
+    pub fn document<P: Protocol, T: DeserializeOwned + Default>(
+        &self,
+        protocol: &P,
+    ) -> Result<T, ServiceError> {
+        protocol.read(self)
     }
 
     /// The body itself, shared and not copied; none when it is empty.

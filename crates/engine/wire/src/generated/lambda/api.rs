@@ -2,14 +2,16 @@
 
 use std::any::Any;
 
-use bytes::Bytes;
 use http::Response;
+use http::request::Parts;
 
 use super::operations::{self, LambdaOperation};
 use super::structures::*;
-use crate::protocol::{Request, RestJson, decode, encode};
-use crate::validation::Validate;
-use crate::{Call, Caller, ServiceError};
+use crate::protocol::{Answered, Head, Protocol as _, Request, RestJson, decode, encode};
+use crate::{Body, Call, Caller, Named as _, ServiceError};
+
+/// How the service writes documents and errors.
+pub const PROTOCOL: RestJson = RestJson;
 
 /// The operations that this engine serves.
 pub trait LambdaApi: Send + Sync + 'static {
@@ -296,6 +298,14 @@ pub trait LambdaApi: Send + Sync + 'static {
     ) -> impl Future<Output = Result<FunctionConfiguration, ServiceError>> + Send;
 }
 
+/// Reads the head of a request.
+///
+/// # Errors
+/// When it names no operation.
+pub fn head(parts: &Parts) -> Result<Head<'_, LambdaOperation>, ServiceError> {
+    PROTOCOL.head(&operations::ROUTES, parts)
+}
+
 /// Serves a request: reads and checks the input, calls the service, writes the output.
 ///
 /// # Errors
@@ -306,303 +316,423 @@ pub async fn serve<S: LambdaApi>(
     operation: LambdaOperation,
     caller: &Caller,
     request: Request<'_>,
-) -> Result<Response<Bytes>, ServiceError> {
+) -> Result<Response<Body>, ServiceError> {
+    let of = Answered {
+        operation: operation.name(),
+        request_id: caller.request_id,
+    };
     match operation {
         LambdaOperation::AddLayerVersionPermission => {
-            let input = decode::<RestJson, AddLayerVersionPermissionRequest>(request)?;
-            encode::<RestJson, AddLayerVersionPermissionResponse>(
+            let input = decode(&PROTOCOL, request)?;
+            encode(
+                &PROTOCOL,
                 service.add_layer_version_permission(caller, input).await?,
                 201,
+                of,
             )
         }
         LambdaOperation::AddPermission => {
-            let input = decode::<RestJson, AddPermissionRequest>(request)?;
-            encode::<RestJson, AddPermissionResponse>(
+            let input = decode(&PROTOCOL, request)?;
+            encode(
+                &PROTOCOL,
                 service.add_permission(caller, input).await?,
                 201,
+                of,
             )
         }
         LambdaOperation::CreateAlias => {
-            let input = decode::<RestJson, CreateAliasRequest>(request)?;
-            encode::<RestJson, AliasConfiguration>(service.create_alias(caller, input).await?, 201)
+            let input = decode(&PROTOCOL, request)?;
+            encode(
+                &PROTOCOL,
+                service.create_alias(caller, input).await?,
+                201,
+                of,
+            )
         }
         LambdaOperation::CreateCodeSigningConfig => {
-            let input = decode::<RestJson, CreateCodeSigningConfigRequest>(request)?;
-            encode::<RestJson, CreateCodeSigningConfigResponse>(
+            let input = decode(&PROTOCOL, request)?;
+            encode(
+                &PROTOCOL,
                 service.create_code_signing_config(caller, input).await?,
                 201,
+                of,
             )
         }
         LambdaOperation::CreateFunction => {
-            let input = decode::<RestJson, CreateFunctionRequest>(request)?;
-            encode::<RestJson, FunctionConfiguration>(
+            let input = decode(&PROTOCOL, request)?;
+            encode(
+                &PROTOCOL,
                 service.create_function(caller, input).await?,
                 201,
+                of,
             )
         }
         LambdaOperation::DeleteAlias => {
-            let input = decode::<RestJson, DeleteAliasRequest>(request)?;
-            encode::<RestJson, ()>(service.delete_alias(caller, input).await?, 204)
+            let input = decode(&PROTOCOL, request)?;
+            encode(
+                &PROTOCOL,
+                service.delete_alias(caller, input).await?,
+                204,
+                of,
+            )
         }
         LambdaOperation::DeleteCodeSigningConfig => {
-            let input = decode::<RestJson, DeleteCodeSigningConfigRequest>(request)?;
-            encode::<RestJson, DeleteCodeSigningConfigResponse>(
+            let input = decode(&PROTOCOL, request)?;
+            encode(
+                &PROTOCOL,
                 service.delete_code_signing_config(caller, input).await?,
                 204,
+                of,
             )
         }
         LambdaOperation::DeleteFunction => {
-            let input = decode::<RestJson, DeleteFunctionRequest>(request)?;
-            encode::<RestJson, DeleteFunctionResponse>(
+            let input = decode(&PROTOCOL, request)?;
+            encode(
+                &PROTOCOL,
                 service.delete_function(caller, input).await?,
                 200,
+                of,
             )
         }
         LambdaOperation::DeleteFunctionCodeSigningConfig => {
-            let input = decode::<RestJson, DeleteFunctionCodeSigningConfigRequest>(request)?;
-            encode::<RestJson, ()>(
+            let input = decode(&PROTOCOL, request)?;
+            encode(
+                &PROTOCOL,
                 service
                     .delete_function_code_signing_config(caller, input)
                     .await?,
                 204,
+                of,
             )
         }
         LambdaOperation::DeleteFunctionConcurrency => {
-            let input = decode::<RestJson, DeleteFunctionConcurrencyRequest>(request)?;
-            encode::<RestJson, ()>(
+            let input = decode(&PROTOCOL, request)?;
+            encode(
+                &PROTOCOL,
                 service.delete_function_concurrency(caller, input).await?,
                 204,
+                of,
             )
         }
         LambdaOperation::DeleteLayerVersion => {
-            let input = decode::<RestJson, DeleteLayerVersionRequest>(request)?;
-            encode::<RestJson, ()>(service.delete_layer_version(caller, input).await?, 204)
+            let input = decode(&PROTOCOL, request)?;
+            encode(
+                &PROTOCOL,
+                service.delete_layer_version(caller, input).await?,
+                204,
+                of,
+            )
         }
         LambdaOperation::GetAccountSettings => {
-            let input = decode::<RestJson, GetAccountSettingsRequest>(request)?;
-            encode::<RestJson, GetAccountSettingsResponse>(
+            let input = decode(&PROTOCOL, request)?;
+            encode(
+                &PROTOCOL,
                 service.get_account_settings(caller, input).await?,
                 200,
+                of,
             )
         }
         LambdaOperation::GetAlias => {
-            let input = decode::<RestJson, GetAliasRequest>(request)?;
-            encode::<RestJson, AliasConfiguration>(service.get_alias(caller, input).await?, 200)
+            let input = decode(&PROTOCOL, request)?;
+            encode(&PROTOCOL, service.get_alias(caller, input).await?, 200, of)
         }
         LambdaOperation::GetCodeSigningConfig => {
-            let input = decode::<RestJson, GetCodeSigningConfigRequest>(request)?;
-            encode::<RestJson, GetCodeSigningConfigResponse>(
+            let input = decode(&PROTOCOL, request)?;
+            encode(
+                &PROTOCOL,
                 service.get_code_signing_config(caller, input).await?,
                 200,
+                of,
             )
         }
         LambdaOperation::GetFunction => {
-            let input = decode::<RestJson, GetFunctionRequest>(request)?;
-            encode::<RestJson, GetFunctionResponse>(service.get_function(caller, input).await?, 200)
+            let input = decode(&PROTOCOL, request)?;
+            encode(
+                &PROTOCOL,
+                service.get_function(caller, input).await?,
+                200,
+                of,
+            )
         }
         LambdaOperation::GetFunctionCodeSigningConfig => {
-            let input = decode::<RestJson, GetFunctionCodeSigningConfigRequest>(request)?;
-            encode::<RestJson, GetFunctionCodeSigningConfigResponse>(
+            let input = decode(&PROTOCOL, request)?;
+            encode(
+                &PROTOCOL,
                 service
                     .get_function_code_signing_config(caller, input)
                     .await?,
                 200,
+                of,
             )
         }
         LambdaOperation::GetFunctionConcurrency => {
-            let input = decode::<RestJson, GetFunctionConcurrencyRequest>(request)?;
-            encode::<RestJson, GetFunctionConcurrencyResponse>(
+            let input = decode(&PROTOCOL, request)?;
+            encode(
+                &PROTOCOL,
                 service.get_function_concurrency(caller, input).await?,
                 200,
+                of,
             )
         }
         LambdaOperation::GetFunctionConfiguration => {
-            let input = decode::<RestJson, GetFunctionConfigurationRequest>(request)?;
-            encode::<RestJson, FunctionConfiguration>(
+            let input = decode(&PROTOCOL, request)?;
+            encode(
+                &PROTOCOL,
                 service.get_function_configuration(caller, input).await?,
                 200,
+                of,
             )
         }
         LambdaOperation::GetFunctionRecursionConfig => {
-            let input = decode::<RestJson, GetFunctionRecursionConfigRequest>(request)?;
-            encode::<RestJson, GetFunctionRecursionConfigResponse>(
+            let input = decode(&PROTOCOL, request)?;
+            encode(
+                &PROTOCOL,
                 service.get_function_recursion_config(caller, input).await?,
                 200,
+                of,
             )
         }
         LambdaOperation::GetLayerVersion => {
-            let input = decode::<RestJson, GetLayerVersionRequest>(request)?;
-            encode::<RestJson, GetLayerVersionResponse>(
+            let input = decode(&PROTOCOL, request)?;
+            encode(
+                &PROTOCOL,
                 service.get_layer_version(caller, input).await?,
                 200,
+                of,
             )
         }
         LambdaOperation::GetLayerVersionByArn => {
-            let input = decode::<RestJson, GetLayerVersionByArnRequest>(request)?;
-            encode::<RestJson, GetLayerVersionResponse>(
+            let input = decode(&PROTOCOL, request)?;
+            encode(
+                &PROTOCOL,
                 service.get_layer_version_by_arn(caller, input).await?,
                 200,
+                of,
             )
         }
         LambdaOperation::GetLayerVersionPolicy => {
-            let input = decode::<RestJson, GetLayerVersionPolicyRequest>(request)?;
-            encode::<RestJson, GetLayerVersionPolicyResponse>(
+            let input = decode(&PROTOCOL, request)?;
+            encode(
+                &PROTOCOL,
                 service.get_layer_version_policy(caller, input).await?,
                 200,
+                of,
             )
         }
         LambdaOperation::GetPolicy => {
-            let input = decode::<RestJson, GetPolicyRequest>(request)?;
-            encode::<RestJson, GetPolicyResponse>(service.get_policy(caller, input).await?, 200)
+            let input = decode(&PROTOCOL, request)?;
+            encode(&PROTOCOL, service.get_policy(caller, input).await?, 200, of)
         }
         LambdaOperation::GetRuntimeManagementConfig => {
-            let input = decode::<RestJson, GetRuntimeManagementConfigRequest>(request)?;
-            encode::<RestJson, GetRuntimeManagementConfigResponse>(
+            let input = decode(&PROTOCOL, request)?;
+            encode(
+                &PROTOCOL,
                 service.get_runtime_management_config(caller, input).await?,
                 200,
+                of,
             )
         }
         LambdaOperation::Invoke => {
-            let input = decode::<RestJson, InvocationRequest>(request)?;
-            encode::<RestJson, InvocationResponse>(service.invoke(caller, input).await?, 200)
+            let input = decode(&PROTOCOL, request)?;
+            encode(&PROTOCOL, service.invoke(caller, input).await?, 200, of)
         }
         LambdaOperation::ListAliases => {
-            let input = decode::<RestJson, ListAliasesRequest>(request)?;
-            encode::<RestJson, ListAliasesResponse>(service.list_aliases(caller, input).await?, 200)
+            let input = decode(&PROTOCOL, request)?;
+            encode(
+                &PROTOCOL,
+                service.list_aliases(caller, input).await?,
+                200,
+                of,
+            )
         }
         LambdaOperation::ListCodeSigningConfigs => {
-            let input = decode::<RestJson, ListCodeSigningConfigsRequest>(request)?;
-            encode::<RestJson, ListCodeSigningConfigsResponse>(
+            let input = decode(&PROTOCOL, request)?;
+            encode(
+                &PROTOCOL,
                 service.list_code_signing_configs(caller, input).await?,
                 200,
+                of,
             )
         }
         LambdaOperation::ListFunctions => {
-            let input = decode::<RestJson, ListFunctionsRequest>(request)?;
-            encode::<RestJson, ListFunctionsResponse>(
+            let input = decode(&PROTOCOL, request)?;
+            encode(
+                &PROTOCOL,
                 service.list_functions(caller, input).await?,
                 200,
+                of,
             )
         }
         LambdaOperation::ListFunctionsByCodeSigningConfig => {
-            let input = decode::<RestJson, ListFunctionsByCodeSigningConfigRequest>(request)?;
-            encode::<RestJson, ListFunctionsByCodeSigningConfigResponse>(
+            let input = decode(&PROTOCOL, request)?;
+            encode(
+                &PROTOCOL,
                 service
                     .list_functions_by_code_signing_config(caller, input)
                     .await?,
                 200,
+                of,
             )
         }
         LambdaOperation::ListLayerVersions => {
-            let input = decode::<RestJson, ListLayerVersionsRequest>(request)?;
-            encode::<RestJson, ListLayerVersionsResponse>(
+            let input = decode(&PROTOCOL, request)?;
+            encode(
+                &PROTOCOL,
                 service.list_layer_versions(caller, input).await?,
                 200,
+                of,
             )
         }
         LambdaOperation::ListLayers => {
-            let input = decode::<RestJson, ListLayersRequest>(request)?;
-            encode::<RestJson, ListLayersResponse>(service.list_layers(caller, input).await?, 200)
+            let input = decode(&PROTOCOL, request)?;
+            encode(
+                &PROTOCOL,
+                service.list_layers(caller, input).await?,
+                200,
+                of,
+            )
         }
         LambdaOperation::ListTags => {
-            let input = decode::<RestJson, ListTagsRequest>(request)?;
-            encode::<RestJson, ListTagsResponse>(service.list_tags(caller, input).await?, 200)
+            let input = decode(&PROTOCOL, request)?;
+            encode(&PROTOCOL, service.list_tags(caller, input).await?, 200, of)
         }
         LambdaOperation::ListVersionsByFunction => {
-            let input = decode::<RestJson, ListVersionsByFunctionRequest>(request)?;
-            encode::<RestJson, ListVersionsByFunctionResponse>(
+            let input = decode(&PROTOCOL, request)?;
+            encode(
+                &PROTOCOL,
                 service.list_versions_by_function(caller, input).await?,
                 200,
+                of,
             )
         }
         LambdaOperation::PublishLayerVersion => {
-            let input = decode::<RestJson, PublishLayerVersionRequest>(request)?;
-            encode::<RestJson, PublishLayerVersionResponse>(
+            let input = decode(&PROTOCOL, request)?;
+            encode(
+                &PROTOCOL,
                 service.publish_layer_version(caller, input).await?,
                 201,
+                of,
             )
         }
         LambdaOperation::PublishVersion => {
-            let input = decode::<RestJson, PublishVersionRequest>(request)?;
-            encode::<RestJson, FunctionConfiguration>(
+            let input = decode(&PROTOCOL, request)?;
+            encode(
+                &PROTOCOL,
                 service.publish_version(caller, input).await?,
                 201,
+                of,
             )
         }
         LambdaOperation::PutFunctionCodeSigningConfig => {
-            let input = decode::<RestJson, PutFunctionCodeSigningConfigRequest>(request)?;
-            encode::<RestJson, PutFunctionCodeSigningConfigResponse>(
+            let input = decode(&PROTOCOL, request)?;
+            encode(
+                &PROTOCOL,
                 service
                     .put_function_code_signing_config(caller, input)
                     .await?,
                 200,
+                of,
             )
         }
         LambdaOperation::PutFunctionConcurrency => {
-            let input = decode::<RestJson, PutFunctionConcurrencyRequest>(request)?;
-            encode::<RestJson, Concurrency>(
+            let input = decode(&PROTOCOL, request)?;
+            encode(
+                &PROTOCOL,
                 service.put_function_concurrency(caller, input).await?,
                 200,
+                of,
             )
         }
         LambdaOperation::PutFunctionRecursionConfig => {
-            let input = decode::<RestJson, PutFunctionRecursionConfigRequest>(request)?;
-            encode::<RestJson, PutFunctionRecursionConfigResponse>(
+            let input = decode(&PROTOCOL, request)?;
+            encode(
+                &PROTOCOL,
                 service.put_function_recursion_config(caller, input).await?,
                 200,
+                of,
             )
         }
         LambdaOperation::PutRuntimeManagementConfig => {
-            let input = decode::<RestJson, PutRuntimeManagementConfigRequest>(request)?;
-            encode::<RestJson, PutRuntimeManagementConfigResponse>(
+            let input = decode(&PROTOCOL, request)?;
+            encode(
+                &PROTOCOL,
                 service.put_runtime_management_config(caller, input).await?,
                 200,
+                of,
             )
         }
         LambdaOperation::RemoveLayerVersionPermission => {
-            let input = decode::<RestJson, RemoveLayerVersionPermissionRequest>(request)?;
-            encode::<RestJson, ()>(
+            let input = decode(&PROTOCOL, request)?;
+            encode(
+                &PROTOCOL,
                 service
                     .remove_layer_version_permission(caller, input)
                     .await?,
                 204,
+                of,
             )
         }
         LambdaOperation::RemovePermission => {
-            let input = decode::<RestJson, RemovePermissionRequest>(request)?;
-            encode::<RestJson, ()>(service.remove_permission(caller, input).await?, 204)
+            let input = decode(&PROTOCOL, request)?;
+            encode(
+                &PROTOCOL,
+                service.remove_permission(caller, input).await?,
+                204,
+                of,
+            )
         }
         LambdaOperation::TagResource => {
-            let input = decode::<RestJson, TagResourceRequest>(request)?;
-            encode::<RestJson, ()>(service.tag_resource(caller, input).await?, 204)
+            let input = decode(&PROTOCOL, request)?;
+            encode(
+                &PROTOCOL,
+                service.tag_resource(caller, input).await?,
+                204,
+                of,
+            )
         }
         LambdaOperation::UntagResource => {
-            let input = decode::<RestJson, UntagResourceRequest>(request)?;
-            encode::<RestJson, ()>(service.untag_resource(caller, input).await?, 204)
+            let input = decode(&PROTOCOL, request)?;
+            encode(
+                &PROTOCOL,
+                service.untag_resource(caller, input).await?,
+                204,
+                of,
+            )
         }
         LambdaOperation::UpdateAlias => {
-            let input = decode::<RestJson, UpdateAliasRequest>(request)?;
-            encode::<RestJson, AliasConfiguration>(service.update_alias(caller, input).await?, 200)
+            let input = decode(&PROTOCOL, request)?;
+            encode(
+                &PROTOCOL,
+                service.update_alias(caller, input).await?,
+                200,
+                of,
+            )
         }
         LambdaOperation::UpdateCodeSigningConfig => {
-            let input = decode::<RestJson, UpdateCodeSigningConfigRequest>(request)?;
-            encode::<RestJson, UpdateCodeSigningConfigResponse>(
+            let input = decode(&PROTOCOL, request)?;
+            encode(
+                &PROTOCOL,
                 service.update_code_signing_config(caller, input).await?,
                 200,
+                of,
             )
         }
         LambdaOperation::UpdateFunctionCode => {
-            let input = decode::<RestJson, UpdateFunctionCodeRequest>(request)?;
-            encode::<RestJson, FunctionConfiguration>(
+            let input = decode(&PROTOCOL, request)?;
+            encode(
+                &PROTOCOL,
                 service.update_function_code(caller, input).await?,
                 200,
+                of,
             )
         }
         LambdaOperation::UpdateFunctionConfiguration => {
-            let input = decode::<RestJson, UpdateFunctionConfigurationRequest>(request)?;
-            encode::<RestJson, FunctionConfiguration>(
+            let input = decode(&PROTOCOL, request)?;
+            encode(
+                &PROTOCOL,
                 service.update_function_configuration(caller, input).await?,
                 200,
+                of,
             )
         }
         _ => Err(ServiceError::not_served("lambda", operation.name())),
@@ -621,53 +751,53 @@ pub async fn dispatch<S: LambdaApi>(
     match call.operation {
         "AddLayerVersionPermission" => {
             let (caller, input) = call.open::<operations::AddLayerVersionPermission>()?;
-            input.check()?;
+            PROTOCOL.check(&input)?;
             Ok(Box::new(
                 service.add_layer_version_permission(&caller, input).await?,
             ))
         }
         "AddPermission" => {
             let (caller, input) = call.open::<operations::AddPermission>()?;
-            input.check()?;
+            PROTOCOL.check(&input)?;
             Ok(Box::new(service.add_permission(&caller, input).await?))
         }
         "CreateAlias" => {
             let (caller, input) = call.open::<operations::CreateAlias>()?;
-            input.check()?;
+            PROTOCOL.check(&input)?;
             Ok(Box::new(service.create_alias(&caller, input).await?))
         }
         "CreateCodeSigningConfig" => {
             let (caller, input) = call.open::<operations::CreateCodeSigningConfig>()?;
-            input.check()?;
+            PROTOCOL.check(&input)?;
             Ok(Box::new(
                 service.create_code_signing_config(&caller, input).await?,
             ))
         }
         "CreateFunction" => {
             let (caller, input) = call.open::<operations::CreateFunction>()?;
-            input.check()?;
+            PROTOCOL.check(&input)?;
             Ok(Box::new(service.create_function(&caller, input).await?))
         }
         "DeleteAlias" => {
             let (caller, input) = call.open::<operations::DeleteAlias>()?;
-            input.check()?;
+            PROTOCOL.check(&input)?;
             Ok(Box::new(service.delete_alias(&caller, input).await?))
         }
         "DeleteCodeSigningConfig" => {
             let (caller, input) = call.open::<operations::DeleteCodeSigningConfig>()?;
-            input.check()?;
+            PROTOCOL.check(&input)?;
             Ok(Box::new(
                 service.delete_code_signing_config(&caller, input).await?,
             ))
         }
         "DeleteFunction" => {
             let (caller, input) = call.open::<operations::DeleteFunction>()?;
-            input.check()?;
+            PROTOCOL.check(&input)?;
             Ok(Box::new(service.delete_function(&caller, input).await?))
         }
         "DeleteFunctionCodeSigningConfig" => {
             let (caller, input) = call.open::<operations::DeleteFunctionCodeSigningConfig>()?;
-            input.check()?;
+            PROTOCOL.check(&input)?;
             Ok(Box::new(
                 service
                     .delete_function_code_signing_config(&caller, input)
@@ -676,45 +806,45 @@ pub async fn dispatch<S: LambdaApi>(
         }
         "DeleteFunctionConcurrency" => {
             let (caller, input) = call.open::<operations::DeleteFunctionConcurrency>()?;
-            input.check()?;
+            PROTOCOL.check(&input)?;
             Ok(Box::new(
                 service.delete_function_concurrency(&caller, input).await?,
             ))
         }
         "DeleteLayerVersion" => {
             let (caller, input) = call.open::<operations::DeleteLayerVersion>()?;
-            input.check()?;
+            PROTOCOL.check(&input)?;
             Ok(Box::new(
                 service.delete_layer_version(&caller, input).await?,
             ))
         }
         "GetAccountSettings" => {
             let (caller, input) = call.open::<operations::GetAccountSettings>()?;
-            input.check()?;
+            PROTOCOL.check(&input)?;
             Ok(Box::new(
                 service.get_account_settings(&caller, input).await?,
             ))
         }
         "GetAlias" => {
             let (caller, input) = call.open::<operations::GetAlias>()?;
-            input.check()?;
+            PROTOCOL.check(&input)?;
             Ok(Box::new(service.get_alias(&caller, input).await?))
         }
         "GetCodeSigningConfig" => {
             let (caller, input) = call.open::<operations::GetCodeSigningConfig>()?;
-            input.check()?;
+            PROTOCOL.check(&input)?;
             Ok(Box::new(
                 service.get_code_signing_config(&caller, input).await?,
             ))
         }
         "GetFunction" => {
             let (caller, input) = call.open::<operations::GetFunction>()?;
-            input.check()?;
+            PROTOCOL.check(&input)?;
             Ok(Box::new(service.get_function(&caller, input).await?))
         }
         "GetFunctionCodeSigningConfig" => {
             let (caller, input) = call.open::<operations::GetFunctionCodeSigningConfig>()?;
-            input.check()?;
+            PROTOCOL.check(&input)?;
             Ok(Box::new(
                 service
                     .get_function_code_signing_config(&caller, input)
@@ -723,21 +853,21 @@ pub async fn dispatch<S: LambdaApi>(
         }
         "GetFunctionConcurrency" => {
             let (caller, input) = call.open::<operations::GetFunctionConcurrency>()?;
-            input.check()?;
+            PROTOCOL.check(&input)?;
             Ok(Box::new(
                 service.get_function_concurrency(&caller, input).await?,
             ))
         }
         "GetFunctionConfiguration" => {
             let (caller, input) = call.open::<operations::GetFunctionConfiguration>()?;
-            input.check()?;
+            PROTOCOL.check(&input)?;
             Ok(Box::new(
                 service.get_function_configuration(&caller, input).await?,
             ))
         }
         "GetFunctionRecursionConfig" => {
             let (caller, input) = call.open::<operations::GetFunctionRecursionConfig>()?;
-            input.check()?;
+            PROTOCOL.check(&input)?;
             Ok(Box::new(
                 service
                     .get_function_recursion_config(&caller, input)
@@ -746,31 +876,31 @@ pub async fn dispatch<S: LambdaApi>(
         }
         "GetLayerVersion" => {
             let (caller, input) = call.open::<operations::GetLayerVersion>()?;
-            input.check()?;
+            PROTOCOL.check(&input)?;
             Ok(Box::new(service.get_layer_version(&caller, input).await?))
         }
         "GetLayerVersionByArn" => {
             let (caller, input) = call.open::<operations::GetLayerVersionByArn>()?;
-            input.check()?;
+            PROTOCOL.check(&input)?;
             Ok(Box::new(
                 service.get_layer_version_by_arn(&caller, input).await?,
             ))
         }
         "GetLayerVersionPolicy" => {
             let (caller, input) = call.open::<operations::GetLayerVersionPolicy>()?;
-            input.check()?;
+            PROTOCOL.check(&input)?;
             Ok(Box::new(
                 service.get_layer_version_policy(&caller, input).await?,
             ))
         }
         "GetPolicy" => {
             let (caller, input) = call.open::<operations::GetPolicy>()?;
-            input.check()?;
+            PROTOCOL.check(&input)?;
             Ok(Box::new(service.get_policy(&caller, input).await?))
         }
         "GetRuntimeManagementConfig" => {
             let (caller, input) = call.open::<operations::GetRuntimeManagementConfig>()?;
-            input.check()?;
+            PROTOCOL.check(&input)?;
             Ok(Box::new(
                 service
                     .get_runtime_management_config(&caller, input)
@@ -779,29 +909,29 @@ pub async fn dispatch<S: LambdaApi>(
         }
         "Invoke" => {
             let (caller, input) = call.open::<operations::Invoke>()?;
-            input.check()?;
+            PROTOCOL.check(&input)?;
             Ok(Box::new(service.invoke(&caller, input).await?))
         }
         "ListAliases" => {
             let (caller, input) = call.open::<operations::ListAliases>()?;
-            input.check()?;
+            PROTOCOL.check(&input)?;
             Ok(Box::new(service.list_aliases(&caller, input).await?))
         }
         "ListCodeSigningConfigs" => {
             let (caller, input) = call.open::<operations::ListCodeSigningConfigs>()?;
-            input.check()?;
+            PROTOCOL.check(&input)?;
             Ok(Box::new(
                 service.list_code_signing_configs(&caller, input).await?,
             ))
         }
         "ListFunctions" => {
             let (caller, input) = call.open::<operations::ListFunctions>()?;
-            input.check()?;
+            PROTOCOL.check(&input)?;
             Ok(Box::new(service.list_functions(&caller, input).await?))
         }
         "ListFunctionsByCodeSigningConfig" => {
             let (caller, input) = call.open::<operations::ListFunctionsByCodeSigningConfig>()?;
-            input.check()?;
+            PROTOCOL.check(&input)?;
             Ok(Box::new(
                 service
                     .list_functions_by_code_signing_config(&caller, input)
@@ -810,41 +940,41 @@ pub async fn dispatch<S: LambdaApi>(
         }
         "ListLayerVersions" => {
             let (caller, input) = call.open::<operations::ListLayerVersions>()?;
-            input.check()?;
+            PROTOCOL.check(&input)?;
             Ok(Box::new(service.list_layer_versions(&caller, input).await?))
         }
         "ListLayers" => {
             let (caller, input) = call.open::<operations::ListLayers>()?;
-            input.check()?;
+            PROTOCOL.check(&input)?;
             Ok(Box::new(service.list_layers(&caller, input).await?))
         }
         "ListTags" => {
             let (caller, input) = call.open::<operations::ListTags>()?;
-            input.check()?;
+            PROTOCOL.check(&input)?;
             Ok(Box::new(service.list_tags(&caller, input).await?))
         }
         "ListVersionsByFunction" => {
             let (caller, input) = call.open::<operations::ListVersionsByFunction>()?;
-            input.check()?;
+            PROTOCOL.check(&input)?;
             Ok(Box::new(
                 service.list_versions_by_function(&caller, input).await?,
             ))
         }
         "PublishLayerVersion" => {
             let (caller, input) = call.open::<operations::PublishLayerVersion>()?;
-            input.check()?;
+            PROTOCOL.check(&input)?;
             Ok(Box::new(
                 service.publish_layer_version(&caller, input).await?,
             ))
         }
         "PublishVersion" => {
             let (caller, input) = call.open::<operations::PublishVersion>()?;
-            input.check()?;
+            PROTOCOL.check(&input)?;
             Ok(Box::new(service.publish_version(&caller, input).await?))
         }
         "PutFunctionCodeSigningConfig" => {
             let (caller, input) = call.open::<operations::PutFunctionCodeSigningConfig>()?;
-            input.check()?;
+            PROTOCOL.check(&input)?;
             Ok(Box::new(
                 service
                     .put_function_code_signing_config(&caller, input)
@@ -853,14 +983,14 @@ pub async fn dispatch<S: LambdaApi>(
         }
         "PutFunctionConcurrency" => {
             let (caller, input) = call.open::<operations::PutFunctionConcurrency>()?;
-            input.check()?;
+            PROTOCOL.check(&input)?;
             Ok(Box::new(
                 service.put_function_concurrency(&caller, input).await?,
             ))
         }
         "PutFunctionRecursionConfig" => {
             let (caller, input) = call.open::<operations::PutFunctionRecursionConfig>()?;
-            input.check()?;
+            PROTOCOL.check(&input)?;
             Ok(Box::new(
                 service
                     .put_function_recursion_config(&caller, input)
@@ -869,7 +999,7 @@ pub async fn dispatch<S: LambdaApi>(
         }
         "PutRuntimeManagementConfig" => {
             let (caller, input) = call.open::<operations::PutRuntimeManagementConfig>()?;
-            input.check()?;
+            PROTOCOL.check(&input)?;
             Ok(Box::new(
                 service
                     .put_runtime_management_config(&caller, input)
@@ -878,7 +1008,7 @@ pub async fn dispatch<S: LambdaApi>(
         }
         "RemoveLayerVersionPermission" => {
             let (caller, input) = call.open::<operations::RemoveLayerVersionPermission>()?;
-            input.check()?;
+            PROTOCOL.check(&input)?;
             Ok(Box::new(
                 service
                     .remove_layer_version_permission(&caller, input)
@@ -887,41 +1017,41 @@ pub async fn dispatch<S: LambdaApi>(
         }
         "RemovePermission" => {
             let (caller, input) = call.open::<operations::RemovePermission>()?;
-            input.check()?;
+            PROTOCOL.check(&input)?;
             Ok(Box::new(service.remove_permission(&caller, input).await?))
         }
         "TagResource" => {
             let (caller, input) = call.open::<operations::TagResource>()?;
-            input.check()?;
+            PROTOCOL.check(&input)?;
             Ok(Box::new(service.tag_resource(&caller, input).await?))
         }
         "UntagResource" => {
             let (caller, input) = call.open::<operations::UntagResource>()?;
-            input.check()?;
+            PROTOCOL.check(&input)?;
             Ok(Box::new(service.untag_resource(&caller, input).await?))
         }
         "UpdateAlias" => {
             let (caller, input) = call.open::<operations::UpdateAlias>()?;
-            input.check()?;
+            PROTOCOL.check(&input)?;
             Ok(Box::new(service.update_alias(&caller, input).await?))
         }
         "UpdateCodeSigningConfig" => {
             let (caller, input) = call.open::<operations::UpdateCodeSigningConfig>()?;
-            input.check()?;
+            PROTOCOL.check(&input)?;
             Ok(Box::new(
                 service.update_code_signing_config(&caller, input).await?,
             ))
         }
         "UpdateFunctionCode" => {
             let (caller, input) = call.open::<operations::UpdateFunctionCode>()?;
-            input.check()?;
+            PROTOCOL.check(&input)?;
             Ok(Box::new(
                 service.update_function_code(&caller, input).await?,
             ))
         }
         "UpdateFunctionConfiguration" => {
             let (caller, input) = call.open::<operations::UpdateFunctionConfiguration>()?;
-            input.check()?;
+            PROTOCOL.check(&input)?;
             Ok(Box::new(
                 service
                     .update_function_configuration(&caller, input)

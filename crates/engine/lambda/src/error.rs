@@ -12,6 +12,9 @@ pub(crate) enum ApiError {
     /// The store cannot serve.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// A policy that cannot be read: written by another release, or damaged.
+    #[error("the store holds a policy that cannot be read: {0}")]
+    Policy(#[from] policy::PolicyError),
     /// A record that cannot be read: written by another release, or damaged.
     #[error("the store holds a record that cannot be read: {0}")]
     Record(#[from] serde_json::Error),

@@ -1,8 +1,11 @@
 //! Functions as they are kept: records, the tables they lie in, and the cache before them.
 
+pub(crate) mod code_signing;
 pub(crate) mod key;
 pub(crate) mod record;
 pub(crate) mod registry;
+pub(crate) mod resource_policy;
+pub(crate) mod settings;
 pub(crate) mod status;
 pub(crate) mod tables;
 pub(crate) mod target;

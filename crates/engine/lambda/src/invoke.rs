@@ -19,6 +19,7 @@ use serde::de::IgnoredAny;
 use wire::lambda::{InvocationRequest, InvocationResponse, InvocationType, LogType, errors};
 use wire::{Caller, ServiceError};
 
+use crate::authorization;
 use crate::control::settle::MISSING_RUNTIME;
 use crate::deployment::Deployment;
 use crate::environment::Environment;
@@ -67,6 +68,8 @@ impl Inner {
     ) -> Result<InvocationResponse, ServiceError> {
         let target = Target::read(caller, &input.function_name, input.qualifier)?;
         let version = self.resolve(&target).await?;
+        self.authorize(caller, &target, authorization::INVOKE)
+            .await?;
         status::check_invocable(version.record.live().0)?;
         if input.invocation_type == Some(InvocationType::DryRun) {
             return Ok(InvocationResponse {

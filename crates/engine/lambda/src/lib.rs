@@ -14,6 +14,7 @@
 
 mod api;
 mod asynchronous;
+mod authorization;
 mod control;
 mod deployment;
 mod environment;

@@ -60,7 +60,7 @@ pub enum StartError {
 
 /// How many invocations may run or wait at a time.
 /// Source: <https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html>.
-const ACCOUNT_CONCURRENCY: usize = 1_000;
+pub(crate) const ACCOUNT_CONCURRENCY: u32 = 1_000;
 
 /// AWS Lambda. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -243,7 +243,7 @@ impl Inner {
     pub(crate) fn count_invocation(self: &Arc<Self>) -> Option<Counted> {
         let counted = Counted(Arc::clone(self));
         let before = self.invocations.fetch_add(1, Ordering::Relaxed);
-        (before < ACCOUNT_CONCURRENCY).then_some(counted)
+        (before < ACCOUNT_CONCURRENCY as usize).then_some(counted)
     }
 
     /// Remembers the figures of an invocation.

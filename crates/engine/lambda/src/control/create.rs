@@ -1,5 +1,6 @@
 //! CreateFunction.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -10,11 +11,12 @@ use wire::lambda::{
 };
 use wire::{Blob, Caller, ServiceError};
 
-use super::{configure, runtime_name};
+use super::{code_signing, configure, runtime_name, tag};
 use crate::error::ApiError;
 use crate::function::key::FunctionKey;
 use crate::function::record::LATEST;
 use crate::function::record::VersionRecord;
+use crate::function::settings::Settings;
 use crate::function::status;
 use crate::function::target::Target;
 use crate::package::archive::ArchiveError;
@@ -40,6 +42,7 @@ impl Inner {
                 key.name
             )));
         }
+        tag::check(input.tags.as_ref().unwrap_or(&BTreeMap::new()))?;
         let _gate = self.code_gate.read().await;
         let mut configuration = configuration(&key, &input)?;
         let (code, size) = self.take_code(input.code.unwrap_or_default()).await?;
@@ -58,7 +61,8 @@ impl Inner {
             before_update: None,
         };
         let published = publish.then(|| (self.draw_id(), self.draw_id().to_string()));
-        let owned = key.clone();
+        let signed_by = input.code_signing_config_arn;
+        let (owned, caller) = (key.clone(), caller.clone());
         let (shown, first) = self
             .registry
             .write(&key, move |tables| {
@@ -68,6 +72,13 @@ impl Inner {
                         owned.name
                     ))
                     .into());
+                }
+                if let Some(arn) = signed_by {
+                    let settings = Settings {
+                        code_signing_config: Some(code_signing::id_of(tables, &caller, &arn)?),
+                        ..Settings::default()
+                    };
+                    tables.put_settings(&owned, &settings)?;
                 }
                 tables.put_version(&owned, LATEST, &latest, true)?;
                 let Some((deployment, revision)) = published else {

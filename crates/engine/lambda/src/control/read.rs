@@ -10,6 +10,7 @@ use wire::lambda::{
 };
 use wire::{Caller, ServiceError};
 
+use super::concurrency;
 use crate::error::ApiError;
 use crate::function::record::LATEST;
 use crate::function::registry::CachedVersion;
@@ -25,6 +26,8 @@ impl Inner {
         let target = Target::read(caller, &input.function_name, input.qualifier)?;
         let (version, number) = self.find(&target).await?;
         let configuration = self.shown(&target, &version);
+        let settings = self.registry.settings(&target.key).await?;
+        let reserved = settings.and_then(|settings| settings.reserved_concurrency);
         let key = target.key.clone();
         let tags = self.registry.read(move |tables| tables.tags(&key)).await?;
         let tags: std::collections::BTreeMap<String, String> = match tags {
@@ -45,6 +48,7 @@ impl Inner {
                 ..FunctionCodeLocation::default()
             }),
             tags: (!tags.is_empty()).then_some(tags),
+            concurrency: reserved.map(concurrency::shown),
             ..GetFunctionResponse::default()
         })
     }

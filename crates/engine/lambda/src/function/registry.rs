@@ -8,11 +8,14 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use ids::Qualifier;
 use parking_lot::RwLock;
+use policy::Policy;
 use store::Store;
 
 use super::key::FunctionKey;
 use super::record::{AliasRecord, VersionRecord};
+use super::settings::Settings;
 use super::tables::Tables;
 use crate::deployment::Deployment;
 use crate::error::ApiError;
@@ -29,6 +32,8 @@ pub(crate) struct CachedVersion {
 struct Cached {
     versions: HashMap<u64, Arc<CachedVersion>>,
     aliases: HashMap<String, Arc<AliasRecord>>,
+    settings: Option<Arc<Settings>>,
+    policies: HashMap<Qualifier, Arc<Policy>>,
 }
 
 /// Drops what is cached of a function when it is dropped itself.
@@ -72,6 +77,17 @@ impl Registry {
             registry: self,
             key,
         };
+        self.store
+            .write(move |connection| work(&Tables(connection)))
+            .await
+    }
+
+    /// Changes what belongs to no one function: nothing of it is cached.
+    pub(crate) async fn write_beside<T, F>(&self, work: F) -> Result<T, ApiError>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Tables<'_>) -> Result<T, ApiError> + Send + 'static,
+    {
         self.store
             .write(move |connection| work(&Tables(connection)))
             .await
@@ -145,6 +161,57 @@ impl Registry {
         let found = Arc::new(record);
         self.keep(generation, key, |cached| {
             cached.aliases.insert(alias.to_owned(), Arc::clone(&found));
+        });
+        Ok(Some(found))
+    }
+
+    /// The settings of a function, from memory where they were read before.
+    pub(crate) async fn settings(
+        &self,
+        key: &FunctionKey,
+    ) -> Result<Option<Arc<Settings>>, ApiError> {
+        if let Some(found) = self.cache.read().get(key).and_then(|c| c.settings.clone()) {
+            return Ok(Some(found));
+        }
+        let generation = self.generation.load(Ordering::SeqCst);
+        let wanted = key.clone();
+        let found = self.read(move |tables| tables.settings(&wanted)).await?;
+        let found = found.map(Arc::new);
+        if let Some(found) = &found {
+            self.keep(generation, key, |cached| {
+                cached.settings = Some(Arc::clone(found));
+            });
+        }
+        Ok(found)
+    }
+
+    /// A resource policy, ready to judge by, from memory where it was read before.
+    pub(crate) async fn resource_policy(
+        &self,
+        key: &FunctionKey,
+        qualifier: &Qualifier,
+    ) -> Result<Option<Arc<Policy>>, ApiError> {
+        if let Some(found) = self
+            .cache
+            .read()
+            .get(key)
+            .and_then(|c| c.policies.get(qualifier))
+        {
+            return Ok(Some(Arc::clone(found)));
+        }
+        let generation = self.generation.load(Ordering::SeqCst);
+        let wanted = (key.clone(), qualifier.clone());
+        let found = self
+            .read(move |tables| tables.resource_policy(&wanted.0, &wanted.1))
+            .await?;
+        let Some(kept) = found else {
+            return Ok(None);
+        };
+        let found = Arc::new(kept.parsed()?);
+        self.keep(generation, key, |cached| {
+            cached
+                .policies
+                .insert(qualifier.clone(), Arc::clone(&found));
         });
         Ok(Some(found))
     }

@@ -8,13 +8,20 @@ use store::{Digest, Migration, Schema};
 
 use super::key::FunctionKey;
 use super::record::{AliasRecord, VersionRecord};
+use super::{code_signing, resource_policy, settings};
 use crate::asynchronous::queue;
 use crate::error::ApiError;
 
 /// The tables of this crate.
 pub const SCHEMA: Schema = Schema {
     component: "lambda",
-    migrations: &[FUNCTIONS, queue::MIGRATION],
+    migrations: &[
+        FUNCTIONS,
+        queue::MIGRATION,
+        settings::MIGRATION,
+        resource_policy::MIGRATION,
+        code_signing::MIGRATION,
+    ],
 };
 
 const FUNCTIONS: Migration = Migration {
@@ -62,7 +69,8 @@ const FUNCTIONS: Migration = Migration {
 #[derive(Debug)]
 pub(crate) struct Tables<'c>(pub(crate) &'c Connection);
 
-type Outcome<T> = Result<T, ApiError>;
+/// What a query comes to.
+pub(crate) type Outcome<T> = Result<T, ApiError>;
 
 impl Tables<'_> {
     /// Adds a function; `false` where there is one of that name.
@@ -139,9 +147,13 @@ impl Tables<'_> {
         let [code, code_before] = record.code();
         self.0
             .prepare_cached(
-                "INSERT OR REPLACE INTO lambda_version
+                // Replaced, the row would take with it what hangs on it.
+                "INSERT INTO lambda_version
                      (account, region, name, version, code, code_before, unsettled, record)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)
+                 ON CONFLICT DO UPDATE SET code = excluded.code,
+                     code_before = excluded.code_before, unsettled = excluded.unsettled,
+                     record = excluded.record",
             )?
             .execute(params![
                 key.account,
@@ -326,8 +338,9 @@ impl Tables<'_> {
     ) -> Outcome<()> {
         self.0
             .prepare_cached(
-                "INSERT OR REPLACE INTO lambda_alias (account, region, name, alias, record)
-                 VALUES (?1, ?2, ?3, ?4, ?5)",
+                "INSERT INTO lambda_alias (account, region, name, alias, record)
+                 VALUES (?1, ?2, ?3, ?4, ?5)
+                 ON CONFLICT DO UPDATE SET record = excluded.record",
             )?
             .execute(params![
                 key.account,
@@ -391,10 +404,10 @@ impl Tables<'_> {
 }
 
 /// SQLite's integers are signed; version numbers stay far below the limit.
-fn sql(number: u64) -> i64 {
+pub(crate) fn sql(number: u64) -> i64 {
     i64::try_from(number).unwrap_or(i64::MAX)
 }
 
-fn rows(limit: usize) -> i64 {
+pub(crate) fn rows(limit: usize) -> i64 {
     i64::try_from(limit).unwrap_or(i64::MAX)
 }

@@ -65,7 +65,8 @@ pub(crate) async fn run(context: &Context) -> Result<ExitCode, CliError> {
     let mut checks = machine();
     checks.extend(measures()?);
     checks.push(isolation());
-    checks.extend(runtimes.iter().map(of_runtime));
+    checks.extend(runtimes.iter().filter_map(of_runtime));
+    checks.extend(absent(&runtimes));
     checks.extend(no_python(&runtimes));
     let broken = checks.iter().any(|check| check.state == State::Missing);
     context.console.result(&Diagnosis { checks, runtimes })?;
@@ -146,47 +147,56 @@ fn means(means: sandbox::Means) -> &'static str {
     }
 }
 
-fn of_runtime(state: &RuntimeState) -> Check {
-    let remedy = match (&state.interpreter, state.custom) {
-        (_, true) => None,
-        (None, _) => Some(format!(
-            "install {}, or the nearest interpreter is used",
-            state.runtime
-        )),
-        (Some(_), _) if state.substituted => Some(format!("install {}", state.runtime)),
-        (Some(_), _) => None,
-    };
-    let found = match (state.custom, state.is_ready()) {
-        (true, _) => runtime::interpreter(state),
-        (false, true) => format!(
-            "{}, {}",
-            runtime::interpreter(state),
-            runtime::client(state)
-        ),
-        (false, false) if state.interpreter.is_none() => "no interpreter".to_owned(),
-        (false, false) => format!(
-            "{}, client {}",
-            runtime::interpreter(state),
-            runtime::client(state)
-        ),
-    };
-    Check {
+/// Runtimes whose interpreter is missing and for which nothing is installed are left to
+/// [`absent`]: most machines have no Java, and no use for it.
+fn of_runtime(state: &RuntimeState) -> Option<Check> {
+    let known = state.custom || state.interpreter.is_some();
+    let wanted = state.wanted.as_deref().unwrap_or_default();
+    let remedy = state.substituted.then(|| format!("install {wanted}"));
+    known.then(|| Check {
         name: state.runtime.clone(),
         state: if remedy.is_some() {
             State::Short
         } else {
             State::Ok
         },
-        found,
+        found: if state.custom {
+            runtime::interpreter(state)
+        } else {
+            format!(
+                "{}, client {}",
+                runtime::interpreter(state),
+                runtime::client(state)
+            )
+        },
         remedy,
-    }
+    })
+}
+
+/// The runtimes that this machine has no interpreter for, in one line.
+fn absent(runtimes: &[RuntimeState]) -> Option<Check> {
+    let absent: Vec<&str> = runtimes
+        .iter()
+        .filter(|state| !state.custom && state.interpreter.is_none())
+        .map(|state| state.runtime.as_str())
+        .collect();
+    (!absent.is_empty()).then(|| Check {
+        name: "other runtimes".to_owned(),
+        state: State::Short,
+        found: format!("no interpreter for {}", absent.join(", ")),
+        remedy: Some(
+            "where functions need one, install its interpreter; the nearest version is used \
+             meanwhile"
+                .to_owned(),
+        ),
+    })
 }
 
 /// Without any Python no Python function runs, whatever its version.
 fn no_python(runtimes: &[RuntimeState]) -> Option<Check> {
     let any = runtimes
         .iter()
-        .any(|state| !state.custom && state.interpreter.is_some());
+        .any(|state| state.runtime.starts_with("python") && state.interpreter.is_some());
     (!any).then(|| Check {
         name: "Python".to_owned(),
         state: State::Missing,

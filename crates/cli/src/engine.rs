@@ -2,12 +2,13 @@
 //!
 //! Everything else of this program talks to a target as any AWS client does.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use control::ServedOperation;
 use lambda::runtime::Runtime;
 use lambda::runtime::install::{RuntimeError, Runtimes};
-use lambda::runtime::interpreter;
+use lambda::runtime::interpreter::{self, Language, Version};
 use sandbox::{Capabilities, Spawner, SpawnerOptions};
 use serde::Serialize;
 use server::Engine;
@@ -78,77 +79,103 @@ pub(crate) struct RuntimeState {
     /// The interpreter that functions run under; `None` where the machine has none, or where the
     /// function brings its own.
     pub interpreter: Option<PathBuf>,
+    /// The language and version that the runtime's name says; `None` where no interpreter serves.
+    pub wanted: Option<String>,
     /// Whether that interpreter is of another version than the runtime's name says.
     pub substituted: bool,
     /// Whether the function brings its own program.
     pub custom: bool,
-    /// The installed runtime interface client and the packages beside it.
+    /// The installed runtime interface client.
+    pub client: Option<String>,
+    /// The packages beside it.
     pub packages: Vec<String>,
 }
 
 impl RuntimeState {
     /// Whether functions can run now, without anything being installed first.
     pub(crate) fn is_ready(&self) -> bool {
-        self.custom || !self.packages.is_empty()
+        self.custom || self.client.is_some()
     }
 }
 
 /// Every runtime of the engine, with what this machine has for it.
 pub(crate) async fn runtimes(folder: PathBuf) -> Vec<RuntimeState> {
-    let found = interpreter::find_all().await;
+    let found = interpreters().await;
     let runtimes = Runtimes::new(folder, false);
     let state = |runtime: &Runtime| {
         let installed = runtimes.installed(*runtime);
-        let exact = match runtime {
-            Runtime::Python { minor } => found.get(minor).cloned(),
-            Runtime::Provided { .. } => None,
-        };
+        let wanted = runtime.interpreter();
+        let exact = wanted.and_then(|wanted| found.get(&wanted).cloned());
         let substituted = exact.is_none() && installed.is_some();
         RuntimeState {
             runtime: runtime.to_string(),
             interpreter: exact.or_else(|| installed.as_ref().map(|it| it.interpreter.clone())),
+            wanted: wanted.map(|(language, version)| language.with_version(version)),
             substituted,
-            custom: matches!(runtime, Runtime::Provided { .. }),
-            packages: installed.map(|it| it.packages).unwrap_or_default(),
+            custom: runtime.is_custom(),
+            client: installed.as_ref().map(|it| it.client().to_owned()),
+            packages: installed
+                .map(|it| it.packages().to_vec())
+                .unwrap_or_default(),
         }
     };
     Runtime::ALL.iter().map(state).collect()
 }
 
-/// The runtimes of those names; without a name, those of the interpreters of this machine.
+/// The interpreters of this machine.
+async fn interpreters() -> BTreeMap<(Language, Version), PathBuf> {
+    let [python, node, ruby, java] = Language::ALL.map(|language| async move {
+        let found = interpreter::find_all(language).await;
+        found
+            .into_iter()
+            .map(move |(version, path)| ((language, version), path))
+    });
+    let (python, node, ruby, java) = tokio::join!(python, node, ruby, java);
+    python.chain(node).chain(ruby).chain(java).collect()
+}
+
+/// The runtimes of those names; without a name, those of the interpreters of this machine whose
+/// client comes from a registry.
 pub(crate) async fn chosen_runtimes(names: &[String]) -> Result<Vec<Runtime>, EngineFailure> {
     if names.is_empty() {
-        let found = interpreter::find_all().await;
-        return Ok(found
-            .into_keys()
-            .map(|minor| Runtime::Python { minor })
-            .collect());
+        let found = interpreters().await;
+        let fits = |runtime: &Runtime| {
+            let registered = matches!(runtime, Runtime::Python { .. } | Runtime::Node { .. });
+            let interpreter = runtime.interpreter();
+            registered && interpreter.is_some_and(|wanted| found.contains_key(&wanted))
+        };
+        return Ok(Runtime::ALL.into_iter().filter(fits).collect());
     }
-    let parse = |name: &String| {
-        Runtime::parse(name).ok_or_else(|| RuntimeError::NotServed(name.clone()).into())
-    };
+    let parse =
+        |name: &String| Runtime::parse(name).ok_or_else(|| RuntimeError::unknown(name).into());
     names.iter().map(parse).collect()
 }
 
-/// Installs the client of a runtime, if it is not there.
+/// Installs the client of a runtime, if it is not there. Says so where another interpreter than its
+/// own stands in.
 pub(crate) async fn install(
     folder: PathBuf,
     strict: bool,
     runtime: Runtime,
-) -> Result<(), EngineFailure> {
-    Runtimes::new(folder, strict).ensure(runtime).await?;
-    Ok(())
+) -> Result<Option<String>, EngineFailure> {
+    let installed = Runtimes::new(folder, strict).ensure(runtime).await?;
+    Ok(installed.and_then(|installed| installed.substitution(runtime)))
 }
 
 /// The Python runtime that is ready soonest: the newest one whose client is installed in `folder`, or
 /// else the newest interpreter of this machine.
 pub(crate) async fn handiest_python(folder: PathBuf) -> Option<String> {
     let runtimes = Runtimes::new(folder, true);
-    let is_installed_python = |runtime: &Runtime| runtimes.installed(*runtime).is_some();
-    if let Some(runtime) = Runtime::ALL.into_iter().rfind(is_installed_python) {
+    let is_python = |runtime: &Runtime| matches!(runtime, Runtime::Python { .. });
+    let is_installed = |runtime: &Runtime| runtimes.installed(*runtime).is_some();
+    let pythons = || Runtime::ALL.into_iter().filter(is_python);
+    if let Some(runtime) = pythons().rfind(is_installed) {
         return Some(runtime.to_string());
     }
-    let found = interpreter::find_all().await;
-    let (minor, _) = found.last_key_value()?;
-    Some(Runtime::Python { minor: *minor }.to_string())
+    let found = interpreter::find_all(Language::Python).await;
+    let fits = |runtime: &Runtime| {
+        let wanted = runtime.interpreter();
+        wanted.is_some_and(|(_, version)| found.contains_key(&version))
+    };
+    pythons().rfind(fits).map(|runtime| runtime.to_string())
 }

@@ -38,7 +38,7 @@ impl EngineFailure {
     pub(crate) fn exit_code(&self) -> ExitCode {
         match self {
             Self::Start(StartError::BeyondLoopback(_), _)
-            | Self::Runtime(RuntimeError::NotServed(_)) => ExitCode::Usage,
+            | Self::Runtime(RuntimeError::NotServed { .. }) => ExitCode::Usage,
             Self::Runtime(RuntimeError::NoInterpreter { .. }) => ExitCode::No,
             _ => ExitCode::TargetFailed,
         }

@@ -36,18 +36,11 @@ pub(crate) fn interpreter(state: &RuntimeState) -> String {
 
 /// What is installed, for people.
 pub(crate) fn client(state: &RuntimeState) -> String {
-    const CLIENT: &str = "awslambdaric ";
-    if state.custom {
-        return "none needed".to_owned();
-    }
-    let client = state
-        .packages
-        .iter()
-        .find(|package| package.starts_with(CLIENT));
-    match client {
-        Some(package) => package.clone(),
-        None if state.packages.is_empty() => "on first use".to_owned(),
-        None => "installed".to_owned(),
+    match &state.client {
+        _ if state.custom => "none needed".to_owned(),
+        Some(client) => client.clone(),
+        None if state.wanted.is_none() => "none; not run here".to_owned(),
+        None => "on first use".to_owned(),
     }
 }
 
@@ -59,8 +52,12 @@ pub(crate) async fn run(context: &Context, command: RuntimeCommand) -> Result<Ex
         for runtime in engine::chosen_runtimes(&runtimes).await? {
             let message = format!("installing the client of {runtime}");
             let installing = engine::install(folder.clone(), strict, runtime);
-            watched(&*context.clock, context.console.quiet, message, installing).await?;
+            let watching = watched(&*context.clock, context.console.quiet, message, installing);
+            let substitution = watching.await?;
             context.console.note(&format!("{runtime} is ready"))?;
+            if let Some(substitution) = substitution {
+                context.console.note(&format!("warning: {substitution}"))?;
+            }
         }
     }
     context

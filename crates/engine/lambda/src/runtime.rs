@@ -1,19 +1,49 @@
 //! Runtimes: which ones run here, by which interpreter and client, and how a process of theirs is
 //! started.
+//!
+//! - [`Runtime`]: a name such as `nodejs22.x`, taken apart.
+//! - [`interpreter`]: the interpreters of this host.
+//! - [`install`]: AWS's runtime interface clients, and what AWS's runtimes bundle.
+//! - `launch`, `variables` and `places`: program, arguments and environment of a process, and where
+//!   the paths lie that AWS documents.
 
 pub mod install;
 pub mod interpreter;
 pub(crate) mod launch;
+mod places;
+mod variables;
 
 use std::fmt;
 
-/// A runtime that this engine runs.
+use interpreter::{Language, Version};
+
+/// A runtime that functions can be created with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Runtime {
     /// `python3.MINOR`, under AWS's client `awslambdaric`.
     Python {
         /// 8 to 14.
-        minor: u8,
+        minor: u16,
+    },
+    /// `nodejsMAJOR.x`, under AWS's client `aws-lambda-ric`.
+    Node {
+        /// 16 to 24.
+        major: u16,
+    },
+    /// `rubyMAJOR.MINOR`, under AWS's client `aws_lambda_ric`.
+    Ruby {
+        /// The language's version.
+        version: Version,
+    },
+    /// `javaMAJOR`, under AWS's client `aws-lambda-java-runtime-interface-client`.
+    Java {
+        /// 8 to 25.
+        major: u16,
+    },
+    /// `dotnetMAJOR`. Its functions are known and shown, and do not run here.
+    Dotnet {
+        /// 6 to 10.
+        major: u16,
     },
     /// `provided.al2` and `provided.al2023`: the function brings its own `bootstrap`.
     Provided {
@@ -22,9 +52,15 @@ pub enum Runtime {
     },
 }
 
+const fn ruby(major: u16, minor: u16) -> Runtime {
+    Runtime::Ruby {
+        version: Version { major, minor },
+    }
+}
+
 impl Runtime {
-    /// Every runtime that this engine runs, oldest first.
-    pub const ALL: [Self; 9] = [
+    /// Every runtime that functions can be created with, oldest first within a language.
+    pub const ALL: [Self; 26] = [
         Self::Python { minor: 8 },
         Self::Python { minor: 9 },
         Self::Python { minor: 10 },
@@ -32,11 +68,28 @@ impl Runtime {
         Self::Python { minor: 12 },
         Self::Python { minor: 13 },
         Self::Python { minor: 14 },
+        Self::Node { major: 16 },
+        Self::Node { major: 18 },
+        Self::Node { major: 20 },
+        Self::Node { major: 22 },
+        Self::Node { major: 24 },
+        ruby(3, 2),
+        ruby(3, 3),
+        ruby(3, 4),
+        ruby(4, 0),
+        Self::Java { major: 8 },
+        Self::Java { major: 11 },
+        Self::Java { major: 17 },
+        Self::Java { major: 21 },
+        Self::Java { major: 25 },
+        Self::Dotnet { major: 6 },
+        Self::Dotnet { major: 8 },
+        Self::Dotnet { major: 10 },
         Self::Provided { base: "al2" },
         Self::Provided { base: "al2023" },
     ];
 
-    /// The runtime of that name, where this engine runs it.
+    /// The runtime of that name, where there is one.
     #[must_use]
     pub fn parse(name: &str) -> Option<Self> {
         Self::ALL
@@ -44,14 +97,38 @@ impl Runtime {
             .find(|runtime| runtime.to_string() == name)
     }
 
+    /// The language and the version of it that functions of this runtime are written for; `None`
+    /// where they need no interpreter of the host.
+    #[must_use]
+    pub fn interpreter(self) -> Option<(Language, Version)> {
+        match self {
+            Self::Python { minor } => Some((Language::Python, Version { major: 3, minor })),
+            Self::Node { major } => Some((Language::Node, Version::from(major))),
+            Self::Ruby { version } => Some((Language::Ruby, version)),
+            Self::Java { major } => Some((Language::Java, Version::from(major))),
+            Self::Dotnet { .. } | Self::Provided { .. } => None,
+        }
+    }
+
+    /// Whether the function brings its own program.
+    #[must_use]
+    pub fn is_custom(self) -> bool {
+        matches!(self, Self::Provided { .. })
+    }
+
     /// What `INIT_START` names: the runtime's version and the ARN of that version. The engine's
     /// runtimes have no releases of their own, so the version is always the first.
     pub(crate) fn version(self, region: &str) -> (String, String) {
-        let version = match self {
-            Self::Python { minor } => format!("python:3.{minor}.v1"),
-            Self::Provided { base } => format!("provided:{base}.v1"),
+        let name = match self {
+            Self::Python { minor } => format!("python:3.{minor}"),
+            Self::Node { major } => format!("nodejs:{major}"),
+            Self::Ruby { version } => format!("ruby:{version}"),
+            Self::Java { major: 8 } => "java:8.al2".to_owned(),
+            Self::Java { major } => format!("java:{major}"),
+            Self::Dotnet { major } => format!("dotnet:{major}"),
+            Self::Provided { base } => format!("provided:{base}"),
         };
-        (version, self.version_arn(region))
+        (format!("{name}.v1"), self.version_arn(region))
     }
 
     /// The ARN of the runtime version: a stable digest of its name stands where AWS has its own.
@@ -62,10 +139,7 @@ impl Runtime {
 
     /// `AWS_EXECUTION_ENV`, which custom runtimes do not have.
     pub(crate) fn execution_env(self) -> Option<String> {
-        match self {
-            Self::Python { .. } => Some(format!("AWS_Lambda_{self}")),
-            Self::Provided { .. } => None,
-        }
+        (!self.is_custom()).then(|| format!("AWS_Lambda_{self}"))
     }
 }
 
@@ -73,6 +147,11 @@ impl fmt::Display for Runtime {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Python { minor } => write!(f, "python3.{minor}"),
+            Self::Node { major } => write!(f, "nodejs{major}.x"),
+            Self::Ruby { version } => write!(f, "ruby{version}"),
+            Self::Java { major: 8 } => f.write_str("java8.al2"),
+            Self::Java { major } => write!(f, "java{major}"),
+            Self::Dotnet { major } => write!(f, "dotnet{major}"),
             Self::Provided { base } => write!(f, "provided.{base}"),
         }
     }
@@ -89,5 +168,13 @@ mod tests {
         }
         assert_eq!(Runtime::parse("python3.7"), None);
         assert_eq!(Runtime::parse("cobol"), None);
+    }
+
+    #[test]
+    fn names_are_those_of_awss_model() {
+        for runtime in Runtime::ALL {
+            let name = wire::lambda::Runtime::from(runtime.to_string());
+            assert!(wire::StringEnum::is_known(&name), "{name}");
+        }
     }
 }

@@ -105,7 +105,7 @@ impl Inner {
             .ensure(runtime)
             .await
             .map_err(|error| match error {
-                RuntimeError::NotServed(_) | RuntimeError::NoInterpreter { .. } => {
+                RuntimeError::NotServed { .. } | RuntimeError::NoInterpreter { .. } => {
                     NotReady::new(MISSING_RUNTIME, &error)
                 }
                 RuntimeError::Install { .. } | RuntimeError::Io { .. } => {

@@ -85,7 +85,7 @@ impl Environment {
             Ok(process) => process,
             Err(error) => {
                 self.step(|stage| *stage = Stage::Down);
-                return Err(launch::not_started(&program, &error));
+                return Err(launch::not_started(&self.deployment, &program, &error));
             }
         };
         if let Err(error) = self.log.attach(&mut process, &self.clock) {

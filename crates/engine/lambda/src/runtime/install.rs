@@ -1,42 +1,57 @@
-//! Runtime interface clients: AWS's own, installed once from the package registry.
+//! Runtime interface clients: AWS's own, installed once from their package registry with what AWS's
+//! runtimes bundle (Python, Node), or found where somebody has put them (Ruby, Java).
 //!
-//! A runtime's folder `<runtimes>/python3.11/` holds `site/` (the client, and the packages that
-//! AWS's runtime bundles), `bootstrap.py`, and `runtime.json`, which is written last: a folder
-//! without it is an installation that was interrupted and is made again.
+//! A runtime's folder, such as `<runtimes>/python3.11/`, holds what its language's module below lays
+//! there, and `runtime.json`, which is written last: a folder without it is an installation that was
+//! interrupted and is made again. Everything that functions need of a runtime lies in
+//! [`Installed::folder`] or belongs to the interpreter.
 
+mod java;
+mod node;
+mod package_manager;
+mod python;
+mod ruby;
+
+use std::collections::HashSet;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
-use tokio::process::Command;
 use tokio::sync::Mutex;
 
-use super::{Runtime, interpreter};
+pub(in crate::runtime) use java::MAIN as JAVA_MAIN;
+pub(in crate::runtime) use node::BOOTSTRAP as NODE_BOOTSTRAP;
+pub(in crate::runtime) use python::BOOTSTRAP as PYTHON_BOOTSTRAP;
 
-const BOOTSTRAP: &str = include_str!("bootstrap.py");
-/// The client, and what AWS's Python runtimes bundle.
-const PACKAGES: [&str; 2] = ["awslambdaric", "boto3"];
-/// A registry that has not delivered by then will not.
-const INSTALL_LIMIT: Duration = Duration::from_mins(10);
-/// Changes when the folder's layout does; older folders are made again.
-const LAYOUT: u32 = 1;
+use super::Runtime;
+use super::interpreter::{self, Language, Version};
+
+/// Changes when a folder's layout does; older folders are made again.
+const LAYOUT: u32 = 2;
 
 /// Why a runtime cannot be had.
 #[derive(Debug, thiserror::Error)]
 pub enum RuntimeError {
-    /// This engine does not run it.
-    #[error(
-        "the runtime {0} is not run by this engine; `lambdalab runtime list` prints those that are"
-    )]
-    NotServed(String),
+    /// There is no such runtime, or this engine does not run its functions.
+    #[error("the runtime {name} is not run by this engine: {instead}")]
+    NotServed {
+        /// The runtime's name.
+        name: String,
+        /// What to do.
+        instead: &'static str,
+    },
     /// The host has no interpreter for it, or only another version and the caller is strict.
-    #[error("this host has no interpreter for {runtime}{nearest}")]
+    #[error(
+        "the runtime {runtime} needs {wanted}, which this host does not have{nearest}: install it, \
+         by whatever version manager, or put it on the PATH of the engine"
+    )]
     NoInterpreter {
         /// The runtime.
         runtime: Runtime,
+        /// The language and its version.
+        wanted: String,
         /// ` (the nearest is …)`, where there is one.
         nearest: String,
     },
@@ -58,33 +73,81 @@ pub enum RuntimeError {
     },
 }
 
+impl RuntimeError {
+    /// A name that is no runtime's.
+    #[must_use]
+    pub fn unknown(name: &str) -> Self {
+        Self::NotServed {
+            name: name.to_owned(),
+            instead: "`lambdalab runtime list` prints those that are",
+        }
+    }
+}
+
 /// A runtime that is ready to run functions.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Installed {
     layout: u32,
     /// The interpreter.
     pub interpreter: PathBuf,
-    /// The minor version of that interpreter; differs from the runtime's where it had to be
-    /// substituted.
-    pub minor: u8,
-    /// The packages with their versions, as the package manager names them.
-    pub packages: Vec<String>,
+    /// Its version; differs from the runtime's where it had to be substituted.
+    pub version: Version,
+    #[serde(flatten)]
+    contents: Contents,
     /// The folder.
     #[serde(skip)]
     pub folder: PathBuf,
 }
 
+/// What a language's module has installed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+struct Contents {
+    /// The client with its version.
+    client: String,
+    /// The packages beside it, with their versions.
+    packages: Vec<String>,
+    /// Arguments that the interpreter gets ahead of those of a function.
+    #[serde(default)]
+    flags: Vec<String>,
+}
+
 impl Installed {
-    /// The folder with the client and the bundled packages.
+    /// The runtime interface client and its version, as its package manager names them.
     #[must_use]
-    pub fn site(&self) -> PathBuf {
+    pub fn client(&self) -> &str {
+        &self.contents.client
+    }
+
+    /// The packages beside the client, with their versions.
+    #[must_use]
+    pub fn packages(&self) -> &[String] {
+        &self.contents.packages
+    }
+
+    /// The folder that stands for `/var/runtime`: the bundled packages, and in some languages the
+    /// client.
+    pub(crate) fn site(&self) -> PathBuf {
         self.folder.join("site")
     }
 
-    /// The script that starts the client.
+    /// A file of ours beside it.
+    pub(crate) fn file(&self, name: &str) -> PathBuf {
+        self.folder.join(name)
+    }
+
+    /// Arguments that the interpreter needs and understands.
+    pub(crate) fn flags(&self) -> &[String] {
+        &self.contents.flags
+    }
+
+    /// What to tell those who run `runtime` where another version of its interpreter stands in.
     #[must_use]
-    pub fn bootstrap(&self) -> PathBuf {
-        self.folder.join("bootstrap.py")
+    pub fn substitution(&self, runtime: Runtime) -> Option<String> {
+        let (language, wanted) = runtime.interpreter()?;
+        (self.version != wanted).then(|| {
+            let [wanted, instead] = [wanted, self.version].map(|v| language.with_version(v));
+            format!("this host has no {wanted}: functions of {runtime} run under {instead}")
+        })
     }
 }
 
@@ -93,8 +156,8 @@ impl Installed {
 pub struct Runtimes {
     folder: PathBuf,
     strict: bool,
-    /// One installation at a time.
-    installing: Arc<Mutex<()>>,
+    /// One installation at a time, and the substitutes that have been looked into.
+    accepted: Arc<Mutex<HashSet<Runtime>>>,
 }
 
 impl Runtimes {
@@ -104,7 +167,7 @@ impl Runtimes {
         Self {
             folder,
             strict,
-            installing: Arc::default(),
+            accepted: Arc::default(),
         }
     }
 
@@ -131,48 +194,60 @@ impl Runtimes {
     /// # Errors
     /// There is no interpreter for it, or its client cannot be installed.
     pub async fn ensure(&self, runtime: Runtime) -> Result<Option<Installed>, RuntimeError> {
-        let Runtime::Python { minor } = runtime else {
+        if runtime.is_custom() {
             return Ok(None);
+        }
+        let Some((language, wanted)) = runtime.interpreter() else {
+            return Err(RuntimeError::NotServed {
+                name: runtime.to_string(),
+                instead: "AWS publishes no client for it that runs outside of its images; a \
+                          self-contained executable with Amazon.Lambda.RuntimeSupport runs as \
+                          provided.al2023",
+            });
         };
-        if let Some(installed) = self.installed(runtime) {
+        let exact = |installed: &Installed| installed.version == wanted;
+        if let Some(installed) = self.installed(runtime).filter(exact) {
             return Ok(Some(installed));
         }
-        let _one_at_a_time = self.installing.lock().await;
-        if let Some(installed) = self.installed(runtime) {
+        let mut accepted = self.accepted.lock().await;
+        let installed = self.installed(runtime);
+        if let Some(installed) = installed
+            && (exact(&installed) || accepted.contains(&runtime))
+        {
             return Ok(Some(installed));
         }
-        let (found, interpreter) = self.interpreter(runtime, minor).await?;
-        tracing::info!(
-            %runtime,
-            interpreter = %interpreter.display(),
-            "installing the runtime interface client (once)"
-        );
-        self.install(runtime, found, interpreter).await.map(Some)
+        let (version, interpreter) = self.interpreter(runtime, language, wanted).await?;
+        let installed = match self.installed(runtime) {
+            Some(installed) if installed.interpreter == interpreter => installed,
+            _ => self.install(runtime, version, interpreter).await?,
+        };
+        if let Some(substitution) = installed.substitution(runtime) {
+            tracing::warn!(%runtime, "{substitution}");
+            accepted.insert(runtime);
+        }
+        Ok(Some(installed))
     }
 
     async fn interpreter(
         &self,
         runtime: Runtime,
-        minor: u8,
-    ) -> Result<(u8, PathBuf), RuntimeError> {
-        if let Some(path) = interpreter::find(minor).await {
-            return Ok((minor, path));
+        language: Language,
+        wanted: Version,
+    ) -> Result<(Version, PathBuf), RuntimeError> {
+        if let Some(path) = interpreter::find(language, wanted).await {
+            return Ok((wanted, path));
         }
-        match interpreter::find_nearest(minor).await {
-            Some((nearest, path)) if !self.strict => {
-                tracing::warn!(
-                    %runtime,
-                    "this host has no python3.{minor}; functions run under python3.{nearest}"
-                );
-                Ok((nearest, path))
-            }
-            Some((nearest, _)) => Err(RuntimeError::NoInterpreter {
+        let nearest = interpreter::find_nearest(language, wanted).await;
+        match nearest {
+            Some(nearest) if !self.strict => Ok(nearest),
+            nearest => Err(RuntimeError::NoInterpreter {
                 runtime,
-                nearest: format!(" (the nearest is python3.{nearest})"),
-            }),
-            None => Err(RuntimeError::NoInterpreter {
-                runtime,
-                nearest: String::new(),
+                wanted: language.with_version(wanted),
+                nearest: nearest
+                    .map(|(version, _)| {
+                        format!(" (the nearest is {})", language.with_version(version))
+                    })
+                    .unwrap_or_default(),
             }),
         }
     }
@@ -180,49 +255,59 @@ impl Runtimes {
     async fn install(
         &self,
         runtime: Runtime,
-        minor: u8,
+        version: Version,
         interpreter: PathBuf,
     ) -> Result<Installed, RuntimeError> {
+        tracing::info!(
+            %runtime,
+            interpreter = %interpreter.display(),
+            "installing the runtime interface client (once)"
+        );
         let folder = self.folder.join(runtime.to_string());
         let draft = self
             .folder
             .join(format!("{runtime}.new-{}", std::process::id()));
-        let io = |path: &Path| {
-            let path = path.to_owned();
-            move |source| RuntimeError::Io { path, source }
-        };
-        remove(&draft).map_err(io(&draft))?;
+        remove(&draft)?;
         fs::create_dir_all(&draft).map_err(io(&draft))?;
-        let packages = match pip(runtime, minor, &interpreter, &draft.join("site")).await {
-            Ok(packages) => packages,
+        let order = Order {
+            runtime,
+            version,
+            interpreter: &interpreter,
+            runtimes: &self.folder,
+            draft: &draft,
+        };
+        let contents = match runtime {
+            Runtime::Python { .. } => python::install(&order).await,
+            Runtime::Node { major } => node::install(&order, major).await,
+            Runtime::Ruby { .. } => ruby::install(&order).await,
+            Runtime::Java { .. } => java::install(&order),
+            Runtime::Dotnet { .. } | Runtime::Provided { .. } => {
+                Err(RuntimeError::unknown(&runtime.to_string()))
+            }
+        };
+        let contents = match contents {
+            Ok(contents) => contents,
             Err(error) => {
-                remove(&draft).map_err(io(&draft))?;
+                remove(&draft)?;
                 return Err(error);
             }
         };
         let installed = Installed {
             layout: LAYOUT,
-            interpreter,
-            minor,
-            packages,
+            interpreter: interpreter.clone(),
+            version,
+            contents,
             folder: folder.clone(),
         };
-        let write = |name: &str, content: &[u8]| {
-            let path = draft.join(name);
-            fs::write(&path, content).map_err(io(&path))
-        };
-        write("bootstrap.py", BOOTSTRAP.as_bytes())?;
-        write(
-            "runtime.json",
-            &serde_json::to_vec_pretty(&installed).unwrap_or_default(),
-        )?;
-        remove(&folder).map_err(io(&folder))?;
+        let description = serde_json::to_vec_pretty(&installed).unwrap_or_default();
+        order.write("runtime.json", &description)?;
+        remove(&folder)?;
         match fs::rename(&draft, &folder) {
             Ok(()) => Ok(installed),
             // Another engine that shares the folder was faster: its installation serves as well.
             Err(source) => match self.installed(runtime) {
                 Some(theirs) => {
-                    remove(&draft).map_err(io(&draft))?;
+                    remove(&draft)?;
                     Ok(theirs)
                 }
                 None => Err(RuntimeError::Io {
@@ -234,91 +319,151 @@ impl Runtimes {
     }
 }
 
-fn remove(folder: &Path) -> io::Result<()> {
+/// What is to be installed, and where.
+struct Order<'a> {
+    runtime: Runtime,
+    /// The interpreter's version.
+    version: Version,
+    interpreter: &'a Path,
+    /// The folder of all runtimes.
+    runtimes: &'a Path,
+    /// The folder to fill, which becomes the runtime's.
+    draft: &'a Path,
+}
+
+impl Order<'_> {
+    fn site(&self) -> PathBuf {
+        self.draft.join("site")
+    }
+
+    /// Writes a file below the draft, with the folders on the way.
+    fn write(&self, name: &str, content: &[u8]) -> Result<(), RuntimeError> {
+        let path = self.draft.join(name);
+        if let Some(folder) = path.parent() {
+            fs::create_dir_all(folder).map_err(io(folder))?;
+        }
+        fs::write(&path, content).map_err(io(&path))
+    }
+
+    fn failed(&self, reason: impl Into<String>) -> RuntimeError {
+        RuntimeError::Install {
+            runtime: self.runtime,
+            reason: reason.into(),
+        }
+    }
+}
+
+fn io(path: &Path) -> impl FnOnce(io::Error) -> RuntimeError {
+    let path = path.to_owned();
+    move |source| RuntimeError::Io { path, source }
+}
+
+fn remove(folder: &Path) -> Result<(), RuntimeError> {
     match fs::remove_dir_all(folder) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(io(folder)(error)),
         _ => Ok(()),
     }
 }
 
-/// Installs [`PACKAGES`] into `site` for Python 3.`minor` and compiles them.
-async fn pip(
-    runtime: Runtime,
-    minor: u8,
-    interpreter: &Path,
-    site: &Path,
-) -> Result<Vec<String>, RuntimeError> {
-    let own = run(
-        runtime,
-        Command::new(interpreter).args(["-m", "pip", "--version"]),
-    )
-    .await;
-    let mut command = if own.is_ok() {
-        let mut command = Command::new(interpreter);
-        command.args(["-m", "pip", "install"]);
-        command
-    } else {
-        // An interpreter without pip of its own: any other one's can fetch wheels for it.
-        let mut command = Command::new("python3");
-        command.args([
-            "-m",
-            "pip",
-            "install",
-            "--only-binary=:all:",
-            "--implementation=cp",
-        ]);
-        command.arg(format!("--python-version=3.{minor}"));
-        command
-    };
-    command.args(["--quiet", "--no-input", "--disable-pip-version-check"]);
-    command.args([
-        "--no-warn-script-location",
-        "--root-user-action=ignore",
-        "--target",
-    ]);
-    command
-        .arg(site)
-        .args(PACKAGES)
-        .env_remove("PYTHONDONTWRITEBYTECODE");
-    run(runtime, &mut command).await?;
-    let mut compile = Command::new(interpreter);
-    compile
-        .args(["-m", "compileall", "-q"])
-        .arg(site)
-        .env_remove("PYTHONDONTWRITEBYTECODE");
-    run(runtime, &mut compile).await?;
-    let mut packages: Vec<String> = fs::read_dir(site)
-        .map_err(|source| RuntimeError::Io {
-            path: site.to_owned(),
-            source,
-        })?
+/// The names in a folder; none where it is not there.
+fn names(folder: &Path) -> Vec<String> {
+    let entries = fs::read_dir(folder).into_iter().flatten();
+    let mut names: Vec<String> = entries
         .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
-        .filter_map(|name| {
-            name.strip_suffix(".dist-info")
-                .map(|name| name.replacen('-', " ", 1))
-        })
         .collect();
-    packages.sort();
-    Ok(packages)
+    names.sort();
+    names
 }
 
-async fn run(runtime: Runtime, command: &mut Command) -> Result<(), RuntimeError> {
-    let failed = |reason: String| RuntimeError::Install { runtime, reason };
-    let output = tokio::time::timeout(INSTALL_LIMIT, command.kill_on_drop(true).output())
-        .await
-        .map_err(|_| failed(format!("no end after {} s", INSTALL_LIMIT.as_secs())))?
-        .map_err(|error| failed(error.to_string()))?;
-    if output.status.success() {
-        return Ok(());
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn installed(version: Version) -> Installed {
+        Installed {
+            layout: LAYOUT,
+            interpreter: "/bin/sh".into(),
+            version,
+            contents: Contents {
+                client: "awslambdaric 1".into(),
+                packages: Vec::new(),
+                flags: Vec::new(),
+            },
+            folder: PathBuf::new(),
+        }
     }
-    let words = String::from_utf8_lossy(&output.stderr);
-    let last: Vec<&str> = words
-        .lines()
-        .rev()
-        .filter(|line| !line.trim().is_empty())
-        .take(3)
-        .collect();
-    Err(failed(
-        last.into_iter().rev().collect::<Vec<_>>().join("; "),
-    ))
+
+    fn put(runtimes: &Path, runtime: Runtime, installed: &Installed) {
+        let folder = runtimes.join(runtime.to_string());
+        fs::create_dir_all(&folder).unwrap();
+        let text = serde_json::to_vec(installed).unwrap();
+        fs::write(folder.join("runtime.json"), text).unwrap();
+    }
+
+    #[test]
+    fn a_substitute_says_so() {
+        let runtime = Runtime::Python { minor: 14 };
+        let thirteen = installed(Version {
+            major: 3,
+            minor: 13,
+        });
+        assert_eq!(
+            thirteen.substitution(runtime).unwrap(),
+            "this host has no Python 3.14: functions of python3.14 run under Python 3.13"
+        );
+        assert_eq!(thirteen.substitution(Runtime::Python { minor: 13 }), None);
+        let node = installed(Version::from(20));
+        assert!(
+            node.substitution(Runtime::Node { major: 22 })
+                .unwrap()
+                .ends_with("nodejs22.x run under Node 20")
+        );
+    }
+
+    #[tokio::test]
+    async fn what_is_installed_is_used_as_it_is() {
+        let folder = tempfile::tempdir().unwrap();
+        let runtimes = Runtimes::new(folder.path().into(), true);
+        let runtime = Runtime::Python { minor: 9 };
+        let nine = installed(Version { major: 3, minor: 9 });
+        put(folder.path(), runtime, &nine);
+        let found = runtimes.ensure(runtime).await.unwrap().unwrap();
+        assert_eq!(found.folder, folder.path().join("python3.9"));
+        assert_eq!(found.client(), "awslambdaric 1");
+    }
+
+    #[test]
+    fn an_older_layout_or_a_lost_interpreter_is_not_installed() {
+        let folder = tempfile::tempdir().unwrap();
+        let runtimes = Runtimes::new(folder.path().into(), false);
+        let runtime = Runtime::Node { major: 20 };
+        let good = installed(Version::from(20));
+        for bad in [
+            Installed {
+                layout: LAYOUT - 1,
+                ..good.clone()
+            },
+            Installed {
+                interpreter: "/nonexistent/node".into(),
+                ..good.clone()
+            },
+        ] {
+            put(folder.path(), runtime, &bad);
+            assert_eq!(runtimes.installed(runtime), None);
+        }
+        put(folder.path(), runtime, &good);
+        assert!(runtimes.installed(runtime).is_some());
+    }
+
+    #[tokio::test]
+    async fn what_cannot_run_says_what_to_do_instead() {
+        let folder = tempfile::tempdir().unwrap();
+        let runtimes = Runtimes::new(folder.path().into(), false);
+        let dotnet = runtimes.ensure(Runtime::Dotnet { major: 8 }).await;
+        let message = dotnet.unwrap_err().to_string();
+        assert!(message.contains("dotnet8"), "{message}");
+        assert!(message.contains("provided.al2023"), "{message}");
+        let custom = runtimes.ensure(Runtime::Provided { base: "al2" }).await;
+        assert_eq!(custom.unwrap(), None);
+    }
 }

@@ -1,7 +1,4 @@
-//! How a runtime process is started: program, arguments, environment variables and limits.
-//!
-//! The variables are those of
-//! <https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html>.
+//! How a runtime process is started: program, arguments and limits.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -10,7 +7,9 @@ use std::sync::Arc;
 use ids::{Clock, Entropy, EnvironmentId};
 use sandbox::{EnvironmentSpec, Limits, SandboxError};
 
-use super::Runtime;
+use super::install::{Installed, JAVA_MAIN, NODE_BOOTSTRAP, PYTHON_BOOTSTRAP};
+use super::places::Places;
+use super::{Runtime, variables};
 use crate::deployment::Deployment;
 use crate::identity::FunctionIdentity;
 use crate::invoke::failure::Failure;
@@ -33,10 +32,10 @@ pub(crate) struct Settings {
 #[derive(Clone)]
 pub(crate) struct Identity {
     pub(crate) access_key_id: String,
-    secret_access_key: String,
-    session_token: String,
+    pub(super) secret_access_key: String,
+    pub(super) session_token: String,
     pub(crate) log_stream: String,
-    endpoint: String,
+    pub(super) endpoint: String,
     /// The environment's own folder.
     pub(crate) folder: PathBuf,
 }
@@ -104,138 +103,136 @@ pub(crate) fn command(
     identity: &Identity,
     runtime_api: &str,
 ) -> Result<sandbox::Command, Failure> {
-    let (program, args) = program(deployment)?;
+    let places = Places::of(deployment);
+    let (program, args) = match &deployment.client {
+        Some(client) => managed(deployment, client, &places, identity),
+        None => (bootstrap(&places)?, Vec::new()),
+    };
     Ok(sandbox::Command {
         program,
         args,
-        env: variables(deployment, identity, runtime_api),
+        env: variables::all(deployment, &places, identity, runtime_api),
         cwd: deployment.code.path().to_owned(),
-        telemetry: matches!(deployment.runtime, Runtime::Python { .. }),
+        telemetry: deployment.client.is_some(),
     })
 }
 
-fn program(deployment: &Deployment) -> Result<(PathBuf, Vec<String>), Failure> {
-    let Some(client) = &deployment.client else {
-        let own = deployment.code.path().join("bootstrap");
-        return [own, PathBuf::from("/opt/bootstrap")]
-            .into_iter()
-            .find(|bootstrap| bootstrap.is_file())
-            .map(|bootstrap| (bootstrap, Vec::new()))
-            .ok_or_else(|| Failure::NotStarted {
-                error_type: "Runtime.InvalidEntrypoint",
-                reason: "Couldn't find valid bootstrap(s): [/var/task/bootstrap /opt/bootstrap]"
-                    .to_owned(),
-            });
-    };
-    let text = |path: &Path| path.to_string_lossy().into_owned();
-    let start = vec![
-        // Nothing of the host's site-packages, and no byte code beside the function's files.
-        "-S".to_owned(),
-        "-B".to_owned(),
-        text(&client.bootstrap()),
-        deployment.handler.clone(),
-    ];
+/// The program of a custom runtime.
+fn bootstrap(places: &Places) -> Result<PathBuf, Failure> {
+    ["/var/task/bootstrap", "/opt/bootstrap"]
+        .map(|bootstrap| places.path(bootstrap))
+        .into_iter()
+        .find(|bootstrap| bootstrap.is_file())
+        .ok_or_else(|| Failure::NotStarted {
+            error_type: INVALID_ENTRYPOINT,
+            reason: "Couldn't find valid bootstrap(s): [/var/task/bootstrap /opt/bootstrap]"
+                .to_owned(),
+        })
+}
+
+/// The interpreter with its client, behind the function's wrapper where it has one.
+fn managed(
+    deployment: &Deployment,
+    client: &Installed,
+    places: &Places,
+    identity: &Identity,
+) -> (PathBuf, Vec<String>) {
+    let args = arguments(deployment, client, places, identity);
     match deployment.variables.get("AWS_LAMBDA_EXEC_WRAPPER") {
         Some(wrapper) => {
-            let mut args = vec![text(&client.interpreter)];
-            args.extend(start);
-            Ok((in_task(wrapper, deployment.code.path()), args))
+            let interpreter = client.interpreter.to_string_lossy().into_owned();
+            let args = std::iter::once(interpreter).chain(args).collect();
+            (places.path(wrapper), args)
         }
-        None => Ok((client.interpreter.clone(), start)),
+        None => (client.interpreter.clone(), args),
     }
 }
 
-/// Environments do not have a `/var/task` of their own: paths below it mean the code folder.
-fn in_task(path: &str, code: &Path) -> PathBuf {
-    match Path::new(path).strip_prefix("/var/task") {
-        Ok(inside) => code.join(inside),
-        Err(_) => PathBuf::from(path),
-    }
-}
-
-fn variables(
+/// What the interpreter is called with.
+fn arguments(
     deployment: &Deployment,
+    client: &Installed,
+    places: &Places,
     identity: &Identity,
-    runtime_api: &str,
-) -> Vec<(String, String)> {
-    let text = |path: &Path| path.to_string_lossy().into_owned();
-    let task = text(deployment.code.path());
-    let mut path = "/usr/local/bin:/usr/bin:/bin:/opt/bin".to_owned();
-    let mut own: Vec<(&str, String)> = Vec::new();
-    if let Some(client) = &deployment.client {
-        let site = text(&client.site());
-        if let Some(folder) = client.interpreter.parent() {
-            path = format!("{}:{path}", folder.display());
+) -> Vec<String> {
+    let file = |name: &str| client.file(name).to_string_lossy().into_owned();
+    let handler = deployment.handler.clone();
+    let mut args = client.flags().to_vec();
+    match deployment.runtime {
+        Runtime::Python { .. } => args.extend([
+            // Nothing of the host's site-packages, and no byte code beside the function's files.
+            "-S".to_owned(),
+            "-B".to_owned(),
+            file(PYTHON_BOOTSTRAP),
+            places.text("/opt"),
+            handler,
+        ]),
+        Runtime::Node { .. } => {
+            let asked = deployment.variables.get("NODE_OPTIONS");
+            let asked: Vec<&str> = asked.iter().flat_map(|it| it.split_whitespace()).collect();
+            args.retain(|flag| !asked.contains(&flag.replacen("--no-", "--", 1).as_str()));
+            args.extend(node_heap(deployment.memory_mb));
+            args.push(file(NODE_BOOTSTRAP));
         }
-        own.push(("LAMBDA_RUNTIME_DIR", site.clone()));
-        own.push(("PYTHONPATH", site));
-    } else {
-        own.push(("LAMBDA_RUNTIME_DIR", "/var/runtime".to_owned()));
+        Runtime::Java { .. } => {
+            args.extend(java_heap(deployment.memory_mb));
+            let temporary = identity.folder.join("tmp");
+            args.extend([
+                format!("-Djava.io.tmpdir={}", temporary.display()),
+                "-cp".to_owned(),
+                places.list("/var/runtime/*:/opt/java/lib/*"),
+                JAVA_MAIN.to_owned(),
+                handler,
+            ]);
+        }
+        Runtime::Ruby { .. } | Runtime::Dotnet { .. } | Runtime::Provided { .. } => {
+            args.push(handler);
+        }
     }
-    if let Some(environment) = deployment.runtime.execution_env() {
-        own.push(("AWS_EXECUTION_ENV", environment));
-    }
-    let region = deployment.key.region.to_string();
-    own.extend([
-        ("LANG", "en_US.UTF-8".to_owned()),
-        ("TZ", ":UTC".to_owned()),
-        ("PATH", path),
-        ("LD_LIBRARY_PATH", format!("{task}:{task}/lib:/opt/lib")),
-        // The environment's own folder stands in for /tmp until it has a file system of its own.
-        ("TMPDIR", text(&identity.folder.join("tmp"))),
-        ("AWS_ENDPOINT_URL", identity.endpoint.clone()),
-        ("AWS_XRAY_CONTEXT_MISSING", "LOG_ERROR".to_owned()),
-        ("AWS_XRAY_DAEMON_ADDRESS", "169.254.79.129:2000".to_owned()),
-        ("AWS_REGION", region.clone()),
-        ("AWS_DEFAULT_REGION", region),
-    ]);
-    // What a function may set for itself, in place of the above.
-    let mut all: std::collections::BTreeMap<String, String> = own
-        .into_iter()
-        .map(|(name, value)| (name.to_owned(), value))
-        .collect();
-    all.extend(deployment.variables.clone());
-    // What it may not.
-    let reserved = [
-        ("_HANDLER", deployment.handler.clone()),
-        ("LAMBDA_TASK_ROOT", task),
-        ("AWS_LAMBDA_RUNTIME_API", runtime_api.to_owned()),
-        ("AWS_LAMBDA_FUNCTION_NAME", deployment.key.name.to_string()),
-        (
-            "AWS_LAMBDA_FUNCTION_VERSION",
-            deployment.version.to_string(),
-        ),
-        (
-            "AWS_LAMBDA_FUNCTION_MEMORY_SIZE",
-            deployment.memory_mb.to_string(),
-        ),
-        ("AWS_LAMBDA_INITIALIZATION_TYPE", "on-demand".to_owned()),
-        ("AWS_LAMBDA_LOG_GROUP_NAME", deployment.log_group.clone()),
-        ("AWS_LAMBDA_LOG_STREAM_NAME", identity.log_stream.clone()),
-        ("AWS_ACCESS_KEY_ID", identity.access_key_id.clone()),
-        ("AWS_SECRET_ACCESS_KEY", identity.secret_access_key.clone()),
-        ("AWS_SESSION_TOKEN", identity.session_token.clone()),
-    ];
-    all.extend(reserved.map(|(name, value)| (name.to_owned(), value)));
-    all.into_iter().collect()
+    args
 }
+
+/// Nine tenths of the memory for what lives long and a twentieth for what is new, as on AWS: a heap
+/// sized by the host's memory would outgrow the function's before it is ever cleaned.
+fn node_heap(memory_mb: u32) -> [String; 3] {
+    [
+        "--expose-gc".to_owned(),
+        format!("--max-semi-space-size={}", (memory_mb / 20).max(1)),
+        format!("--max-old-space-size={}", memory_mb * 9 / 10),
+    ]
+}
+
+/// Of the memory 85 % for the heap, 10 % for classes and 5 % for compiled code, and only the quick
+/// compiler, as on AWS.
+fn java_heap(memory_mb: u32) -> [String; 5] {
+    let percent = |share: u32| u64::from(memory_mb) * 1_024 * u64::from(share) / 100;
+    [
+        format!("-XX:MaxHeapSize={}k", percent(85)),
+        format!("-XX:MaxMetaspaceSize={}k", percent(10)),
+        format!("-XX:ReservedCodeCacheSize={}k", percent(5)),
+        "-XX:+UseSerialGC".to_owned(),
+        "-XX:TieredStopAtLevel=1".to_owned(),
+    ]
+}
+
+/// AWS's name for a program that could not be started.
+const INVALID_ENTRYPOINT: &str = "Runtime.InvalidEntrypoint";
 
 /// What the caller hears when the operating system would not start `program`.
-pub(crate) fn not_started(program: &Path, error: &SandboxError) -> Failure {
+pub(crate) fn not_started(
+    deployment: &Deployment,
+    program: &Path,
+    error: &SandboxError,
+) -> Failure {
     let reason = match error {
         SandboxError::Exec { source, .. } => {
-            let name = program.file_name().unwrap_or_default().to_string_lossy();
-            let shown = if name == "bootstrap" {
-                "/var/task/bootstrap".to_owned()
-            } else {
-                program.display().to_string()
-            };
+            let shown = Places::of(deployment).shown(program);
             format!("fork/exec {shown}: {}", exec_reason(source))
         }
         other => other.to_string(),
     };
     Failure::NotStarted {
-        error_type: "Runtime.InvalidEntrypoint",
+        error_type: INVALID_ENTRYPOINT,
         reason,
     }
 }
@@ -247,5 +244,39 @@ fn exec_reason(error: &io::Error) -> String {
         io::ErrorKind::PermissionDenied => "permission denied".to_owned(),
         _ if error.raw_os_error() == Some(8) => "exec format error".to_owned(),
         _ => error.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::runtime::places::tests::places;
+
+    #[test]
+    fn heaps_follow_the_memory_size() {
+        assert_eq!(
+            node_heap(1_536).join(" "),
+            "--expose-gc --max-semi-space-size=76 --max-old-space-size=1382"
+        );
+        assert_eq!(node_heap(128)[1], "--max-semi-space-size=6");
+        assert_eq!(java_heap(1_536)[0], "-XX:MaxHeapSize=1336934k");
+    }
+
+    #[test]
+    fn a_missing_bootstrap_is_told_in_awss_words() {
+        let failure = bootstrap(&places()).unwrap_err();
+        assert_eq!(failure.error_type(), "Runtime.InvalidEntrypoint");
+        assert_eq!(
+            failure.to_string(),
+            "Couldn't find valid bootstrap(s): [/var/task/bootstrap /opt/bootstrap]"
+        );
+    }
+
+    #[test]
+    fn the_systems_reasons_are_told_in_awss_words() {
+        let reason = |code| exec_reason(&io::Error::from_raw_os_error(code));
+        assert_eq!(reason(2), "no such file or directory");
+        assert_eq!(reason(8), "exec format error");
+        assert_eq!(reason(13), "permission denied");
     }
 }

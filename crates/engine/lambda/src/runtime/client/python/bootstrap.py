@@ -17,12 +17,10 @@ sys.path[0] = here
 
 from awslambdaric.__main__ import main  # noqa: E402
 
-layers = [
-    os.path.join(
-        "/opt/python/lib", "python%d.%d" % sys.version_info[:2], "site-packages"
-    ),
-    "/opt/python",
-]
+# Where the environment has its layers, which AWS's have at /opt.
+opt = os.path.join(sys.argv.pop(1), "python")
+version = "python%d.%d" % sys.version_info[:2]
+layers = [os.path.join(opt, "lib", version, "site-packages"), opt]
 extra = [os.environ["LAMBDA_TASK_ROOT"]] + [path for path in layers if os.path.isdir(path)]
 sys.path[0:1] = extra + [here]
 

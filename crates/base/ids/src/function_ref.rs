@@ -8,8 +8,6 @@
 use std::fmt;
 use std::str::FromStr;
 
-use crate::Arn;
-
 /// Which version of a function is meant.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Qualifier {
@@ -63,59 +61,67 @@ pub struct FunctionRef {
 #[error("`{0}` names no function: expected a name, a partial ARN or a function ARN")]
 pub struct FunctionRefError(pub String);
 
-impl FunctionRef {
-    fn from_tail(text: &str, tail: &str) -> Result<Self, FunctionRefError> {
-        let (name, qualifier) = match tail.split_once(':') {
-            Some((name, qualifier)) => (name, Some(qualifier.to_owned())),
-            None => (tail, None),
-        };
-        let bad = |part: &str| part.is_empty() || part.contains(':');
-        if bad(name) || qualifier.as_deref().is_some_and(bad) {
-            return Err(FunctionRefError(text.to_owned()));
+impl FromStr for FunctionRef {
+    type Err = FunctionRefError;
+
+    /// Every part but the name may be missing, each for itself, so that `function` alone is a name
+    /// and `function:function` a function of that name.
+    fn from_str(text: &str) -> Result<Self, FunctionRefError> {
+        let err = || FunctionRefError(text.to_owned());
+        let parts: Vec<&str> = text.split(':').collect();
+        if parts.iter().any(|part| part.is_empty()) {
+            return Err(err());
         }
+        let mut rest = match parts.as_slice() {
+            ["arn", partition, "lambda", rest @ ..] if partition.starts_with("aws") => rest,
+            ["arn", _, _, ..] => return Err(err()),
+            rest => rest,
+        };
+        // The last part is always left to be the name.
+        let mut take = |is_wanted: fn(&str) -> bool| match rest {
+            [first, more @ ..] if !more.is_empty() && is_wanted(first) => {
+                rest = more;
+                Some((*first).to_owned())
+            }
+            _ => None,
+        };
+        let region = take(is_region);
+        let account = take(is_account);
+        take(|part| part == "function");
+        let (name, qualifier) = match rest {
+            [name] => (*name, None),
+            [name, qualifier] => (*name, Some((*qualifier).to_owned())),
+            _ => return Err(err()),
+        };
         Ok(Self {
-            region: None,
-            account: None,
+            region,
+            account,
             name: name.to_owned(),
             qualifier,
         })
     }
 }
 
-impl FromStr for FunctionRef {
-    type Err = FunctionRefError;
-
-    fn from_str(text: &str) -> Result<Self, FunctionRefError> {
-        let err = || FunctionRefError(text.to_owned());
-        if text.starts_with("arn:") {
-            let arn: Arn = text.parse().map_err(|_| err())?;
-            let tail = arn.resource.strip_prefix("function:").ok_or_else(err)?;
-            if arn.service != "lambda" {
-                return Err(err());
-            }
-            let found = Self::from_tail(text, tail)?;
-            return Ok(Self {
-                region: Some(arn.region),
-                account: Some(arn.account),
-                ..found
-            });
+/// `us-east-1`, `us-gov-west-1`, …: words of small letters, and a digit.
+fn is_region(part: &str) -> bool {
+    let words: Vec<&str> = part.split('-').collect();
+    match words.as_slice() {
+        [words @ .., number] if words.len() >= 2 => {
+            let is_word = |word: &&str| {
+                !word.is_empty() && word.bytes().all(|byte| byte.is_ascii_lowercase())
+            };
+            words.iter().all(is_word) && number.len() == 1 && number.bytes().all(is_digit)
         }
-        if let Some(tail) = text.strip_prefix("function:") {
-            return Self::from_tail(text, tail);
-        }
-        if let Some((account, rest)) = text.split_once(':')
-            && let Some(tail) = rest.strip_prefix("function:")
-        {
-            if account.len() != 12 || !account.bytes().all(|b| b.is_ascii_digit()) {
-                return Err(err());
-            }
-            return Ok(Self {
-                account: Some(account.to_owned()),
-                ..Self::from_tail(text, tail)?
-            });
-        }
-        Self::from_tail(text, text)
+        _ => false,
     }
+}
+
+fn is_account(part: &str) -> bool {
+    part.len() == 12 && part.bytes().all(is_digit)
+}
+
+fn is_digit(byte: u8) -> bool {
+    byte.is_ascii_digit()
 }
 
 #[cfg(test)]
@@ -151,15 +157,37 @@ mod tests {
     }
 
     #[test]
+    fn every_part_but_the_name_may_be_missing() {
+        let some = |text: &str| Some(text.to_owned());
+        let function = || "function".to_owned();
+        assert_eq!(parsed("function"), (None, None, function(), None));
+        assert_eq!(parsed("function:function"), (None, None, function(), None));
+        assert_eq!(
+            parsed("arn:aws:lambda:us-gov-west-1:123456789012:function"),
+            (
+                some("us-gov-west-1"),
+                some("123456789012"),
+                function(),
+                None
+            )
+        );
+        assert_eq!(
+            parsed("eu-west-1:f"),
+            (some("eu-west-1"), None, "f".to_owned(), None)
+        );
+    }
+
+    #[test]
     fn what_names_no_function() {
         for text in [
             "",
             ":",
             "a:",
             "a:b:c",
-            "12:function:f",
+            "12:function:f:g",
             "arn:aws:s3:::bucket",
             "arn:aws:lambda",
+            "arn:aws:lambda:us-east-1::function:f",
         ] {
             assert!(text.parse::<FunctionRef>().is_err(), "{text}");
         }

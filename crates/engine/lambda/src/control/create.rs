@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use store::Digest;
@@ -59,6 +60,7 @@ impl Inner {
             configuration,
             deployment: self.draw_id(),
             before_update: None,
+            source_description: None,
         };
         let published = publish.then(|| (self.draw_id(), self.draw_id().to_string()));
         let signed_by = input.code_signing_config_arn;
@@ -87,13 +89,18 @@ impl Inner {
                 let number = tables.take_version_number(&owned)?;
                 let record = super::publish::version(&owned, &latest, number, deployment, revision);
                 tables.put_version(&owned, number, &record, true)?;
-                Ok((record.configuration, Some(number)))
+                // AWS answers the first version's number under the function's own ARN.
+                let shown = FunctionConfiguration {
+                    function_arn: latest.configuration.function_arn,
+                    ..record.configuration
+                };
+                Ok((shown, Some(number)))
             })
             .await
             .inspect_err(|_| self.code.reconsider(code))?;
-        self.settle(key.clone(), LATEST);
+        self.settle(key.clone(), LATEST, Duration::ZERO);
         if let Some(number) = first {
-            self.settle(key, number);
+            self.settle(key, number, Duration::ZERO);
         }
         Ok(shown)
     }

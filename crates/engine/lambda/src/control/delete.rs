@@ -8,7 +8,7 @@ use wire::{Caller, ServiceError};
 
 use crate::error::ApiError;
 use crate::function::record::VersionRecord;
-use crate::function::target::Target;
+use crate::function::target::{Target, not_found};
 use crate::service::Inner;
 
 /// How many versions are read at a time while a function is deleted.
@@ -28,6 +28,9 @@ impl Inner {
                 return Err(errors::invalid_parameter_value_exception(
                     "$LATEST version cannot be deleted without deleting the function.",
                 ));
+            }
+            Some(Qualifier::Alias(name)) if name.contains('$') => {
+                return Err(not_found(&target.key.arn()));
             }
             Some(Qualifier::Alias(_)) => {
                 return Err(errors::invalid_parameter_value_exception(
@@ -72,7 +75,7 @@ impl Inner {
         number: u64,
     ) -> Result<Vec<VersionRecord>, ApiError> {
         let key = target.key.clone();
-        let (arn, missing) = (target.arn(), target.not_found());
+        let (arn, missing) = (target.arn(), not_found(&target.key.arn()));
         self.registry
             .write(&target.key, move |tables| {
                 let record = tables.version(&key, number)?.ok_or(missing)?;

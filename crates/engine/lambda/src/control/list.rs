@@ -94,7 +94,9 @@ impl Inner {
         };
         let mut page = self
             .registry
-            .read(move |tables| tables.all_versions((&account, &region), (&name, number), limit + 1))
+            .read(move |tables| {
+                tables.all_versions((&account, &region), (&name, number), limit + 1)
+            })
             .await?;
         let next_marker = (page.len() > limit).then(|| page.pop()).flatten();
         let functions = page

@@ -1,6 +1,7 @@
 //! PublishVersion.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use ids::RequestId;
 use wire::lambda::{FunctionConfiguration, PublishVersionRequest, State, errors};
@@ -66,6 +67,7 @@ pub(super) fn version(
         configuration,
         deployment,
         before_update: None,
+        source_description: latest.configuration.description.clone(),
     }
 }
 
@@ -79,7 +81,7 @@ pub(super) fn publish(
     ids: [RequestId; 3],
 ) -> Result<(u64, VersionRecord, bool), ApiError> {
     if let Some((number, newest)) = tables.newest_version(key)?
-        && same(&newest.configuration, &latest.configuration)
+        && same(&newest, latest)
     {
         return Ok((number, newest, false));
     }
@@ -96,8 +98,12 @@ pub(super) fn publish(
     Ok((number, record, true))
 }
 
-/// Whether a version and `$LATEST` would run the same. Descriptions do not count.
-fn same(version: &FunctionConfiguration, latest: &FunctionConfiguration) -> bool {
+/// Whether nothing has changed since `version` was published. The description that `$LATEST` had
+/// then counts, not the one that the version was given.
+fn same(version: &VersionRecord, latest: &VersionRecord) -> bool {
+    if version.source_description != latest.configuration.description {
+        return false;
+    }
     let essence = |configuration: &FunctionConfiguration| {
         let mut essence = FunctionConfiguration {
             function_arn: None,
@@ -110,7 +116,7 @@ fn same(version: &FunctionConfiguration, latest: &FunctionConfiguration) -> bool
         status::strip(&mut essence);
         essence
     };
-    essence(version) == essence(latest)
+    essence(&version.configuration) == essence(&latest.configuration)
 }
 
 impl Inner {
@@ -139,7 +145,7 @@ impl Inner {
             })
             .await?;
         if record.configuration.state == Some(State::Pending) {
-            self.settle(key, number);
+            self.settle(key, number, Duration::ZERO);
         }
         Ok(record.configuration)
     }

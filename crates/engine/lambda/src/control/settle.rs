@@ -29,16 +29,18 @@ impl Inner {
             .read(|tables: &Tables<'_>| tables.unsettled())
             .await?;
         for (key, number) in unsettled {
-            self.settle(key, number);
+            self.settle(key, number, Duration::ZERO);
         }
         Ok(())
     }
 
-    /// Makes a version ready in the background. A store that cannot take the outcome now is asked
-    /// again: nobody else would ever settle the version.
-    pub(crate) fn settle(self: &Arc<Self>, key: FunctionKey, number: u64) {
+    /// Makes a version ready in the background, and shows it as such no sooner than `at_least` from
+    /// now. A store that cannot take the outcome now is asked again: nobody else would ever settle
+    /// the version.
+    pub(crate) fn settle(self: &Arc<Self>, key: FunctionKey, number: u64, at_least: Duration) {
         let this = Arc::clone(self);
         tokio::spawn(async move {
+            this.clock.sleep(at_least).await;
             let mut pause = Duration::from_millis(100);
             while let Err(error) = this.settle_now(&key, number).await {
                 tracing::warn!(%error, function = &*key.name, "a function could not be settled yet");
@@ -135,6 +137,10 @@ impl Inner {
         ))
     }
 }
+
+/// How long an update is seen to be in progress at least. AWS takes a second or more: whoever looks
+/// directly after the answer finds it so there, and a caller that does not wait is refused there.
+pub(crate) const SHORTEST_UPDATE: Duration = Duration::from_millis(150);
 
 /// The reason code of a version whose runtime this host does not have.
 pub(crate) const MISSING_RUNTIME: &str = "InvalidRuntime";

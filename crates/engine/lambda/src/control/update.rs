@@ -11,6 +11,7 @@ use wire::lambda::{
 use wire::{Caller, ServiceError};
 
 use super::publish::{self, Preconditions};
+use super::settle::SHORTEST_UPDATE;
 use super::{configure, runtime_name};
 use crate::function::record::LATEST;
 use crate::function::record::{Live, VersionRecord};
@@ -170,10 +171,10 @@ impl Inner {
             })
             .await?;
         if !dry_run {
-            self.settle(key.clone(), LATEST);
+            self.settle(key.clone(), LATEST, SHORTEST_UPDATE);
         }
         if let Some(number) = published {
-            self.settle(key, number);
+            self.settle(key, number, SHORTEST_UPDATE);
         }
         Ok(shown)
     }

@@ -17,6 +17,9 @@ pub(crate) struct VersionRecord {
     /// While an update is in progress: what invocations run until it has succeeded.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) before_update: Option<Box<Live>>,
+    /// Of a published version: the description that `$LATEST` had when it was published.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) source_description: Option<String>,
 }
 
 /// The configuration under which invocations run.

@@ -1,8 +1,8 @@
 //! Whether the resource policy of a function lets a caller do something to it.
 //!
 //! A service that calls in its own name has no other permission than that policy's. Callers of the
-//! account have those of their identity, which the server judges where it is told to; the services of
-//! this crate act as the function's role and do not come this way.
+//! account have those of their identity, which the server judges where it is told to; what this
+//! crate itself invokes, it invokes as the function's role, and does not come this way.
 
 use std::sync::Arc;
 
@@ -12,8 +12,9 @@ use wire::{Caller, Principal, ServiceError};
 
 use crate::error::ApiError;
 use crate::function::key::FunctionKey;
+use crate::function::registry::Registry;
 use crate::function::target::Target;
-use crate::service::{Inner, Lambda};
+use crate::service::Lambda;
 
 /// What a caller of Invoke needs to be allowed.
 pub(crate) const INVOKE: &str = "lambda:InvokeFunction";
@@ -31,15 +32,12 @@ impl Lambda {
             name: parts.next().unwrap_or_default().into(),
         };
         let qualifier = parts.next().map_or(Qualifier::Latest, Qualifier::parse);
-        Ok(self
-            .inner
-            .registry
-            .resource_policy(&key, &qualifier)
-            .await?)
+        let registry = &self.inner.registry;
+        Ok(registry.resource_policy(&key, &qualifier).await?)
     }
 }
 
-impl Inner {
+impl Registry {
     /// Refuses a service that calls in its own name and is not allowed to do `action` to what
     /// `target` names.
     pub(crate) async fn authorize(
@@ -78,18 +76,111 @@ impl Inner {
         action: &str,
         context: &Context,
     ) -> Result<Decision, ApiError> {
-        let qualifier = target.meaning();
-        let policy = self
-            .registry
-            .resource_policy(&target.key, &qualifier)
-            .await?;
-        let resource = target.arn();
+        let policy = self.resource_policy(&target.key, &target.meaning()).await?;
         let request = Request {
             principal,
             action,
-            resource: &resource,
+            resource: &target.arn(),
             context,
         };
         Ok(evaluate(&request, policy.as_deref().as_slice()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use ids::{DEFAULT_ACCOUNT, DEFAULT_REGION, RequestId, SeededEntropy};
+    use store::{Store, StoreOptions};
+    use wire::ServicePrincipal;
+    use wire::lambda::AddPermissionRequest;
+
+    use super::*;
+    use crate::function::resource_policy::{ResourcePolicy, Statement};
+
+    /// S3, on behalf of that bucket.
+    fn s3(bucket: &str) -> Caller {
+        Caller {
+            account: DEFAULT_ACCOUNT.into(),
+            region: DEFAULT_REGION.into(),
+            principal: Principal::Service(ServicePrincipal {
+                name: "s3.amazonaws.com".into(),
+                source_arn: Some(format!("arn:aws:s3:::{bucket}").into()),
+                source_account: Some(DEFAULT_ACCOUNT.into()),
+            }),
+            request_id: RequestId::draw(&SeededEntropy::new(1)),
+        }
+    }
+
+    /// Function `f`, whose alias `live` S3 may invoke on behalf of buckets that begin with `in-`.
+    async fn registry(folder: &std::path::Path) -> Registry {
+        let store = StoreOptions::new(folder, "control.db", vec![crate::SCHEMA]);
+        let registry = Registry::new(Store::open(store).unwrap());
+        let live = Target::read(&s3("any"), "f:live", None).unwrap();
+        let input = AddPermissionRequest {
+            statement_id: Some("s3".to_owned()),
+            action: Some(INVOKE.to_owned()),
+            principal: Some("s3.amazonaws.com".to_owned()),
+            source_arn: Some("arn:aws:s3:::in-*".to_owned()),
+            source_account: Some(DEFAULT_ACCOUNT.to_owned()),
+            ..AddPermissionRequest::default()
+        };
+        let policy = ResourcePolicy {
+            revision: "1".to_owned(),
+            statements: vec![Statement::new(input, live.arn()).unwrap()],
+        };
+        let key = live.key.clone();
+        registry
+            .write(&key, move |tables| {
+                tables.add_function(&live.key, "{}")?;
+                tables.put_resource_policy(&live.key, &live.meaning(), &policy)
+            })
+            .await
+            .unwrap();
+        registry
+    }
+
+    #[tokio::test]
+    async fn a_service_may_do_what_the_policy_of_what_it_names_says() {
+        let folder = tempfile::tempdir().unwrap();
+        let registry = registry(folder.path()).await;
+        let outcome = async |caller: Caller, function: &str, action: &str| {
+            let target = Target::read(&caller, function, None).unwrap();
+            registry.authorize(&caller, &target, action).await
+        };
+        assert!(outcome(s3("in-box"), "f:live", INVOKE).await.is_ok());
+        assert!(outcome(s3("outbox"), "f:live", INVOKE).await.is_err());
+        assert!(outcome(s3("in-box"), "f:other", INVOKE).await.is_err());
+        assert!(
+            outcome(s3("in-box"), "f:live", "lambda:GetFunction")
+                .await
+                .is_err()
+        );
+        let refusal = outcome(s3("in-box"), "f", INVOKE).await.unwrap_err();
+        assert_eq!(
+            (refusal.status.as_u16(), &*refusal.code),
+            (403, "AccessDeniedException")
+        );
+        assert_eq!(
+            refusal.message.as_deref(),
+            Some(
+                "User: s3.amazonaws.com is not authorized to perform: lambda:InvokeFunction on \
+                 resource: arn:aws:lambda:us-east-1:000000000000:function:f because no \
+                 resource-based policy allows the lambda:InvokeFunction action"
+            )
+        );
+    }
+
+    #[tokio::test]
+    async fn callers_of_the_account_are_not_asked_here() {
+        let folder = tempfile::tempdir().unwrap();
+        let registry = registry(folder.path()).await;
+        let caller = Caller {
+            principal: Principal::Account {
+                access_key_id: "AKID".into(),
+            },
+            ..s3("any")
+        };
+        let target = Target::read(&caller, "f", None).unwrap();
+        assert!(registry.authorize(&caller, &target, INVOKE).await.is_ok());
     }
 }

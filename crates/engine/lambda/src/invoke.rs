@@ -68,7 +68,8 @@ impl Inner {
     ) -> Result<InvocationResponse, ServiceError> {
         let target = Target::read(caller, &input.function_name, input.qualifier)?;
         let version = self.resolve(&target).await?;
-        self.authorize(caller, &target, authorization::INVOKE)
+        self.registry
+            .authorize(caller, &target, authorization::INVOKE)
             .await?;
         status::check_invocable(version.record.live().0)?;
         if input.invocation_type == Some(InvocationType::DryRun) {

@@ -36,7 +36,9 @@ pub mod validation;
 
 pub use blob::Blob;
 pub use body::Body;
-pub use call::{BoxFuture, Call, Caller, Dispatch, Operation, Principal, Service, call};
+pub use call::{
+    BoxFuture, Call, Caller, Dispatch, Operation, Principal, Service, ServicePrincipal, call,
+};
 pub use error::{ErrorShape, Fault, ServiceError};
 pub use event_stream::{Event, EventStream, Frame};
 pub use generated::{iam, lambda, logs, sts};

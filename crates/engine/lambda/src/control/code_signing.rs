@@ -51,7 +51,7 @@ impl Inner {
         };
         let kept = config.clone();
         self.registry
-            .write_beside(move |tables| tables.add_code_signing_config(&key, &kept, &tags))
+            .write_apart(move |tables| tables.add_code_signing_config(&key, &kept, &tags))
             .await?;
         Ok(CreateCodeSigningConfigResponse {
             code_signing_config: Some(config),
@@ -83,7 +83,7 @@ impl Inner {
         let now = self.clock.now().iso_millis();
         let config = self
             .registry
-            .write_beside(move |tables| {
+            .write_apart(move |tables| {
                 let mut config = tables.code_signing_config(&key)?.ok_or(missing)?;
                 config.description = input.description.or(config.description);
                 config.allowed_publishers = input.allowed_publishers.or(config.allowed_publishers);
@@ -106,7 +106,7 @@ impl Inner {
     ) -> Result<DeleteCodeSigningConfigResponse, ServiceError> {
         let (key, missing) = named(caller, &input.code_signing_config_arn)?;
         self.registry
-            .write_beside(move |tables| {
+            .write_apart(move |tables| {
                 tables.code_signing_config(&key)?.ok_or(missing)?;
                 let place = (key.account.as_str(), key.region.as_str());
                 if let Some(name) = tables.functions_signed_by(place, &key.id, "", 1)?.pop() {

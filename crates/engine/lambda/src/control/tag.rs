@@ -95,7 +95,7 @@ impl Inner {
         };
         match function {
             Some(key) => self.registry.write(&key, work).await?,
-            None => self.registry.write_beside(work).await?,
+            None => self.registry.write_apart(work).await?,
         }
         Ok(())
     }

@@ -82,8 +82,9 @@ impl Registry {
             .await
     }
 
-    /// Changes what belongs to no one function: nothing of it is cached.
-    pub(crate) async fn write_beside<T, F>(&self, work: F) -> Result<T, ApiError>
+    /// Changes what is kept apart from functions, in one transaction, and returns once it is
+    /// durable. Nothing that is cached may depend on it.
+    pub(crate) async fn write_apart<T, F>(&self, work: F) -> Result<T, ApiError>
     where
         T: Send + 'static,
         F: FnOnce(&Tables<'_>) -> Result<T, ApiError> + Send + 'static,

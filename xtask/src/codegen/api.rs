@@ -28,6 +28,7 @@ pub(super) fn file(context: &Context<'_>) -> Result<String, CodegenError> {
     let mut methods = String::new();
     let mut serve = String::new();
     let mut dispatch = String::new();
+    let mut listed = String::new();
     for (name, operation) in &context.served {
         let (input, output) = Context::types(operation);
         let method = snake(name);
@@ -37,6 +38,7 @@ pub(super) fn file(context: &Context<'_>) -> Result<String, CodegenError> {
             "fn {method}(&self, caller: &Caller, input: {input}) \
              -> impl Future<Output = Result<{output}, ServiceError>> + Send;\n\n"
         );
+        let _ = writeln!(listed, "{method}: {input} => {output},");
         let _ = writeln!(
             serve,
             "{title}Operation::{name} => {{\n\
@@ -61,6 +63,10 @@ pub(super) fn file(context: &Context<'_>) -> Result<String, CodegenError> {
          pub const PROTOCOL: {protocol} = {value};\n\n\
          /// The operations that this engine serves.\n\
          pub trait {title}Api: Send + Sync + 'static {{\n{methods}}}\n\n\
+         /// Hands the methods of `{title}Api` to a macro, each as `method: Input => Output,`, for\n\
+         /// those who implement all of them alike.\n\
+         #[macro_export]\nmacro_rules! {service}_methods {{\n\
+         ($to:ident) => {{ $to! {{\n{listed}}} }};\n}}\n\n\
          /// Reads the head of a request.\n\
          ///\n\
          /// # Errors\n\

@@ -106,7 +106,7 @@ mod tests {
         assert_eq!(body.size_hint().exact(), Some(3));
         assert!(!body.is_end_stream());
         let sent = frames(body);
-        assert_eq!(sent, [bytes.clone()]);
+        assert_eq!(sent.len(), 1);
         assert_eq!(sent[0].as_ptr(), bytes.as_ptr());
     }
 

@@ -6,6 +6,7 @@ macro_rules! generated {
             missing_docs,
             unused_imports,
             clippy::enum_variant_names,
+            clippy::let_unit_value,
             clippy::needless_pass_by_value,
             clippy::too_many_lines,
             reason = "generated: the documentation of a shape is AWS's own, and not every service \

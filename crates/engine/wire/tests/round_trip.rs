@@ -8,11 +8,13 @@
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
-use http::{Method, Request};
+use http::{Method, Request, Response};
+use ids::{RequestId, SeededEntropy};
 use serde_json::{Value, json};
 use wire::Blob;
 use wire::lambda::*;
-use wire::protocol::{self, RestJson};
+use wire::protocol::{self, Answered};
+use wire::{Body, Named as _};
 
 /// Routes and decodes a request as the input of an operation.
 fn decode<I: protocol::Input>(request: Request<Bytes>) -> (LambdaOperation, I) {
@@ -23,7 +25,15 @@ fn decode<I: protocol::Input>(request: Request<Bytes>) -> (LambdaOperation, I) {
         labels,
         body,
     };
-    (operation, protocol::decode::<RestJson, I>(request).unwrap())
+    (operation, protocol::decode(&PROTOCOL, request).unwrap())
+}
+
+fn encode<O: protocol::Output>(output: O, status: u16) -> Response<Body> {
+    let of = Answered {
+        operation: "Test",
+        request_id: RequestId::draw(&SeededEntropy::new(1)),
+    };
+    protocol::encode(&PROTOCOL, output, status, of).unwrap()
 }
 
 #[test]
@@ -91,13 +101,13 @@ fn an_invocations_answer_is_spread_over_the_response() {
         executed_version: Some("$LATEST".to_owned()),
         ..InvocationResponse::default()
     };
-    let response = protocol::encode::<RestJson, _>(output, 200).unwrap();
+    let response = encode(output, 200);
     assert_eq!(response.status(), 200);
     assert_eq!(response.headers()["x-amz-function-error"], "Unhandled");
     assert_eq!(response.headers()["x-amz-log-result"], "bG9n");
     assert_eq!(response.headers()["x-amz-executed-version"], "$LATEST");
     assert_eq!(
-        response.body().as_ptr(),
+        response.body().whole().unwrap().as_ptr(),
         payload.as_ptr(),
         "the payload was copied"
     );
@@ -106,9 +116,12 @@ fn an_invocations_answer_is_spread_over_the_response() {
         status_code: Some(202),
         ..InvocationResponse::default()
     };
-    let response = protocol::encode::<RestJson, _>(accepted, 200).unwrap();
+    let response = encode(accepted, 200);
     assert_eq!(
-        (response.status().as_u16(), response.body().len()),
+        (
+            response.status().as_u16(),
+            response.body().whole().unwrap().len()
+        ),
         (202, 0)
     );
 }
@@ -147,10 +160,10 @@ fn a_configuration_is_the_document_that_aws_sends() {
         variables,
         BTreeMap::from([("A_1".to_owned(), "b".to_owned())])
     );
-    let response = protocol::encode::<RestJson, _>(configuration, 201).unwrap();
+    let response = encode(configuration, 201);
     assert_eq!(response.status(), 201);
     assert_eq!(
-        serde_json::from_slice::<Value>(response.body()).unwrap(),
+        serde_json::from_slice::<Value>(response.body().whole().unwrap()).unwrap(),
         document
     );
 }
@@ -182,10 +195,6 @@ fn what_is_sensitive_is_not_printed() {
 #[test]
 fn every_operation_has_a_route_of_its_own() {
     assert_eq!(LambdaOperation::ALL.len(), 91);
-    let served = LambdaOperation::ALL
-        .iter()
-        .filter(|operation| operation.served());
-    assert_eq!(served.count(), 15);
     let find = |method: Method, path: &str| {
         LambdaOperation::route(&method, &path.parse().unwrap())
             .unwrap()

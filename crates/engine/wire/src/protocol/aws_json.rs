@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use http::header::CONTENT_TYPE;
 use http::request::Parts;
-use http::{HeaderName, HeaderValue, Response};
+use http::{HeaderName, HeaderValue, Response, StatusCode};
 use ids::RequestId;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -80,7 +80,14 @@ impl Protocol for AwsJson {
 
     fn refuse(&self, error: ServiceError, _: RequestId) -> Response<Body> {
         let mut response = Response::new(write_error(&error, Some("__type")).into());
-        *response.status_mut() = error.status;
+        // Here the caller's mistakes are all 400, denials and unknown names too. What is left is
+        // about the connection, and not the service's to say.
+        *response.status_mut() = match error.status {
+            StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN | StatusCode::NOT_FOUND => {
+                StatusCode::BAD_REQUEST
+            }
+            other => other,
+        };
         let headers = response.headers_mut();
         headers.insert(CONTENT_TYPE, self.content_type());
         headers.extend(error.headers);
@@ -89,5 +96,92 @@ impl Protocol for AwsJson {
 
     fn validation_code(&self) -> &'static str {
         self.validation_code
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::logs::{self, LogsOperation};
+
+    fn head(target: Option<&str>) -> Result<LogsOperation, ServiceError> {
+        let mut request = http::Request::post("/");
+        if let Some(target) = target {
+            request = request.header("X-Amz-Target", target);
+        }
+        let (parts, ()) = request.body(()).unwrap().into_parts();
+        let (operation, _) = logs::head(&parts)?.with_body(Bytes::new())?;
+        Ok(operation)
+    }
+
+    fn id() -> RequestId {
+        RequestId::draw(&ids::SeededEntropy::new(1))
+    }
+
+    #[test]
+    fn the_target_names_the_operation() {
+        let found = head(Some("Logs_20140328.PutLogEvents"));
+        assert_eq!(found.unwrap(), LogsOperation::PutLogEvents);
+        for target in [
+            None,
+            Some("Logs_20140328"),
+            Some("Logs_20140328.Brew"),
+            Some("Logs_20140328.PutLogEvents."),
+            Some("AWSStepFunctions.PutLogEvents"),
+        ] {
+            let error = head(target).unwrap_err();
+            assert_eq!(error.code, "UnknownOperationException", "{target:?}");
+            assert_eq!(error.status, 400);
+        }
+    }
+
+    #[test]
+    fn an_error_has_its_code_in_the_body() {
+        let message = "The specified log group does not exist.";
+        let error = logs::errors::resource_not_found_exception(message);
+        let response = logs::PROTOCOL.refuse(error, id());
+        assert_eq!(response.status(), 400);
+        assert_eq!(
+            response.headers()["content-type"],
+            "application/x-amz-json-1.1"
+        );
+        assert_eq!(
+            response.body().whole().unwrap(),
+            &format!("{{\"__type\":\"ResourceNotFoundException\",\"message\":\"{message}\"}}")
+        );
+    }
+
+    #[test]
+    fn a_denial_is_a_bad_request_too() {
+        let response = logs::PROTOCOL.refuse(ServiceError::access_denied(None), id());
+        assert_eq!(response.status(), 400);
+        let fault = logs::errors::service_unavailable_exception("later");
+        assert_eq!(logs::PROTOCOL.refuse(fault, id()).status(), 500);
+    }
+
+    #[test]
+    fn no_output_is_an_empty_body_of_the_same_type() {
+        let of = Answered {
+            operation: "CreateLogGroup",
+            request_id: id(),
+        };
+        let response = crate::protocol::encode(&logs::PROTOCOL, (), 200, of).unwrap();
+        assert_eq!(
+            response.headers()["content-type"],
+            "application/x-amz-json-1.1"
+        );
+        assert!(response.body().whole().unwrap().is_empty());
+    }
+
+    #[test]
+    fn the_service_names_its_violations() {
+        let input = logs::CreateLogGroupRequest::default();
+        let error = logs::PROTOCOL.check(&input).unwrap_err();
+        assert_eq!(error.code, "InvalidParameterException");
+        assert_eq!(
+            error.message.unwrap(),
+            "1 validation error detected: Value null at 'logGroupName' failed to satisfy \
+             constraint: Member must not be null"
+        );
     }
 }

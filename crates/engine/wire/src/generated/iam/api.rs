@@ -337,6 +337,67 @@ pub trait IamApi: Send + Sync + 'static {
     ) -> impl Future<Output = Result<UpdateRoleDescriptionResponse, ServiceError>> + Send;
 }
 
+/// Hands the methods of `IamApi` to a macro, each as `method: Input => Output,`, for
+/// those who implement all of them alike.
+#[macro_export]
+macro_rules! iam_methods {
+($to:ident) => { $to! {
+attach_role_policy: AttachRolePolicyRequest => (),
+attach_user_policy: AttachUserPolicyRequest => (),
+create_access_key: CreateAccessKeyRequest => CreateAccessKeyResponse,
+create_policy: CreatePolicyRequest => CreatePolicyResponse,
+create_policy_version: CreatePolicyVersionRequest => CreatePolicyVersionResponse,
+create_role: CreateRoleRequest => CreateRoleResponse,
+create_service_linked_role: CreateServiceLinkedRoleRequest => CreateServiceLinkedRoleResponse,
+create_user: CreateUserRequest => CreateUserResponse,
+delete_access_key: DeleteAccessKeyRequest => (),
+delete_policy: DeletePolicyRequest => (),
+delete_policy_version: DeletePolicyVersionRequest => (),
+delete_role: DeleteRoleRequest => (),
+delete_role_permissions_boundary: DeleteRolePermissionsBoundaryRequest => (),
+delete_role_policy: DeleteRolePolicyRequest => (),
+delete_user: DeleteUserRequest => (),
+delete_user_policy: DeleteUserPolicyRequest => (),
+detach_role_policy: DetachRolePolicyRequest => (),
+detach_user_policy: DetachUserPolicyRequest => (),
+get_account_summary: () => GetAccountSummaryResponse,
+get_policy: GetPolicyRequest => GetPolicyResponse,
+get_policy_version: GetPolicyVersionRequest => GetPolicyVersionResponse,
+get_role: GetRoleRequest => GetRoleResponse,
+get_role_policy: GetRolePolicyRequest => GetRolePolicyResponse,
+get_user: GetUserRequest => GetUserResponse,
+get_user_policy: GetUserPolicyRequest => GetUserPolicyResponse,
+list_access_keys: ListAccessKeysRequest => ListAccessKeysResponse,
+list_account_aliases: ListAccountAliasesRequest => ListAccountAliasesResponse,
+list_attached_role_policies: ListAttachedRolePoliciesRequest => ListAttachedRolePoliciesResponse,
+list_attached_user_policies: ListAttachedUserPoliciesRequest => ListAttachedUserPoliciesResponse,
+list_entities_for_policy: ListEntitiesForPolicyRequest => ListEntitiesForPolicyResponse,
+list_instance_profiles_for_role: ListInstanceProfilesForRoleRequest => ListInstanceProfilesForRoleResponse,
+list_policies: ListPoliciesRequest => ListPoliciesResponse,
+list_policy_tags: ListPolicyTagsRequest => ListPolicyTagsResponse,
+list_policy_versions: ListPolicyVersionsRequest => ListPolicyVersionsResponse,
+list_role_policies: ListRolePoliciesRequest => ListRolePoliciesResponse,
+list_role_tags: ListRoleTagsRequest => ListRoleTagsResponse,
+list_roles: ListRolesRequest => ListRolesResponse,
+list_user_policies: ListUserPoliciesRequest => ListUserPoliciesResponse,
+list_users: ListUsersRequest => ListUsersResponse,
+put_role_permissions_boundary: PutRolePermissionsBoundaryRequest => (),
+put_role_policy: PutRolePolicyRequest => (),
+put_user_policy: PutUserPolicyRequest => (),
+set_default_policy_version: SetDefaultPolicyVersionRequest => (),
+simulate_custom_policy: SimulateCustomPolicyRequest => SimulatePolicyResponse,
+simulate_principal_policy: SimulatePrincipalPolicyRequest => SimulatePolicyResponse,
+tag_policy: TagPolicyRequest => (),
+tag_role: TagRoleRequest => (),
+untag_policy: UntagPolicyRequest => (),
+untag_role: UntagRoleRequest => (),
+update_access_key: UpdateAccessKeyRequest => (),
+update_assume_role_policy: UpdateAssumeRolePolicyRequest => (),
+update_role: UpdateRoleRequest => UpdateRoleResponse,
+update_role_description: UpdateRoleDescriptionRequest => UpdateRoleDescriptionResponse,
+} };
+}
+
 /// Reads the head of a request.
 ///
 /// # Errors

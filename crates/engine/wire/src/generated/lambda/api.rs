@@ -298,6 +298,61 @@ pub trait LambdaApi: Send + Sync + 'static {
     ) -> impl Future<Output = Result<FunctionConfiguration, ServiceError>> + Send;
 }
 
+/// Hands the methods of `LambdaApi` to a macro, each as `method: Input => Output,`, for
+/// those who implement all of them alike.
+#[macro_export]
+macro_rules! lambda_methods {
+($to:ident) => { $to! {
+add_layer_version_permission: AddLayerVersionPermissionRequest => AddLayerVersionPermissionResponse,
+add_permission: AddPermissionRequest => AddPermissionResponse,
+create_alias: CreateAliasRequest => AliasConfiguration,
+create_code_signing_config: CreateCodeSigningConfigRequest => CreateCodeSigningConfigResponse,
+create_function: CreateFunctionRequest => FunctionConfiguration,
+delete_alias: DeleteAliasRequest => (),
+delete_code_signing_config: DeleteCodeSigningConfigRequest => DeleteCodeSigningConfigResponse,
+delete_function: DeleteFunctionRequest => DeleteFunctionResponse,
+delete_function_code_signing_config: DeleteFunctionCodeSigningConfigRequest => (),
+delete_function_concurrency: DeleteFunctionConcurrencyRequest => (),
+delete_layer_version: DeleteLayerVersionRequest => (),
+get_account_settings: GetAccountSettingsRequest => GetAccountSettingsResponse,
+get_alias: GetAliasRequest => AliasConfiguration,
+get_code_signing_config: GetCodeSigningConfigRequest => GetCodeSigningConfigResponse,
+get_function: GetFunctionRequest => GetFunctionResponse,
+get_function_code_signing_config: GetFunctionCodeSigningConfigRequest => GetFunctionCodeSigningConfigResponse,
+get_function_concurrency: GetFunctionConcurrencyRequest => GetFunctionConcurrencyResponse,
+get_function_configuration: GetFunctionConfigurationRequest => FunctionConfiguration,
+get_function_recursion_config: GetFunctionRecursionConfigRequest => GetFunctionRecursionConfigResponse,
+get_layer_version: GetLayerVersionRequest => GetLayerVersionResponse,
+get_layer_version_by_arn: GetLayerVersionByArnRequest => GetLayerVersionResponse,
+get_layer_version_policy: GetLayerVersionPolicyRequest => GetLayerVersionPolicyResponse,
+get_policy: GetPolicyRequest => GetPolicyResponse,
+get_runtime_management_config: GetRuntimeManagementConfigRequest => GetRuntimeManagementConfigResponse,
+invoke: InvocationRequest => InvocationResponse,
+list_aliases: ListAliasesRequest => ListAliasesResponse,
+list_code_signing_configs: ListCodeSigningConfigsRequest => ListCodeSigningConfigsResponse,
+list_functions: ListFunctionsRequest => ListFunctionsResponse,
+list_functions_by_code_signing_config: ListFunctionsByCodeSigningConfigRequest => ListFunctionsByCodeSigningConfigResponse,
+list_layer_versions: ListLayerVersionsRequest => ListLayerVersionsResponse,
+list_layers: ListLayersRequest => ListLayersResponse,
+list_tags: ListTagsRequest => ListTagsResponse,
+list_versions_by_function: ListVersionsByFunctionRequest => ListVersionsByFunctionResponse,
+publish_layer_version: PublishLayerVersionRequest => PublishLayerVersionResponse,
+publish_version: PublishVersionRequest => FunctionConfiguration,
+put_function_code_signing_config: PutFunctionCodeSigningConfigRequest => PutFunctionCodeSigningConfigResponse,
+put_function_concurrency: PutFunctionConcurrencyRequest => Concurrency,
+put_function_recursion_config: PutFunctionRecursionConfigRequest => PutFunctionRecursionConfigResponse,
+put_runtime_management_config: PutRuntimeManagementConfigRequest => PutRuntimeManagementConfigResponse,
+remove_layer_version_permission: RemoveLayerVersionPermissionRequest => (),
+remove_permission: RemovePermissionRequest => (),
+tag_resource: TagResourceRequest => (),
+untag_resource: UntagResourceRequest => (),
+update_alias: UpdateAliasRequest => AliasConfiguration,
+update_code_signing_config: UpdateCodeSigningConfigRequest => UpdateCodeSigningConfigResponse,
+update_function_code: UpdateFunctionCodeRequest => FunctionConfiguration,
+update_function_configuration: UpdateFunctionConfigurationRequest => FunctionConfiguration,
+} };
+}
+
 /// Reads the head of a request.
 ///
 /// # Errors

@@ -1294,12 +1294,6 @@ impl Validate for ListLayerVersionsRequest {
         );
         found.value(
             at,
-            "compatibleRuntime",
-            self.compatible_runtime.as_ref(),
-            &Choice,
-        );
-        found.value(
-            at,
             "layerName",
             Some(self.layer_name.as_str()),
             &LAYER_NAME_OR_ARN,
@@ -1319,12 +1313,6 @@ impl Validate for ListLayersRequest {
             at,
             "compatibleArchitecture",
             self.compatible_architecture.as_ref(),
-            &Choice,
-        );
-        found.value(
-            at,
-            "compatibleRuntime",
-            self.compatible_runtime.as_ref(),
             &Choice,
         );
         found.value(
@@ -1389,26 +1377,6 @@ impl Validate for PublishLayerVersionRequest {
         found.value(at, "description", self.description.as_deref(), &DESCRIPTION);
         found.required(at, "content", self.content.is_some());
         found.structure(at, "content", self.content.as_ref());
-        found.list(
-            at,
-            "compatibleArchitectures",
-            self.compatible_architectures.as_ref(),
-            Size {
-                min: Some(0),
-                max: Some(2),
-            },
-            &Choice,
-        );
-        found.list(
-            at,
-            "compatibleRuntimes",
-            self.compatible_runtimes.as_ref(),
-            Size {
-                min: Some(0),
-                max: Some(15),
-            },
-            &Choice,
-        );
         found.value(
             at,
             "licenseInfo",

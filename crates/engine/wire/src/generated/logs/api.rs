@@ -140,6 +140,36 @@ pub trait LogsApi: Send + Sync + 'static {
     ) -> impl Future<Output = Result<(), ServiceError>> + Send;
 }
 
+/// Hands the methods of `LogsApi` to a macro, each as `method: Input => Output,`, for
+/// those who implement all of them alike.
+#[macro_export]
+macro_rules! logs_methods {
+    ($to:ident) => {
+        $to! {
+        create_log_group: CreateLogGroupRequest => (),
+        create_log_stream: CreateLogStreamRequest => (),
+        delete_log_group: DeleteLogGroupRequest => (),
+        delete_log_stream: DeleteLogStreamRequest => (),
+        delete_retention_policy: DeleteRetentionPolicyRequest => (),
+        describe_log_groups: DescribeLogGroupsRequest => DescribeLogGroupsResponse,
+        describe_log_streams: DescribeLogStreamsRequest => DescribeLogStreamsResponse,
+        filter_log_events: FilterLogEventsRequest => FilterLogEventsResponse,
+        get_log_events: GetLogEventsRequest => GetLogEventsResponse,
+        list_log_groups: ListLogGroupsRequest => ListLogGroupsResponse,
+        list_tags_for_resource: ListTagsForResourceRequest => ListTagsForResourceResponse,
+        list_tags_log_group: ListTagsLogGroupRequest => ListTagsLogGroupResponse,
+        put_log_events: PutLogEventsRequest => PutLogEventsResponse,
+        put_retention_policy: PutRetentionPolicyRequest => (),
+        start_live_tail: StartLiveTailRequest => StartLiveTailResponse,
+        tag_log_group: TagLogGroupRequest => (),
+        tag_resource: TagResourceRequest => (),
+        test_metric_filter: TestMetricFilterRequest => TestMetricFilterResponse,
+        untag_log_group: UntagLogGroupRequest => (),
+        untag_resource: UntagResourceRequest => (),
+        }
+    };
+}
+
 /// Reads the head of a request.
 ///
 /// # Errors

@@ -43,6 +43,20 @@ pub trait StsApi: Send + Sync + 'static {
     ) -> impl Future<Output = Result<GetSessionTokenResponse, ServiceError>> + Send;
 }
 
+/// Hands the methods of `StsApi` to a macro, each as `method: Input => Output,`, for
+/// those who implement all of them alike.
+#[macro_export]
+macro_rules! sts_methods {
+    ($to:ident) => {
+        $to! {
+        assume_role: AssumeRoleRequest => AssumeRoleResponse,
+        get_access_key_info: GetAccessKeyInfoRequest => GetAccessKeyInfoResponse,
+        get_caller_identity: GetCallerIdentityRequest => GetCallerIdentityResponse,
+        get_session_token: GetSessionTokenRequest => GetSessionTokenResponse,
+        }
+    };
+}
+
 /// Reads the head of a request.
 ///
 /// # Errors

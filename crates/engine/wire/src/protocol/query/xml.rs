@@ -32,7 +32,7 @@ impl fmt::Display for Xml<'_> {
                 '\t' | '\n' => f.write_char(c)?,
                 // XML 1.0 has no way to write these.
                 '\0'..='\x1f' | '\u{fffe}' | '\u{ffff}' => {
-                    f.write_char(char::REPLACEMENT_CHARACTER)?
+                    f.write_char(char::REPLACEMENT_CHARACTER)?;
                 }
                 _ => f.write_char(c)?,
             }

@@ -2,13 +2,15 @@
 
 mod account;
 mod alias;
+mod attach;
 mod code_signing;
 mod concurrency;
 mod configure;
 mod create;
 mod delete;
+mod layer;
+mod layer_policy;
 mod list;
-mod pending;
 mod permission;
 mod publish;
 mod read;

@@ -7,7 +7,7 @@ use std::time::Duration;
 use ids::RequestId;
 
 use crate::function::key::FunctionKey;
-use crate::package::code_store::CodeLease;
+use crate::package::code_store::{CodeLease, OptLease};
 use crate::runtime::Runtime;
 use crate::runtime::install::Installed;
 
@@ -34,6 +34,8 @@ pub(crate) struct Deployment {
     pub(crate) variables: BTreeMap<String, String>,
     /// Its code, unpacked.
     pub(crate) code: CodeLease,
+    /// Its layers, merged: what lies at `/opt`.
+    pub(crate) opt: OptLease,
     pub(crate) log_group: String,
 }
 

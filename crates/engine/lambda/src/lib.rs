@@ -6,7 +6,7 @@
 //!
 //! Inside, from the outside in: `api` lists the operations; `control` holds one file for each group of control operations;
 //! `invoke` is the way of one invocation, `asynchronous` of those that nobody waits for; `schedule` decides which environment runs it;
-//! `environment` is one environment with its Runtime API; `function` is what is kept;
+//! `environment` is one environment with its Runtime API; `function` and `layer` are what is kept;
 //! `package` is code on disk.
 //!
 //! It does not speak HTTP to callers (`wire` and `server` do) and does not make processes
@@ -22,6 +22,7 @@ mod error;
 mod function;
 mod identity;
 mod invoke;
+mod layer;
 mod package;
 pub mod runtime;
 mod schedule;

@@ -2,3 +2,4 @@
 
 pub(crate) mod archive;
 pub(crate) mod code_store;
+pub(crate) mod opt;

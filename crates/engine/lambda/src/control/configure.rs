@@ -7,14 +7,14 @@ use ids::RequestId;
 use store::Digest;
 use wire::ServiceError;
 use wire::lambda::{
-    ApplicationLogLevel, Architecture, EnvironmentResponse, FunctionConfiguration, Layer,
-    LogFormat, LoggingConfig, SnapStart, SnapStartApplyOn, SnapStartOptimizationStatus,
-    SnapStartResponse, SystemLogLevel, VpcConfig, VpcConfigResponse, errors,
+    ApplicationLogLevel, Architecture, EnvironmentResponse, FunctionConfiguration, LogFormat,
+    LoggingConfig, SnapStart, SnapStartApplyOn, SnapStartOptimizationStatus, SnapStartResponse,
+    SystemLogLevel, VpcConfig, VpcConfigResponse, errors,
 };
 
 use crate::deployment::Deployment;
 use crate::function::key::FunctionKey;
-use crate::package::code_store::CodeLease;
+use crate::package::code_store::{CodeLease, OptLease};
 use crate::runtime::Runtime;
 use crate::runtime::install::Installed;
 
@@ -167,17 +167,6 @@ pub(super) fn vpc(key: &FunctionKey, asked: VpcConfig) -> Result<VpcConfigRespon
     })
 }
 
-/// Layers, which this engine does not serve yet.
-pub(super) fn layers(asked: Option<Vec<String>>) -> Result<Option<Vec<Layer>>, ServiceError> {
-    match asked {
-        Some(arns) if !arns.is_empty() => Err(invalid(format!(
-            "Layer version {} does not exist.",
-            arns.first().map(String::as_str).unwrap_or_default()
-        ))),
-        _ => Ok(None),
-    }
-}
-
 /// What invocations of this configuration need.
 pub(super) fn deployment(
     key: &FunctionKey,
@@ -185,7 +174,7 @@ pub(super) fn deployment(
     configuration: &FunctionConfiguration,
     runtime: Runtime,
     client: Option<Installed>,
-    code: CodeLease,
+    (code, opt): (CodeLease, OptLease),
 ) -> Deployment {
     let environment = configuration.environment.as_ref();
     let logging = configuration.logging_config.as_ref();
@@ -204,6 +193,7 @@ pub(super) fn deployment(
             .and_then(|e| e.variables.clone())
             .unwrap_or_default(),
         code,
+        opt,
         log_group: logging
             .and_then(|l| l.log_group.clone())
             .unwrap_or_default(),

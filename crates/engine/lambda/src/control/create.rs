@@ -46,7 +46,13 @@ impl Inner {
         tag::check(input.tags.as_ref().unwrap_or(&BTreeMap::new()))?;
         let _gate = self.code_gate.read().await;
         let mut configuration = configuration(&key, &input)?;
+        let layers = input.layers.unwrap_or_default();
+        let layers = self.attach(caller, layers).await?;
         let (code, size) = self.take_code(input.code.unwrap_or_default()).await?;
+        self.check_size(code, &layers)
+            .await
+            .inspect_err(|_| self.code.reconsider(code))?;
+        configuration.layers = layers.shown();
         configuration.function_name = Some(key.name.to_string());
         configuration.function_arn = Some(key.arn());
         configuration.code_sha256 = Some(code.base64());
@@ -182,7 +188,6 @@ fn configuration(
         tracing_config: Some(TracingConfigResponse {
             mode: tracing.or(Some(TracingMode::PassThrough)),
         }),
-        layers: configure::layers(input.layers.clone())?,
         file_system_configs: input.file_system_configs.clone(),
         package_type: Some(PackageType::Zip),
         ephemeral_storage: input

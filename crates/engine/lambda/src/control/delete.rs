@@ -42,7 +42,11 @@ impl Inner {
             self.fleet.retire(record.live().1);
             self.fleet.retire(record.deployment);
         }
-        self.let_go(removed.iter().flat_map(VersionRecord::code));
+        for record in &removed {
+            for configuration in record.configurations() {
+                self.let_go(configuration).await;
+            }
+        }
         Ok(DeleteFunctionResponse {
             status_code: Some(204),
         })

@@ -90,7 +90,7 @@ impl Inner {
     }
 
     /// Where a package can be fetched without a signature, by who was told.
-    fn location(&self, digest: &Digest) -> String {
+    pub(super) fn location(&self, digest: &Digest) -> String {
         let token = self.location_token(digest);
         format!(
             "{}/_lambdalab/v1/code/{digest}?token={token}",

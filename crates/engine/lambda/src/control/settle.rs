@@ -85,7 +85,7 @@ impl Inner {
             .await?;
         if let Some(replaced) = replaced {
             self.fleet.retire(replaced.deployment);
-            self.let_go([replaced.configuration.code_sha256.as_deref()]);
+            self.let_go(&replaced.configuration).await;
         }
         Ok(())
     }
@@ -117,23 +117,23 @@ impl Inner {
         let code = configuration.code_sha256.as_deref().unwrap_or_default();
         let code =
             Digest::from_base64(code).map_err(|error| NotReady::new("InternalError", &error))?;
+        let layers = self.layer_packages(configuration).await;
+        let layers = layers.map_err(|error| NotReady::new("InternalError", &error))?;
         // While it is unpacked nobody may take it for unused.
         let _gate = self.code_gate.read().await;
-        let code = self
-            .code
-            .unpacked(code)
-            .await
-            .map_err(|error| match error {
-                CodeError::Archive(_) => NotReady::new("InvalidZipFileException", &error),
-                CodeError::Blob(_) | CodeError::Io { .. } => NotReady::new("InternalError", &error),
-            })?;
+        let unusable = |error: CodeError| match error {
+            CodeError::Archive(_) => NotReady::new("InvalidZipFileException", &error),
+            CodeError::Blob(_) | CodeError::Io { .. } => NotReady::new("InternalError", &error),
+        };
+        let code = self.code.unpacked(code).await.map_err(unusable)?;
+        let opt = self.code.opt(&layers).await.map_err(unusable)?;
         Ok(super::configure::deployment(
             key,
             id,
             configuration,
             runtime,
             client,
-            code,
+            (code, opt),
         ))
     }
 }

@@ -4,17 +4,40 @@ use std::sync::Arc;
 
 use store::Digest;
 use tokio::sync::mpsc::UnboundedReceiver;
+use wire::lambda::FunctionConfiguration;
 
+use crate::error::ApiError;
+use crate::package::opt;
 use crate::service::Inner;
 
 impl Inner {
-    /// A version is gone, or no longer needs what it needed: its packages may go.
-    pub(super) fn let_go<'c>(&self, packages: impl IntoIterator<Item = Option<&'c str>>) {
-        for code in packages.into_iter().flatten() {
-            if let Ok(code) = Digest::from_base64(code) {
-                self.code.reconsider(code);
-            }
+    /// No function has this configuration any more: what it needed may go.
+    pub(super) async fn let_go(&self, gone: &FunctionConfiguration) {
+        let code = gone.code_sha256.as_deref().unwrap_or_default();
+        if let Ok(code) = Digest::from_base64(code) {
+            self.code.reconsider(code);
         }
+        match self.layer_packages(gone).await {
+            Ok(layers) => opt::contents(&layers)
+                .into_iter()
+                .for_each(|code| self.code.reconsider(code)),
+            // The next start looks at everything anew.
+            Err(error) => tracing::warn!(%error, "the layers of a function cannot be found"),
+        }
+    }
+
+    /// The packages of a function's layers, in their order.
+    pub(super) async fn layer_packages(
+        &self,
+        configuration: &FunctionConfiguration,
+    ) -> Result<Vec<Digest>, ApiError> {
+        if configuration.layers.as_ref().is_none_or(Vec::is_empty) {
+            return Ok(Vec::new());
+        }
+        let configuration = configuration.clone();
+        self.registry
+            .read(move |tables| tables.layer_packages(&configuration))
+            .await
     }
 
     /// Removes what a crash left behind, and then every package that somebody lets go of and nobody

@@ -42,6 +42,9 @@ impl Inner {
             ..FunctionCode::default()
         };
         let (digest, size) = self.take_code(code).await?;
+        self.check_size_with_layers(&target, digest)
+            .await
+            .inspect_err(|_| self.code.reconsider(digest))?;
         let code_sha256 = digest.base64();
         let change = move |configuration: &mut FunctionConfiguration| {
             configuration.code_sha256 = Some(code_sha256);
@@ -84,7 +87,12 @@ impl Inner {
             .environment
             .map(|e| configure::variables(e.variables.unwrap_or_default()))
             .transpose()?;
-        configure::layers(input.layers)?;
+        // Layers that are deleted now stay until this is through.
+        let _gate = self.code_gate.read().await;
+        let layers = match input.layers {
+            Some(arns) => Some(self.attach_to(caller, &target, arns).await?),
+            None => None,
+        };
         let preconditions = Preconditions {
             revision_id: input.revision_id,
             code_sha256: None,
@@ -103,6 +111,9 @@ impl Inner {
             set(&mut to.vpc_config, vpc);
             set(&mut to.environment, environment);
             set(&mut to.runtime, input.runtime);
+            if let Some(layers) = layers {
+                to.layers = layers.shown();
+            }
             set(&mut to.dead_letter_config, input.dead_letter_config);
             set(&mut to.kms_key_arn, input.kms_key_arn);
             let tracing = input

@@ -70,6 +70,13 @@ impl VersionRecord {
         ]
     }
 
+    /// The configurations that it needs packages for: its own, and that of before an update which
+    /// is in progress.
+    pub(crate) fn configurations(&self) -> impl Iterator<Item = &FunctionConfiguration> {
+        let before = self.before_update.as_ref().map(|live| &live.configuration);
+        [&self.configuration].into_iter().chain(before)
+    }
+
     /// What invocations run now.
     pub(crate) fn live(&self) -> (&FunctionConfiguration, RequestId) {
         match &self.before_update {

@@ -11,6 +11,7 @@ use super::record::{AliasRecord, VersionRecord};
 use super::{code_signing, resource_policy, settings};
 use crate::asynchronous::queue;
 use crate::error::ApiError;
+use crate::layer;
 
 /// The tables of this crate.
 pub const SCHEMA: Schema = Schema {
@@ -21,6 +22,7 @@ pub const SCHEMA: Schema = Schema {
         settings::MIGRATION,
         resource_policy::MIGRATION,
         code_signing::MIGRATION,
+        layer::tables::MIGRATION,
     ],
 };
 
@@ -165,7 +167,7 @@ impl Tables<'_> {
                 unsettled,
                 serde_json::to_string(record)?
             ])?;
-        Ok(())
+        self.put_layer_uses(key, number, record)
     }
 
     /// Removes one version; `false` where there is none.
@@ -303,15 +305,16 @@ impl Tables<'_> {
         found.map(|row| Ok(row?)).collect()
     }
 
-    /// Whether any version has the code of that digest.
+    /// Whether any version, or any layer, needs what is kept under that digest.
     pub(crate) fn uses_code(&self, code: &Digest) -> Outcome<bool> {
-        Ok(self
+        let of_versions: bool = self
             .0
             .prepare_cached(
                 "SELECT EXISTS (SELECT 1 FROM lambda_version WHERE code = ?1)
                      OR EXISTS (SELECT 1 FROM lambda_version WHERE code_before = ?1)",
             )?
-            .query_row([code.base64()], |row| row.get(0))?)
+            .query_row([code.base64()], |row| row.get(0))?;
+        Ok(of_versions || self.layers_use(code)?)
     }
 
     /// One alias.
@@ -408,6 +411,7 @@ pub(crate) fn sql(number: u64) -> i64 {
     i64::try_from(number).unwrap_or(i64::MAX)
 }
 
+/// The same for how many rows are asked for.
 pub(crate) fn rows(limit: usize) -> i64 {
     i64::try_from(limit).unwrap_or(i64::MAX)
 }

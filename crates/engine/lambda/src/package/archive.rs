@@ -2,7 +2,7 @@
 //! folder.
 
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, Cursor, Read, Seek};
+use std::io::{self, Read, Seek};
 use std::path::{Component, Path, PathBuf};
 
 use zip::ZipArchive;
@@ -54,11 +54,12 @@ impl From<ZipError> for ArchiveError {
 }
 
 /// Checks a package as far as its directory goes: every entry stays inside, the declared sizes fit.
+/// Returns how many bytes it declares to hold unpacked; [`unpack`] holds it to that.
 ///
 /// # Errors
 /// See [`ArchiveError`].
-pub(crate) fn check(bytes: &[u8]) -> Result<(), ArchiveError> {
-    let mut archive = open(Cursor::new(bytes))?;
+pub(crate) fn check<R: Read + Seek>(source: R) -> Result<u64, ArchiveError> {
+    let mut archive = open(source)?;
     let mut total = 0_u64;
     for index in 0..archive.len() {
         let entry = archive.by_index_raw(index)?;
@@ -68,7 +69,7 @@ pub(crate) fn check(bytes: &[u8]) -> Result<(), ArchiveError> {
             return Err(ArchiveError::TooLarge);
         }
     }
-    Ok(())
+    Ok(total)
 }
 
 fn open<R: Read + Seek>(source: R) -> Result<ZipArchive<R>, ArchiveError> {
@@ -103,8 +104,8 @@ fn inside<R: Read + ?Sized>(entry: &ZipFile<'_, R>) -> Result<PathBuf, ArchiveEr
     }
 }
 
-/// Unpacks `source` into `folder`, which must be new. Sizes are counted as they are unpacked: what
-/// the directory declares is not believed.
+/// Unpacks `source` into `folder`, which must be new. Sizes are counted as they are unpacked: an
+/// entry that holds more or less than the directory declares is refused.
 ///
 /// # Errors
 /// See [`ArchiveError`]; `folder` then holds a part.
@@ -137,8 +138,13 @@ pub(crate) fn unpack<R: Read + Seek>(source: R, folder: &Path) -> Result<(), Arc
             continue;
         }
         let mode = entry.unix_mode().map_or(0o644, |mode| mode & 0o777);
+        let declared = entry.size();
+        left = left
+            .checked_sub(declared)
+            .filter(|left| *left > 0)
+            .ok_or(ArchiveError::TooLarge)?;
         let mut file = create(&path, mode).map_err(disk(&path))?;
-        let copied = io::copy(&mut (&mut entry).take(left + 1), &mut file);
+        let copied = io::copy(&mut (&mut entry).take(declared + 1), &mut file);
         let written = copied.map_err(|error| match error.kind() {
             io::ErrorKind::InvalidData
             | io::ErrorKind::InvalidInput
@@ -148,18 +154,34 @@ pub(crate) fn unpack<R: Read + Seek>(source: R, folder: &Path) -> Result<(), Arc
                 source: error,
             },
         })?;
-        left = left
-            .checked_sub(written)
-            .filter(|left| *left > 0)
-            .ok_or(ArchiveError::TooLarge)?;
+        if written != declared {
+            return Err(unreadable(format!(
+                "the entry `{}` does not have the size that it declares",
+                name.display()
+            )));
+        }
     }
     // Links come last, so that no entry is ever written through one.
     for (name, target) in &links {
         link(folder, name, target)?;
     }
-    // The second lock on the same door: wherever they lead, they end inside.
-    let root = fs::canonicalize(folder).map_err(disk(folder))?;
-    for (name, _) in &links {
+    check_links(folder, links.iter().map(|(name, _)| name.as_path()))
+}
+
+/// The second lock on the same door: wherever the links of these names lead, they end inside
+/// `folder`.
+///
+/// # Errors
+/// See [`ArchiveError`].
+pub(super) fn check_links<'n>(
+    folder: &Path,
+    links: impl Iterator<Item = &'n Path>,
+) -> Result<(), ArchiveError> {
+    let root = fs::canonicalize(folder).map_err(|source| ArchiveError::Disk {
+        path: folder.to_owned(),
+        source,
+    })?;
+    for name in links {
         let end = fs::canonicalize(folder.join(name));
         if end.is_ok_and(|end| !end.starts_with(&root)) {
             return Err(leads_out(name));
@@ -223,7 +245,7 @@ fn link(folder: &Path, name: &Path, target: &Path) -> Result<(), ArchiveError> {
 mod tests {
     use super::*;
     use proptest::prelude::*;
-    use std::io::Write;
+    use std::io::{Cursor, Write};
     use zip::ZipWriter;
     use zip::write::SimpleFileOptions;
 
@@ -245,7 +267,7 @@ mod tests {
     fn unpacks_with_permissions() {
         let folder = tempfile::tempdir().unwrap();
         let bytes = plain();
-        check(&bytes).unwrap();
+        check(Cursor::new(&bytes)).unwrap();
         unpack(Cursor::new(&bytes), folder.path()).unwrap();
         let file = folder.path().join("pkg/run.sh");
         assert_eq!(fs::read(&file).unwrap(), b"#!/bin/sh\n");
@@ -266,7 +288,10 @@ mod tests {
                 zip.start_file(name, SimpleFileOptions::default()).unwrap();
             });
             assert!(
-                matches!(check(&bytes), Err(ArchiveError::Unreadable { .. })),
+                matches!(
+                    check(Cursor::new(&bytes)),
+                    Err(ArchiveError::Unreadable { .. })
+                ),
                 "{name}"
             );
         }
@@ -336,7 +361,34 @@ mod tests {
             }
         });
         assert!(bytes.len() < 2 << 20, "it is a bomb: {} bytes", bytes.len());
-        assert!(matches!(check(&bytes), Err(ArchiveError::TooLarge)));
+        assert!(matches!(
+            check(Cursor::new(&bytes)),
+            Err(ArchiveError::TooLarge)
+        ));
+    }
+
+    #[test]
+    fn refuses_an_entry_that_holds_more_than_it_declares() {
+        let mut bytes = zipped(|zip| {
+            zip.start_file("zeros", SimpleFileOptions::default())
+                .unwrap();
+            zip.write_all(&vec![0; 100_000]).unwrap();
+        });
+        // Both headers, the entry's own and the directory's, hold the size.
+        let size = 100_000_u32.to_le_bytes();
+        let places: Vec<usize> = (0..bytes.len() - 4)
+            .filter(|at| bytes[*at..*at + 4] == size)
+            .collect();
+        assert!(!places.is_empty());
+        for at in places {
+            bytes[at..at + 4].copy_from_slice(&10_u32.to_le_bytes());
+        }
+        assert_eq!(check(Cursor::new(&bytes)).unwrap(), 10);
+        let folder = tempfile::tempdir().unwrap();
+        let outcome = unpack(Cursor::new(&bytes), folder.path());
+        assert!(matches!(outcome, Err(ArchiveError::Unreadable { .. })));
+        let written = fs::metadata(folder.path().join("zeros")).unwrap().len();
+        assert!(written <= 11, "{written}");
     }
 
     proptest! {
@@ -347,7 +399,7 @@ mod tests {
             bytes[at % length] = byte;
             bytes.truncate(length.saturating_sub(cut));
             let folder = tempfile::tempdir().unwrap();
-            let _ = check(&bytes);
+            let _ = check(Cursor::new(&bytes));
             let _ = unpack(Cursor::new(bytes), folder.path());
         }
     }

@@ -1,11 +1,13 @@
 //! Packages as they were uploaded (blobs) and unpacked (folders), both named by their content.
 //!
-//! A package stays while a function names it or a [`CodeLease`] holds it. Whoever lets go of one
-//! says so by [`CodeStore::reconsider`]; the service then looks whether anybody still needs it.
+//! A package stays while a function or a layer names it or a [`CodeLease`] holds it. Whoever lets
+//! go of one says so by [`CodeStore::reconsider`]; the service then looks whether anybody still
+//! needs it. What several layers make together lies among the unpacked packages, under a name of
+//! its own (see [`opt`]).
 
 use std::collections::HashMap;
 use std::fs;
-use std::io;
+use std::io::{self, Cursor};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -16,6 +18,7 @@ use store::{BlobError, Blobs, Digest};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 use super::archive::{self, ArchiveError};
+use super::opt;
 
 /// Why a package cannot be kept or unpacked.
 #[derive(Debug, thiserror::Error)]
@@ -41,6 +44,7 @@ pub(crate) enum CodeError {
 pub(crate) struct CodeStore {
     blobs: Blobs,
     folder: Arc<Path>,
+    empty: Arc<Path>,
     entropy: SharedEntropy,
     leases: Arc<Leases>,
 }
@@ -66,6 +70,25 @@ impl CodeLease {
     }
 }
 
+/// What lies at `/opt`, which stays as long as this is held.
+#[derive(Debug)]
+pub(crate) enum OptLease {
+    /// No layers: an empty folder.
+    Empty(Arc<Path>),
+    /// The folder of one layer, or of several merged.
+    Layers(CodeLease),
+}
+
+impl OptLease {
+    /// The folder.
+    pub(crate) fn path(&self) -> &Path {
+        match self {
+            Self::Empty(path) => path,
+            Self::Layers(lease) => lease.path(),
+        }
+    }
+}
+
 impl Drop for CodeLease {
     fn drop(&mut self) {
         let mut counts = self.leases.counts.lock();
@@ -79,6 +102,9 @@ impl Drop for CodeLease {
         }
     }
 }
+
+/// What lies at `/opt` without layers: an empty folder beside that of the packages.
+const EMPTY: &str = "empty";
 
 /// Where the running kernel tells one boot from another.
 const BOOT_ID: &str = "/proc/sys/kernel/random/boot_id";
@@ -105,6 +131,8 @@ impl CodeStore {
             fs::remove_dir_all(&folder).map_err(io)?;
         }
         fs::create_dir_all(&folder).map_err(io)?;
+        let empty = folder.with_file_name(EMPTY);
+        fs::create_dir_all(&empty).map_err(io)?;
         fs::write(&stamp, boot).map_err(io)?;
         // Drafts that a crash left behind.
         for entry in fs::read_dir(&folder).map_err(io)? {
@@ -121,16 +149,29 @@ impl CodeStore {
         let store = Self {
             blobs,
             folder: folder.into(),
+            empty: empty.into(),
             entropy,
             leases: Arc::new(leases),
         };
         Ok((store, listener))
     }
 
-    /// Every package that is kept.
+    /// Everything that is kept, as it was uploaded or as a folder. What is both comes twice.
     pub(crate) async fn kept(&self) -> Result<Vec<Digest>, CodeError> {
-        let blobs = self.blobs.clone();
-        off_thread(move || Ok(blobs.list()?)).await
+        let this = self.clone();
+        off_thread(move || {
+            let mut kept = this.blobs.list()?;
+            let io = |source| CodeError::Io {
+                path: this.folder.to_path_buf(),
+                source,
+            };
+            for entry in fs::read_dir(&this.folder).map_err(io)? {
+                let name = entry.map_err(io)?.file_name();
+                kept.extend(name.to_str().and_then(|name| name.parse::<Digest>().ok()));
+            }
+            Ok(kept)
+        })
+        .await
     }
 
     /// Somebody let go of a package.
@@ -147,29 +188,79 @@ impl CodeStore {
     pub(crate) async fn put(&self, package: Bytes) -> Result<Digest, CodeError> {
         let this = self.clone();
         off_thread(move || {
-            archive::check(&package)?;
+            archive::check(Cursor::new(&package))?;
             Ok(this.blobs.put_blocking(&package)?)
         })
         .await
     }
 
+    /// How many bytes a package holds unpacked.
+    pub(crate) async fn unzipped_size(&self, code: Digest) -> Result<u64, CodeError> {
+        let blobs = self.blobs.clone();
+        off_thread(move || Ok(archive::check(blobs.open_blob(&code)?)?)).await
+    }
+
     /// The package unpacked; it is unpacked on first need.
     pub(crate) async fn unpacked(&self, code: Digest) -> Result<CodeLease, CodeError> {
-        *self.leases.counts.lock().entry(code).or_default() += 1;
-        let path = self.path(&code);
-        let lease = CodeLease {
-            code,
-            path: path.clone(),
-            leases: Arc::clone(&self.leases),
-        };
-        if !path.is_dir() {
-            let this = self.clone();
-            off_thread(move || this.unpack(&code, &path)).await?;
+        let lease = self.lease(code);
+        if !lease.path.is_dir() {
+            let (this, path) = (self.clone(), lease.path.clone());
+            off_thread(move || {
+                this.publish(&code, &path, |draft| {
+                    let package = this.blobs.open_blob(&code)?;
+                    Ok(archive::unpack(package, draft)?)
+                })
+            })
+            .await?;
         }
         Ok(lease)
     }
 
-    fn unpack(&self, code: &Digest, folder: &Path) -> Result<(), CodeError> {
+    /// What the packages of these layers, in their order, make together at `/opt`. It is made on
+    /// first need.
+    pub(crate) async fn opt(&self, layers: &[Digest]) -> Result<OptLease, CodeError> {
+        let lease = match layers {
+            [] => return Ok(OptLease::Empty(Arc::clone(&self.empty))),
+            [only] => self.unpacked(*only).await?,
+            several => self.merged(several).await?,
+        };
+        Ok(OptLease::Layers(lease))
+    }
+
+    async fn merged(&self, layers: &[Digest]) -> Result<CodeLease, CodeError> {
+        let merged = opt::merged_name(layers);
+        let lease = self.lease(merged);
+        if !lease.path.is_dir() {
+            let mut unpacked = Vec::new();
+            for layer in layers {
+                unpacked.push(self.unpacked(*layer).await?);
+            }
+            let (this, path) = (self.clone(), lease.path.clone());
+            off_thread(move || {
+                let layers = unpacked.iter().map(CodeLease::path);
+                this.publish(&merged, &path, |draft| opt::merge(layers, draft))
+            })
+            .await?;
+        }
+        Ok(lease)
+    }
+
+    fn lease(&self, code: Digest) -> CodeLease {
+        *self.leases.counts.lock().entry(code).or_default() += 1;
+        CodeLease {
+            code,
+            path: self.path(&code),
+            leases: Arc::clone(&self.leases),
+        }
+    }
+
+    /// Fills a draft, which becomes `folder` as a whole or not at all.
+    fn publish(
+        &self,
+        code: &Digest,
+        folder: &Path,
+        fill: impl FnOnce(&Path) -> Result<(), CodeError>,
+    ) -> Result<(), CodeError> {
         let draft = self
             .folder
             .join(format!("{code}-{:x}.new", self.entropy.bits()));
@@ -177,12 +268,10 @@ impl CodeStore {
             path: draft.clone(),
             source,
         };
-        let package = self.blobs.open_blob(code)?;
         fs::create_dir(&draft).map_err(io)?;
-        let unpacked = archive::unpack(package, &draft);
-        if let Err(error) = unpacked {
+        if let Err(error) = fill(&draft) {
             fs::remove_dir_all(&draft).map_err(io)?;
-            return Err(error.into());
+            return Err(error);
         }
         match fs::rename(&draft, folder) {
             Ok(()) => Ok(()),

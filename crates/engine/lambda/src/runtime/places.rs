@@ -23,7 +23,7 @@ impl Places {
         let runtime = deployment.client.as_ref();
         let runtime = runtime.map_or_else(|| PathBuf::from(RUNTIME), Installed::site);
         let task = deployment.code.path().to_owned();
-        Self::new(task, runtime, PathBuf::from(LAYERS))
+        Self::new(task, runtime, deployment.opt.path().to_owned())
     }
 
     fn new(task: PathBuf, runtime: PathBuf, layers: PathBuf) -> Self {

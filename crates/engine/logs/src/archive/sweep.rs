@@ -1,0 +1,208 @@
+//! The removal of what nobody can see any more, step by step.
+
+use rusqlite::{Connection, OptionalExtension};
+
+use super::{ArchiveError, EVENT_OVERHEAD, horizon};
+
+/// How many events, or streams, one step removes: some milliseconds for whoever waits to write.
+pub(crate) const STEP: i64 = 1_000;
+
+/// Whether there may be more to remove.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Swept {
+    More,
+    Done,
+}
+
+/// One step at the time `now`: of a deleted group, else of a deleted stream, else of events that
+/// are older than their group keeps them.
+pub(crate) fn step(connection: &Connection, now: i64) -> Result<Swept, ArchiveError> {
+    if let Some(group) = first(
+        connection,
+        "SELECT min(id) FROM log_group WHERE deleted = 1",
+    )? {
+        return deleted_group(connection, group);
+    }
+    if let Some(stream) = first(
+        connection,
+        "SELECT min(id) FROM log_stream WHERE deleted = 1",
+    )? {
+        return deleted_stream(connection, stream);
+    }
+    expired(connection, now)
+}
+
+fn first(connection: &Connection, sql: &str) -> Result<Option<i64>, ArchiveError> {
+    Ok(connection
+        .prepare_cached(sql)?
+        .query_row([], |row| row.get(0))?)
+}
+
+fn deleted_group(connection: &Connection, group: i64) -> Result<Swept, ArchiveError> {
+    if remove_events(connection, "log_group", group, i64::MAX)?.0 > 0 {
+        return Ok(Swept::More);
+    }
+    let streams = connection
+        .prepare_cached(
+            "DELETE FROM log_stream WHERE id IN
+                 (SELECT id FROM log_stream WHERE log_group = ?1 AND deleted IN (0, 1) LIMIT ?2)",
+        )?
+        .execute((group, STEP))?;
+    if streams == 0 {
+        connection
+            .prepare_cached("DELETE FROM log_group WHERE id = ?1")?
+            .execute([group])?;
+    }
+    Ok(Swept::More)
+}
+
+fn deleted_stream(connection: &Connection, stream: i64) -> Result<Swept, ArchiveError> {
+    let (events, bytes) = remove_events(connection, "stream", stream, i64::MAX)?;
+    if events == 0 {
+        connection
+            .prepare_cached("DELETE FROM log_stream WHERE id = ?1")?
+            .execute([stream])?;
+    } else {
+        connection
+            .prepare_cached(
+                "UPDATE log_group SET bytes = bytes - ?2
+                 WHERE id = (SELECT log_group FROM log_stream WHERE id = ?1)",
+            )?
+            .execute((stream, bytes))?;
+    }
+    Ok(Swept::More)
+}
+
+fn expired(connection: &Connection, now: i64) -> Result<Swept, ArchiveError> {
+    let mut statement = connection.prepare_cached(
+        "SELECT id, retention FROM log_group WHERE deleted = 0 AND retention IS NOT NULL",
+    )?;
+    let mut groups = statement.query([])?;
+    while let Some(group) = groups.next()? {
+        let (id, retention): (i64, i64) = (group.get(0)?, group.get(1)?);
+        let cutoff = horizon(Some(retention), now);
+        let (events, bytes) = remove_events(connection, "log_group", id, cutoff)?;
+        if events > 0 {
+            connection
+                .prepare_cached("UPDATE log_group SET bytes = bytes - ?2 WHERE id = ?1")?
+                .execute((id, bytes))?;
+            return Ok(Swept::More);
+        }
+    }
+    Ok(Swept::Done)
+}
+
+/// Removes the first events of a group or stream from before `cutoff`. Returns how many there were,
+/// and what they counted.
+fn remove_events(
+    connection: &Connection,
+    column: &'static str,
+    key: i64,
+    cutoff: i64,
+) -> Result<(usize, i64), ArchiveError> {
+    // The last event of this step; everything up to it goes.
+    let last: Option<(i64, i64)> = connection
+        .prepare_cached(&format!(
+            "SELECT time, id FROM (SELECT time, id FROM log_event
+                                   WHERE {column} = ?1 AND time < ?2 ORDER BY time, id LIMIT ?3)
+             ORDER BY time DESC, id DESC LIMIT 1"
+        ))?
+        .query_row((key, cutoff, STEP), |row| Ok((row.get(0)?, row.get(1)?)))
+        .optional()?;
+    let Some((time, id)) = last else {
+        return Ok((0, 0));
+    };
+    let mut statement = connection.prepare_cached(&format!(
+        "DELETE FROM log_event WHERE {column} = ?1 AND (time, id) <= (?2, ?3)
+         RETURNING octet_length(message)"
+    ))?;
+    let mut removed = statement.query((key, time, id))?;
+    let (mut events, mut bytes) = (0, 0);
+    while let Some(row) = removed.next()? {
+        events += 1;
+        bytes += row.get::<_, i64>(0)? + i64::try_from(EVENT_OVERHEAD).unwrap_or_default();
+    }
+    Ok((events, bytes))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::groups::{delete_group, find_group, set_retention};
+    use super::super::streams::delete_stream;
+    use super::super::testing::{NOW, group, key, put, store};
+    use super::*;
+
+    const DAY: i64 = 86_400_000;
+
+    /// Sweeps until nothing is left to do; how many steps that took, and how many rows are left.
+    fn sweep(store: &store::Store) -> (usize, i64, i64) {
+        let mut steps = 0;
+        while store.write_blocking(|c| step(c, NOW)).unwrap() == Swept::More {
+            steps += 1;
+            assert!(steps < 100, "the sweep does not come to an end");
+        }
+        let count = |table: &str| {
+            let sql = format!("SELECT count(*) FROM {table}");
+            store
+                .read_blocking(move |c| {
+                    Ok::<i64, ArchiveError>(c.query_row(&sql, [], |r| r.get(0))?)
+                })
+                .unwrap()
+        };
+        (steps, count("log_event"), count("log_stream"))
+    }
+
+    #[test]
+    fn a_deleted_group_goes_step_by_step_and_another_stays() {
+        let (_folder, store) = store();
+        group(&store, "g", &["s"]);
+        group(&store, "other", &["s"]);
+        put(&store, "g", "s", &vec![(NOW, "x"); 2_500]);
+        put(&store, "other", "s", &[(NOW, "y")]);
+        store
+            .write_blocking(|c| delete_group(c, &key("g")))
+            .unwrap();
+        let (steps, events, streams) = sweep(&store);
+        assert_eq!((events, streams), (1, 1));
+        assert_eq!(
+            steps, 5,
+            "three for events, one for streams, one for the group"
+        );
+    }
+
+    #[test]
+    fn a_deleted_stream_gives_its_bytes_back() {
+        let (_folder, store) = store();
+        group(&store, "g", &["s", "t"]);
+        put(&store, "g", "s", &[(NOW, "xx"); 3]);
+        put(&store, "g", "t", &[(NOW, "é")]);
+        store
+            .write_blocking(|c| delete_stream(c, &key("g"), "s"))
+            .unwrap();
+        let (_, events, streams) = sweep(&store);
+        assert_eq!((events, streams), (1, 1));
+        let group = store.read_blocking(|c| find_group(c, &key("g"))).unwrap();
+        assert_eq!(group.bytes, 2 + 26);
+    }
+
+    #[test]
+    fn what_is_older_than_its_retention_goes() {
+        let (_folder, store) = store();
+        group(&store, "g", &["s"]);
+        group(&store, "for ever", &["s"]);
+        put(
+            &store,
+            "g",
+            "s",
+            &[(NOW - 3 * DAY - 1, "a"), (NOW - 3 * DAY, "b"), (NOW, "c")],
+        );
+        put(&store, "for ever", "s", &[(NOW - 99 * DAY, "d")]);
+        store
+            .write_blocking(|c| set_retention(c, &key("g"), Some(3)))
+            .unwrap();
+        let (_, events, _) = sweep(&store);
+        assert_eq!(events, 3);
+        let group = store.read_blocking(|c| find_group(c, &key("g"))).unwrap();
+        assert_eq!(group.bytes, 2 * 27);
+    }
+}

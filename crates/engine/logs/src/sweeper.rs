@@ -1,0 +1,41 @@
+//! The task that removes what was deleted or has expired.
+
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+use ids::SharedClock;
+use tokio::sync::Notify;
+
+use crate::archive::sweep::{Swept, step};
+use crate::service::Inner;
+
+/// How often events are looked over that may have expired. They are not shown any more once they
+/// have; this only gives their room back.
+const EVERY: Duration = Duration::from_secs(60);
+
+/// Removes step by step for as long as the service lives; `wake` says that something was deleted.
+/// Between steps others write.
+pub(crate) async fn run(service: Weak<Inner>, wake: Arc<Notify>, clock: SharedClock) {
+    loop {
+        loop {
+            let Some(service) = service.upgrade() else {
+                return;
+            };
+            let now = clock.now().as_millis();
+            let stepping = service.store.write(move |connection| step(connection, now));
+            drop(service);
+            match stepping.await {
+                Ok(Swept::More) => {}
+                Ok(Swept::Done) => break,
+                Err(error) => {
+                    tracing::warn!(%error, "deleted or expired events could not be removed yet");
+                    break;
+                }
+            }
+        }
+        tokio::select! {
+            () = wake.notified() => {}
+            () = clock.sleep(EVERY) => {}
+        }
+    }
+}

@@ -27,6 +27,7 @@ use crate::environment::stage::{Answer, Ended};
 use crate::function::registry::CachedVersion;
 use crate::function::status;
 use crate::function::target::{Target, not_found};
+use crate::schedule::concurrency::throttled;
 use crate::schedule::pool::{NoEnvironment, Pool};
 use crate::service::Inner;
 use event::Event;
@@ -137,7 +138,9 @@ impl Inner {
         version: Arc<CachedVersion>,
         job: Job,
     ) -> Result<Finished, ServiceError> {
-        let counted = self.count_invocation().ok_or_else(throttled)?;
+        let settings = self.registry.settings(&target.key).await?;
+        let reserved = settings.and_then(|settings| settings.reserved_concurrency);
+        let counted = self.concurrency.count(&target.key, reserved)?;
         let (pool, environment) = self.take_environment(target, version).await?;
         let this = Arc::clone(self);
         let running = tokio::spawn(async move {
@@ -219,7 +222,9 @@ impl Inner {
                     version = self.resolve(target).await?;
                     status::check_invocable(version.record.live().0)?;
                 }
-                Err(NoEnvironment::TooMany | NoEnvironment::NoMemory) => return Err(throttled()),
+                Err(NoEnvironment::TooMany | NoEnvironment::NoMemory) => {
+                    return Err(throttled("ConcurrentInvocationLimitExceeded"));
+                }
                 Err(error) => return Err(errors::service_exception(error.to_string())),
             }
         }
@@ -291,12 +296,6 @@ impl Inner {
             () = self.clock.sleep(RECOVERY_LIMIT) => {}
         }
     }
-}
-
-/// That no more invocations can be taken at the moment.
-fn throttled() -> ServiceError {
-    let reason = "ConcurrentInvocationLimitExceeded";
-    errors::too_many_requests_exception("Rate Exceeded.").with_member("Reason", reason)
 }
 
 /// The event: the payload as it is, which must be JSON; an empty one is an empty object.

@@ -2,6 +2,7 @@
 //! and reaped when idle, and admitted only as far as the host can carry them.
 
 pub(crate) mod admission;
+pub(crate) mod concurrency;
 mod demand;
 pub(crate) mod fleet;
 pub(crate) mod janitor;

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -20,6 +20,7 @@ use crate::package::code_store::{CodeError, CodeStore};
 use crate::runtime::install::Runtimes;
 use crate::runtime::launch;
 use crate::schedule::admission::Admission;
+use crate::schedule::concurrency::Concurrency;
 use crate::schedule::fleet::Fleet;
 
 /// What the service stands on.
@@ -58,10 +59,6 @@ pub enum StartError {
     Store(String),
 }
 
-/// How many invocations may run or wait at a time.
-/// Source: <https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html>.
-pub(crate) const ACCOUNT_CONCURRENCY: u32 = 1_000;
-
 /// AWS Lambda. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Lambda {
@@ -86,7 +83,7 @@ pub(crate) struct Inner {
     location_key: u128,
     recent: Recent,
     stopping: AtomicBool,
-    invocations: AtomicUsize,
+    pub(crate) concurrency: Arc<Concurrency>,
 }
 
 impl Lambda {
@@ -134,7 +131,7 @@ impl Lambda {
             code_gate: tokio::sync::RwLock::default(),
             recent: Recent::default(),
             stopping: AtomicBool::new(false),
-            invocations: AtomicUsize::new(0),
+            concurrency: Arc::default(),
         });
         inner
             .take_up()
@@ -163,7 +160,7 @@ impl Lambda {
     /// How many invocations run or wait.
     #[must_use]
     pub fn invocations(&self) -> usize {
-        self.inner.invocations.load(Ordering::Relaxed)
+        self.inner.concurrency.all()
     }
 
     /// How many asynchronous invocations have been accepted and not ended.
@@ -238,14 +235,6 @@ impl Inner {
         Digest::of(&[&secret[..], digest.as_bytes()].concat()).to_string()
     }
 
-    /// Counts an invocation until the guard is dropped; `None` where the account has as many as it
-    /// may have.
-    pub(crate) fn count_invocation(self: &Arc<Self>) -> Option<Counted> {
-        let counted = Counted(Arc::clone(self));
-        let before = self.invocations.fetch_add(1, Ordering::Relaxed);
-        (before < ACCOUNT_CONCURRENCY as usize).then_some(counted)
-    }
-
     /// Remembers the figures of an invocation.
     pub(crate) fn remember(
         &self,
@@ -266,14 +255,5 @@ impl Inner {
         };
         tracing::debug!(%id, ?measured, "invocation finished");
         self.recent.add(id, measured);
-    }
-}
-
-/// An invocation that runs or waits.
-pub(crate) struct Counted(Arc<Inner>);
-
-impl Drop for Counted {
-    fn drop(&mut self) {
-        self.0.invocations.fetch_sub(1, Ordering::Relaxed);
     }
 }

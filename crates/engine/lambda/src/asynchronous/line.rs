@@ -9,7 +9,7 @@ use std::time::Duration;
 use ids::Timestamp;
 use parking_lot::Mutex;
 use tokio::sync::Notify;
-use wire::{ServiceError, lambda::errors};
+use wire::ServiceError;
 
 use super::queue::{Due, StoredEvent};
 use super::retry;
@@ -17,6 +17,7 @@ use crate::error::ApiError;
 use crate::function::key::FunctionKey;
 use crate::function::target::Target;
 use crate::invoke::Job;
+use crate::schedule::concurrency::throttled;
 use crate::service::Inner;
 
 /// How many events of one function run or wait for an environment at a time.
@@ -100,8 +101,7 @@ impl Inner {
     ) -> Result<(), ServiceError> {
         if self.lines.queued.fetch_add(1, Ordering::Relaxed) >= QUEUE_LIMIT {
             self.lines.queued.fetch_sub(1, Ordering::Relaxed);
-            return Err(errors::too_many_requests_exception("Rate Exceeded.")
-                .with_member("Reason", "CallerRateLimitExceeded"));
+            return Err(throttled("CallerRateLimitExceeded"));
         }
         let now = self.clock.now();
         let key = target.key.clone();
@@ -149,13 +149,16 @@ impl Inner {
                 Due::default()
             } else {
                 let now = self.clock.now();
-                self.events.due(key, now, room, held).await.unwrap_or_else(|error| {
-                    tracing::warn!(%error, function = &*key.name, "events cannot be read");
-                    Due {
-                        next: Some(now.plus(PAUSE)),
-                        ..Due::default()
-                    }
-                })
+                self.events
+                    .due(key, now, room, held)
+                    .await
+                    .unwrap_or_else(|error| {
+                        tracing::warn!(%error, function = &*key.name, "events cannot be read");
+                        Due {
+                            next: Some(now.plus(PAUSE)),
+                            ..Due::default()
+                        }
+                    })
             };
             let has_begun = !found.events.is_empty();
             for (id, event) in found.events {

@@ -5,7 +5,8 @@ use wire::lambda::{
 };
 use wire::{Caller, ServiceError};
 
-use crate::service::{ACCOUNT_CONCURRENCY, Inner};
+use crate::schedule::concurrency::ACCOUNT_CONCURRENCY;
+use crate::service::Inner;
 
 /// All packages together, in bytes. Source of all limits here:
 /// <https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html>.

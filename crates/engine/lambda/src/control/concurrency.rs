@@ -11,7 +11,8 @@ use wire::lambda::{
 use wire::{Caller, ServiceError};
 
 use crate::function::target::Target;
-use crate::service::{ACCOUNT_CONCURRENCY, Inner};
+use crate::schedule::concurrency::ACCOUNT_CONCURRENCY;
+use crate::service::Inner;
 
 /// What the functions of an account must be left to share.
 const UNRESERVED_MINIMUM: u32 = 100;

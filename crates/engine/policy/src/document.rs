@@ -29,8 +29,8 @@ pub enum Effect {
     Deny,
 }
 
-/// A policy document, ready to be asked.
-#[derive(Debug, Clone)]
+/// A policy document, ready to be asked. The default one says nothing.
+#[derive(Debug, Clone, Default)]
 pub struct Policy {
     statements: Vec<Statement>,
 }

@@ -1,0 +1,177 @@
+//! The service as a whole: what it stands on, and how it reads and writes.
+
+use std::sync::Arc;
+
+use ids::{SharedClock, SharedEntropy};
+use store::Store;
+use wire::ServiceError;
+
+use crate::authority::{Authorities, Authority};
+use crate::credentials::{Credential, Credentials, Identity, forgotten};
+use crate::error::{ApiError, no_such};
+use crate::record::{Entity, Kind, RoleRecord, UserRecord};
+use crate::tables::{Owner, Tables};
+
+/// What the service stands on.
+#[derive(Debug)]
+pub struct IamOptions {
+    /// Holds [`crate::SCHEMA`].
+    pub store: Store,
+    /// Time.
+    pub clock: SharedClock,
+    /// Randomness.
+    pub entropy: SharedEntropy,
+    /// Whether AssumeRole asks trust policies.
+    pub enforce: bool,
+    /// Access keys that the engine was started with, beside those that it keeps.
+    pub fixed: Vec<Credential>,
+}
+
+/// Why the service cannot start.
+#[derive(Debug, thiserror::Error)]
+#[error("the identities cannot be read: {0}")]
+pub struct StartError(String);
+
+/// AWS IAM and STS. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Iam {
+    pub(crate) inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+pub(crate) struct Inner {
+    store: Store,
+    pub(crate) clock: SharedClock,
+    pub(crate) entropy: SharedEntropy,
+    pub(crate) credentials: Credentials,
+    pub(crate) authorities: Authorities,
+    pub(crate) enforce: bool,
+}
+
+impl Iam {
+    /// Starts the service: reads the credentials that there are.
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    pub async fn start(options: IamOptions) -> Result<Self, StartError> {
+        let before = forgotten(options.clock.now());
+        let kept = options
+            .store
+            .write(move |connection| {
+                let tables = Tables(connection);
+                tables.forget_sessions(before)?;
+                Ok::<_, ApiError>((tables.all_access_keys()?, tables.all_sessions()?))
+            })
+            .await
+            .map_err(|error| StartError(error.to_string()))?;
+        let credentials = Credentials::default();
+        for (id, account, record) in kept.0 {
+            credentials.insert(Credential::of_key(&id, &account, &record));
+        }
+        for (id, record) in kept.1 {
+            credentials.insert(Credential::of_session(&id, &record));
+        }
+        for credential in options.fixed {
+            credentials.insert(credential);
+        }
+        Ok(Self {
+            inner: Arc::new(Inner {
+                store: options.store,
+                clock: options.clock,
+                entropy: options.entropy,
+                credentials,
+                authorities: Authorities::default(),
+                enforce: options.enforce,
+            }),
+        })
+    }
+
+    /// The credential of that access key id: fixed, a user's, or a session's that has not ended.
+    #[must_use]
+    pub fn credential(&self, access_key_id: &str) -> Option<Arc<Credential>> {
+        self.inner.credentials.get(access_key_id)
+    }
+
+    /// What `identity` may do, by its own policies.
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    pub async fn authority(&self, identity: &Identity) -> Result<Arc<Authority>, ServiceError> {
+        Ok(self.inner.authority(identity).await?)
+    }
+}
+
+/// Drops what is known of policies when it is dropped itself: also where the caller of a write does
+/// not wait for its end, for the write happens all the same.
+struct Forget<'a>(&'a Authorities);
+
+impl Drop for Forget<'_> {
+    fn drop(&mut self) {
+        self.0.forget();
+    }
+}
+
+impl Inner {
+    /// Changes what is kept, in one transaction, and returns once it is durable.
+    pub(crate) async fn write<T, F>(&self, work: F) -> Result<T, ApiError>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Tables<'_>) -> Result<T, ApiError> + Send + 'static,
+    {
+        let _forget = Forget(&self.authorities);
+        self.store
+            .write(move |connection| work(&Tables(connection)))
+            .await
+    }
+
+    /// Changes credentials, which change nobody's policies.
+    pub(crate) async fn write_credentials<F>(&self, work: F) -> Result<(), ApiError>
+    where
+        F: FnOnce(&Tables<'_>) -> Result<(), ApiError> + Send + 'static,
+    {
+        self.store
+            .write(move |connection| work(&Tables(connection)))
+            .await
+    }
+
+    /// Reads what is kept.
+    pub(crate) async fn read<T, F>(&self, work: F) -> Result<T, ApiError>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Tables<'_>) -> Result<T, ApiError> + Send + 'static,
+    {
+        self.store
+            .read(move |connection| work(&Tables(connection)))
+            .await
+    }
+}
+
+/// The entity of that name.
+pub(crate) fn found<E: Entity>(
+    tables: &Tables<'_>,
+    account: &str,
+    name: &str,
+) -> Result<E, ApiError> {
+    tables
+        .entity(account, name)?
+        .ok_or_else(|| no_such(E::KIND, name))
+}
+
+/// Makes sure that the role or user `owner` exists; of a role, that it may be changed where
+/// `change` is asked for.
+pub(crate) fn found_owner(
+    tables: &Tables<'_>,
+    owner: &Owner,
+    change: bool,
+) -> Result<(), ApiError> {
+    match owner.kind {
+        Kind::User => found::<UserRecord>(tables, &owner.account, &owner.name).map(|_| ()),
+        Kind::Role | Kind::Policy => {
+            let role: RoleRecord = found(tables, &owner.account, &owner.name)?;
+            if change && role.service_linked {
+                return Err(crate::error::unmodifiable(&role.name));
+            }
+            Ok(())
+        }
+    }
+}

@@ -1,0 +1,306 @@
+//! STS: who somebody is, and credentials for a while.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use ids::Arn;
+use policy::{Context, Kind as PolicyKind, Policy, Principal, Request, authorize, key};
+use wire::sts::{
+    AssumeRoleRequest, AssumeRoleResponse, AssumedRoleUser, Credentials as Shown,
+    GetAccessKeyInfoRequest, GetAccessKeyInfoResponse, GetCallerIdentityRequest,
+    GetCallerIdentityResponse, GetSessionTokenRequest, GetSessionTokenResponse, Tag, errors,
+};
+use wire::{Caller, DateTime, Principal as WirePrincipal, ServiceError};
+
+use crate::Secret;
+use crate::authority::Authority;
+use crate::credentials::{Credential, Holder, forgotten};
+use crate::error::{ApiError, validation};
+use crate::policies::{document, name_of};
+use crate::record::{Entity, RoleRecord, SessionOf, SessionRecord, Tags};
+use crate::service::Inner;
+use crate::unique_id::{self, Prefix};
+
+/// Seconds that an assumed role lasts where nobody says.
+const ROLE_SESSION: i32 = 3_600;
+/// The same for a user; the root user's ends as early as a role's.
+const USER_SESSION: i32 = 43_200;
+/// The longest session of a role that another role assumed.
+const CHAINED_SESSION: i32 = 3_600;
+/// The most that a session's own policies may have in all, in characters.
+const PACKED_LIMIT: usize = 2_048;
+
+fn denied(message: String) -> ApiError {
+    ServiceError::new("AccessDenied", 403, message).into()
+}
+
+fn not_authorized(who: &Principal, role: &str) -> ApiError {
+    denied(format!(
+        "User: {} is not authorized to perform: sts:AssumeRole on resource: {role}",
+        who.arn()
+    ))
+}
+
+impl Inner {
+    pub(crate) async fn get_caller_identity(
+        &self,
+        caller: &Caller,
+        _: GetCallerIdentityRequest,
+    ) -> Result<GetCallerIdentityResponse, ApiError> {
+        let identity = self.identity(caller);
+        let authority = self.authority(&identity).await?;
+        let id = match &authority.principal {
+            Principal::User { id, .. } | Principal::Session { id, .. } => id.clone(),
+            _ => identity.account.to_string(),
+        };
+        Ok(GetCallerIdentityResponse {
+            user_id: Some(id),
+            account: Some(identity.account.to_string()),
+            arn: Some(authority.principal.arn()),
+        })
+    }
+
+    pub(crate) async fn get_access_key_info(
+        &self,
+        caller: &Caller,
+        input: GetAccessKeyInfoRequest,
+    ) -> Result<GetAccessKeyInfoResponse, ApiError> {
+        let id = input.access_key_id.unwrap_or_default();
+        let account = match self.credentials.get(&id) {
+            Some(credential) => credential.identity.account.to_string(),
+            // AWS reads the account out of any key; ours do not carry it.
+            None => caller.account.to_string(),
+        };
+        Ok(GetAccessKeyInfoResponse {
+            account: Some(account),
+        })
+    }
+
+    pub(crate) async fn get_session_token(
+        &self,
+        caller: &Caller,
+        input: GetSessionTokenRequest,
+    ) -> Result<GetSessionTokenResponse, ApiError> {
+        let identity = self.identity(caller);
+        let temporary = match &caller.principal {
+            WirePrincipal::Account { access_key_id } => self
+                .credentials
+                .get(access_key_id)
+                .is_some_and(|credential| credential.token.is_some()),
+            _ => true,
+        };
+        let of = match identity.holder {
+            _ if temporary => {
+                return Err(denied(
+                    "Cannot call GetSessionToken with session credentials".to_owned(),
+                ));
+            }
+            Holder::Root => SessionOf::Root,
+            Holder::User { name } => SessionOf::User {
+                name: name.to_string(),
+            },
+            Holder::Session { .. } => return Err(denied("Access denied".to_owned())),
+        };
+        let longest = match of {
+            SessionOf::Root => ROLE_SESSION,
+            _ => USER_SESSION,
+        };
+        let seconds = input.duration_seconds.unwrap_or(USER_SESSION);
+        let seconds = match of {
+            SessionOf::Root => seconds.min(longest),
+            _ => seconds,
+        };
+        let credentials = self.begin(&identity.account, of, seconds).await?;
+        Ok(GetSessionTokenResponse {
+            credentials: Some(credentials),
+            ..GetSessionTokenResponse::default()
+        })
+    }
+
+    pub(crate) async fn assume_role(
+        &self,
+        caller: &Caller,
+        input: AssumeRoleRequest,
+    ) -> Result<AssumeRoleResponse, ApiError> {
+        let role_arn = input.role_arn.clone().unwrap_or_default();
+        let parsed = role_arn
+            .parse::<Arn>()
+            .ok()
+            .filter(|arn| arn.service == "iam" && arn.resource.starts_with("role/"))
+            .ok_or_else(|| validation(format!("{role_arn} is invalid")))?;
+        let identity = self.identity(caller);
+        let authority = self.authority(&identity).await?;
+        let (account, wanted) = (parsed.account.clone(), role_arn.clone());
+        let role = self
+            .read(move |tables| {
+                let role = tables.entity::<RoleRecord>(&account, name_of(&wanted))?;
+                Ok(role.filter(|role| role.arn(&account) == wanted))
+            })
+            .await?
+            .ok_or_else(|| not_authorized(&authority.principal, &role_arn))?;
+        if self.enforce {
+            check_trust(&authority, &role, &parsed.account, &input)?;
+        }
+        let seconds = input.duration_seconds.unwrap_or(ROLE_SESSION);
+        if seconds > role.max_session {
+            return Err(validation(
+                "The requested DurationSeconds exceeds the MaxSessionDuration set for this role.",
+            ));
+        }
+        if seconds > CHAINED_SESSION && matches!(identity.holder, Holder::Session { .. }) {
+            return Err(validation(
+                "The requested DurationSeconds exceeds the 1 hour session limit for roles assumed \
+                 by role chaining.",
+            ));
+        }
+        let policies = self.session_policies(&parsed.account, &input).await?;
+        let packed: usize = policies.iter().map(|text| Policy::size(text)).sum();
+        let session = input.role_session_name.unwrap_or_default();
+        let of = SessionOf::Role {
+            name: role.name.clone(),
+            session: session.clone(),
+            tags: tags(input.tags),
+            policies,
+        };
+        let credentials = self.begin(&parsed.account, of, seconds).await?;
+        Ok(AssumeRoleResponse {
+            credentials: Some(credentials),
+            assumed_role_user: Some(AssumedRoleUser {
+                assumed_role_id: Some(format!("{}:{session}", role.id)),
+                arn: Some(format!(
+                    "arn:aws:sts::{}:assumed-role/{}/{session}",
+                    parsed.account, role.name
+                )),
+            }),
+            packed_policy_size: (packed > 0)
+                .then(|| i32::try_from(packed * 100 / PACKED_LIMIT).unwrap_or(100)),
+            source_identity: input.source_identity,
+            ..AssumeRoleResponse::default()
+        })
+    }
+
+    /// The documents that the caller limits the session with.
+    async fn session_policies(
+        &self,
+        account: &str,
+        input: &AssumeRoleRequest,
+    ) -> Result<Vec<String>, ApiError> {
+        let arns: Vec<String> = input
+            .policy_arns
+            .iter()
+            .flatten()
+            .filter_map(|policy| policy.arn.clone())
+            .collect();
+        let account = account.to_owned();
+        let mut documents = self
+            .read(move |tables| {
+                let mut documents = Vec::new();
+                for arn in arns {
+                    let text = document(tables, &account, &arn)?;
+                    documents.push(text.ok_or_else(|| {
+                        validation(format!(
+                            "PolicyArn {arn} does not exist or is not attachable."
+                        ))
+                    })?);
+                }
+                Ok(documents)
+            })
+            .await?;
+        if let Some(text) = &input.policy {
+            Policy::parse(text, PolicyKind::Identity)
+                .map_err(|error| errors::malformed_policy_document_exception(error.to_string()))?;
+            if Policy::size(text) > PACKED_LIMIT {
+                let percent = Policy::size(text) * 100 / PACKED_LIMIT;
+                return Err(errors::packed_policy_too_large_exception(format!(
+                    "Packed policy consumes {percent}% of allotted space, please use smaller policy."
+                ))
+                .into());
+            }
+            documents.push(text.clone());
+        }
+        Ok(documents)
+    }
+
+    /// Makes temporary credentials, durably: they outlive the engine's restart.
+    async fn begin(&self, account: &str, of: SessionOf, seconds: i32) -> Result<Shown, ApiError> {
+        let id = unique_id::draw(Prefix::Temporary, &*self.entropy);
+        let now = self.clock.now();
+        let record = SessionRecord {
+            account: account.to_owned(),
+            secret: Secret::new(unique_id::draw_secret(&*self.entropy)),
+            token: Secret::new(unique_id::draw_token(&*self.entropy)),
+            expires: now.plus(Duration::from_secs(u64::from(seconds.unsigned_abs()))),
+            of,
+        };
+        let shown = Shown {
+            access_key_id: Some(id.clone()),
+            secret_access_key: Some(record.secret.reveal().to_owned()),
+            session_token: Some(record.token.reveal().to_owned()),
+            expiration: Some(DateTime(record.expires)),
+        };
+        let credentials = self.credentials.clone();
+        self.write_credentials(move |tables| {
+            tables.forget_sessions(forgotten(now))?;
+            credentials.forget(forgotten(now));
+            tables.put_session(&id, &record)?;
+            credentials.insert(Credential::of_session(&id, &record));
+            Ok(())
+        })
+        .await?;
+        Ok(shown)
+    }
+}
+
+fn tags(tags: Option<Vec<Tag>>) -> Tags {
+    let tags = tags.unwrap_or_default().into_iter();
+    tags.map(|tag| (tag.key.unwrap_or_default(), tag.value.unwrap_or_default()))
+        .collect()
+}
+
+/// Asks the role's trust policy, and where that only names the account, the caller's own policies.
+fn check_trust(
+    authority: &Arc<Authority>,
+    role: &RoleRecord,
+    account: &str,
+    input: &AssumeRoleRequest,
+) -> Result<(), ApiError> {
+    let role_arn = role.arn(account);
+    let who = &authority.principal;
+    if matches!(who, Principal::Root { .. }) {
+        return Err(denied(
+            "Roles may not be assumed by root accounts.".to_owned(),
+        ));
+    }
+    let Ok(trust) = Policy::parse(&role.trust, PolicyKind::Trust) else {
+        return Err(not_authorized(who, &role_arn));
+    };
+    let mut context = Context::new();
+    authority.describe(&mut context);
+    let said = [
+        ("sts:ExternalId", &input.external_id),
+        ("sts:RoleSessionName", &input.role_session_name),
+        ("sts:SourceIdentity", &input.source_identity),
+    ];
+    for (key, value) in said {
+        if let Some(value) = value {
+            context.set(key, [value]);
+        }
+    }
+    for (tag, value) in tags(input.tags.clone()) {
+        context.set(format!("{}{tag}", key::REQUEST_TAG), [value]);
+    }
+    let mut policies = authority.policies();
+    policies.resource = vec![&trust];
+    policies.resource_account = Some(account);
+    policies.resource_must_allow = true;
+    let request = Request {
+        principal: who,
+        action: "sts:AssumeRole",
+        resource: &role_arn,
+        context: &context,
+    };
+    if authorize(&request, &policies).allowed() {
+        return Ok(());
+    }
+    Err(not_authorized(who, &role_arn))
+}

@@ -12,6 +12,9 @@ use sha2::{Digest as _, Sha256};
 use crate::Digest;
 use crate::disk::sync_folder;
 
+/// How much of a blob is read at a time while it is checked, in bytes.
+const READ_AT_A_TIME: usize = 64 << 10;
+
 /// A folder of immutable files, `ab/cdef…` for the digest `abcdef…`.
 ///
 /// A blob is written aside, flushed, renamed into place, and its folder flushed, before its
@@ -196,8 +199,15 @@ impl Blobs {
     pub fn verify(&self, digest: &Digest) -> Result<(), BlobError> {
         let mut file = self.open_blob(digest)?;
         let mut hasher = Sha256::new();
-        io::copy(&mut file, &mut hasher).map_err(failed("read", &self.path(digest)))?;
-        check(digest, Digest::from_hasher(hasher))
+        let mut buffer = vec![0; READ_AT_A_TIME];
+        loop {
+            match file.read(&mut buffer) {
+                Ok(0) => return check(digest, Digest::from_hasher(hasher)),
+                Ok(read) => hasher.update(&buffer[..read]),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(failed("read", &self.path(digest))(error)),
+            }
+        }
     }
 
     /// Whether there is such a blob.

@@ -9,8 +9,8 @@ use wire::lambda::{RecursiveLoop, UpdateRuntimeOn};
 use super::key::FunctionKey;
 use super::tables::{Outcome, Tables, rows, sql};
 
-/// The columns and tables of this module. The size of code is taken from the records, so that no
-/// writer can forget it, and indexed, so that adding it up reads nothing else.
+/// The columns and tables of this module. The size of code has a column and an index of its own, so
+/// that adding it up reads nothing else.
 pub(crate) const MIGRATION: Migration = Migration {
     name: "what is kept beside functions",
     sql: "
@@ -23,8 +23,9 @@ pub(crate) const MIGRATION: Migration = Migration {
         CREATE INDEX lambda_function_code_signing
             ON lambda_function (account, region, code_signing_config, name)
             WHERE code_signing_config IS NOT NULL;
-        ALTER TABLE lambda_version ADD COLUMN code_size INTEGER
-            GENERATED ALWAYS AS (json_extract(record, '$.configuration.CodeSize')) VIRTUAL;
+        ALTER TABLE lambda_version ADD COLUMN code_size INTEGER NOT NULL DEFAULT 0;
+        UPDATE lambda_version
+            SET code_size = coalesce(json_extract(record, '$.configuration.CodeSize'), 0);
         CREATE INDEX lambda_version_code_size
             ON lambda_version (account, region, version, code_size);
         CREATE TABLE lambda_runtime_management (
@@ -64,7 +65,7 @@ pub(crate) struct RuntimeManagement {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Usage {
     pub(crate) functions: i64,
-    /// Bytes of packages, each version counted.
+    /// Bytes of packages, each version of a function or a layer counted.
     pub(crate) code_bytes: i64,
 }
 
@@ -134,6 +135,9 @@ impl Tables<'_> {
             .0
             .prepare_cached(
                 "SELECT count(*) FILTER (WHERE version = 0), coalesce(sum(code_size), 0)
+                     + (SELECT coalesce(sum(json_extract(record, '$.code_size')), 0)
+                        FROM lambda_layer_version
+                        WHERE account = ?1 AND region = ?2 AND NOT deleted)
                  FROM lambda_version WHERE account = ?1 AND region = ?2",
             )?
             .query_row([account, region], |row| {

@@ -151,11 +151,12 @@ impl Tables<'_> {
             .prepare_cached(
                 // Replaced, the row would take with it what hangs on it.
                 "INSERT INTO lambda_version
-                     (account, region, name, version, code, code_before, unsettled, record)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)
+                     (account, region, name, version, code, code_before, unsettled, record,
+                      code_size)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)
                  ON CONFLICT DO UPDATE SET code = excluded.code,
                      code_before = excluded.code_before, unsettled = excluded.unsettled,
-                     record = excluded.record",
+                     record = excluded.record, code_size = excluded.code_size",
             )?
             .execute(params![
                 key.account,
@@ -165,7 +166,8 @@ impl Tables<'_> {
                 code.unwrap_or_default(),
                 code_before,
                 unsettled,
-                serde_json::to_string(record)?
+                serde_json::to_string(record)?,
+                record.configuration.code_size.unwrap_or(0)
             ])?;
         self.put_layer_uses(key, number, record)
     }

@@ -3,6 +3,7 @@
 use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,8 +11,9 @@ use control::{EngineFile, EngineFileError};
 use ids::{SharedClock, SystemClock, SystemEntropy};
 use lambda::runtime::install::Runtimes;
 use lambda::{Lambda, LambdaOptions};
+use logs::{Logs, LogsOptions};
 use sandbox::{Sandbox, SandboxError, SpawnerLink};
-use store::{BlobError, Blobs, DataDir, DataDirError, OpenError, Store, StoreOptions};
+use store::{BlobError, Blobs, DataDir, DataDirError, Durability, OpenError, Store, StoreOptions};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -26,6 +28,9 @@ use crate::shared::Shared;
 
 /// The name of the file with the control data and the journal.
 const CONTROL_FILE: &str = "control.db";
+
+/// The name of the file with the logs.
+const LOGS_FILE: &str = "logs.db";
 
 /// The share of the host's memory that environments get where nothing else is said.
 const MEMORY_SHARE: (u64, u64) = (3, 4);
@@ -89,6 +94,7 @@ pub enum RunError {
 pub struct Engine {
     endpoint: String,
     lambda: Lambda,
+    logs: Logs,
     sandbox: Sandbox,
     activity: Arc<Activity>,
     idle_exit: Option<Duration>,
@@ -123,6 +129,11 @@ impl Engine {
         let schemas = vec![lambda::SCHEMA];
         let store = Store::open(StoreOptions::new(folder, CONTROL_FILE, schemas))?;
         let blobs = Blobs::open(folder.join("blobs"))?;
+        let logs = Logs::start(LogsOptions {
+            store: Store::open(logs_store(folder))?,
+            clock: Arc::clone(&clock),
+            entropy: Arc::clone(&entropy),
+        });
         let lambda = Lambda::start(LambdaOptions {
             store,
             blobs,
@@ -140,6 +151,7 @@ impl Engine {
         let shared = Arc::new(Shared {
             services: Services {
                 lambda: lambda.clone(),
+                logs: logs.clone(),
                 account: options.account.into(),
                 region: options.region.into(),
                 bodies: Bodies::new(Arc::clone(&clock)),
@@ -165,6 +177,7 @@ impl Engine {
         Ok(Self {
             endpoint,
             lambda,
+            logs,
             sandbox,
             activity,
             idle_exit,
@@ -204,6 +217,7 @@ impl Engine {
         EngineFile::remove(self.data_dir.path())?;
         let deadline = self.clock.monotonic() + self.drain;
         self.stop.send_replace(true);
+        self.logs.end_sessions();
         self.lambda.hold_events();
         if let Err(error) = (&mut self.server).await {
             tracing::warn!(%error, "the HTTP server ended badly");
@@ -222,6 +236,14 @@ impl Engine {
             self.clock.sleep(LOOK).await;
         }
     }
+}
+
+/// Logs are flushed now and then, not at every write: they outlive the process, and a power cut may
+/// take the last of them.
+fn logs_store(folder: &Path) -> StoreOptions {
+    let mut options = StoreOptions::new(folder, LOGS_FILE, vec![logs::SCHEMA]);
+    options.durability = Durability::Async;
+    options
 }
 
 /// Every environment takes about ten descriptors, every connection one: the customary soft limit of

@@ -9,6 +9,7 @@ use http::request::Parts;
 use hyper::body::Incoming;
 use ids::RequestId;
 use lambda::Lambda;
+use logs::Logs;
 use wire::protocol::{Head, Request, RestJson};
 use wire::{
     Body, BoxFuture, Call, Caller, Dispatch, Limits, Named, Principal, Service, ServiceError,
@@ -21,6 +22,7 @@ use crate::credentials;
 #[derive(Debug, Clone)]
 pub(crate) struct Services {
     pub(crate) lambda: Lambda,
+    pub(crate) logs: Logs,
     /// The account of callers whose credentials name none.
     pub(crate) account: Arc<str>,
     /// The region of callers whose signature names none.
@@ -66,6 +68,7 @@ impl Services {
         };
         let served = match service {
             Service::Lambda => self.lambda(parts, body, &caller).await,
+            Service::Logs => self.logs(parts, body, &caller).await,
             _ => Err(not_served()),
         };
         served.unwrap_or_else(|error| error.into_response_of(service, request_id))
@@ -79,6 +82,16 @@ impl Services {
     ) -> Result<Response<Body>, ServiceError> {
         let (operation, request, _room) = self.read(wire::lambda::head(parts), body).await?;
         wire::lambda::serve(&self.lambda, operation, caller, request).await
+    }
+
+    async fn logs(
+        &self,
+        parts: &Parts,
+        body: Incoming,
+        caller: &Caller,
+    ) -> Result<Response<Body>, ServiceError> {
+        let (operation, request, _room) = self.read(wire::logs::head(parts), body).await?;
+        wire::logs::serve(&self.logs, operation, caller, request).await
     }
 
     /// The whole request, its operation, and the room that it takes.
@@ -128,6 +141,7 @@ impl Dispatch for Services {
         Box::pin(async move {
             match call.service {
                 Service::Lambda => wire::lambda::dispatch(&self.lambda, call).await,
+                Service::Logs => wire::logs::dispatch(&self.logs, call).await,
                 other => Err(ServiceError::new(
                     "UnknownOperationException",
                     404,

@@ -12,6 +12,7 @@
 //!   An invocation's [`payload`] passes through as the bytes it came as.
 //!
 //! - [`Body`] and [`EventStream`]: answers that are a stream.
+//! - [`sigv4`]: whether a request was signed with the secret of its access key.
 //!
 //! The way of a request, the same for every service (here CloudWatch Logs): [`logs::head`] reads
 //! the [`protocol::Head`], which bounds the body and, once it has it, names the operation;
@@ -31,6 +32,7 @@ pub mod payload;
 pub mod protocol;
 pub mod route;
 mod shape;
+pub mod sigv4;
 mod timestamp;
 pub mod validation;
 

@@ -58,7 +58,9 @@ async fn served(
         Service::Logs => serve!(logs),
         Service::Iam => serve!(iam),
         Service::Sts => serve!(sts),
-        other => panic!("{other:?} has no operations"),
+        other => Err(ServiceError::internal(format!(
+            "{other:?} has no operations"
+        ))),
     }
 }
 

@@ -49,15 +49,19 @@ pub(crate) async fn run(context: &Context, command: RuntimeCommand) -> Result<Ex
     let folder = context.settings.runtimes_dir();
     if let RuntimeCommand::Install { runtimes } = command {
         let strict = context.settings.strict_runtimes.value;
+        let asked_for = !runtimes.is_empty();
         for runtime in engine::chosen_runtimes(&runtimes).await? {
             let message = format!("installing the client of {runtime}");
             let installing = engine::install(folder.clone(), strict, runtime);
             let watching = watched(&*context.clock, context.console.quiet, message, installing);
-            let substitution = watching.await?;
-            context.console.note(&format!("{runtime} is ready"))?;
-            if let Some(substitution) = substitution {
-                context.console.note(&format!("warning: {substitution}"))?;
-            }
+            let note = match watching.await {
+                Ok(None) => format!("{runtime} is ready"),
+                Ok(Some(substitution)) => format!("{runtime} is ready; {substitution}"),
+                Err(error) if asked_for => return Err(error.into()),
+                // Of all that this machine has, one that fails must not stop the rest.
+                Err(error) => format!("warning: {error}"),
+            };
+            context.console.note(&note)?;
         }
     }
     context

@@ -39,6 +39,13 @@ pub(crate) struct Deployment {
     pub(crate) log_group: String,
 }
 
+impl Deployment {
+    /// What to tell where another version of the runtime's interpreter stands in.
+    pub(crate) fn substitution(&self) -> Option<String> {
+        self.client.as_ref()?.substitution(self.runtime)
+    }
+}
+
 impl std::fmt::Debug for Deployment {
     /// Leaves the environment variables out: they hold secrets.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {

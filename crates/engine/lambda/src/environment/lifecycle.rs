@@ -31,6 +31,9 @@ impl Environment {
         let started = self.clock.monotonic();
         let (version, arn) = self.deployment.runtime.version(&self.deployment.key.region);
         self.log.platform(&report::init_start(&version, &arn));
+        if let Some(substitution) = self.deployment.substitution() {
+            self.log.platform(&format!("{substitution}\n"));
+        }
         let limit = self.clock.sleep(INIT_LIMIT);
         let outcome = tokio::select! {
             outcome = self.boot() => outcome,

@@ -211,15 +211,20 @@ impl Runtimes {
         }
         let mut accepted = self.accepted.lock().await;
         let installed = self.installed(runtime);
-        if let Some(installed) = installed
-            && (exact(&installed) || accepted.contains(&runtime))
+        if let Some(installed) = &installed
+            && (exact(installed) || accepted.contains(&runtime))
         {
-            return Ok(Some(installed));
+            return Ok(Some(installed.clone()));
         }
-        let (version, interpreter) = self.interpreter(runtime, language, wanted).await?;
-        let installed = match self.installed(runtime) {
-            Some(installed) if installed.interpreter == interpreter => installed,
-            _ => self.install(runtime, version, interpreter).await?,
+        let own = interpreter::find(language, wanted).await;
+        let installed = match (own, installed) {
+            (Some(path), _) => self.install(runtime, wanted, path).await?,
+            // A substitute goes on serving where a nearer one has come up meanwhile.
+            (None, Some(substitute)) if !self.strict => substitute,
+            (None, _) => {
+                let (version, path) = self.substitute(runtime, language, wanted).await?;
+                self.install(runtime, version, path).await?
+            }
         };
         if let Some(substitution) = installed.substitution(runtime) {
             tracing::warn!(%runtime, "{substitution}");
@@ -228,17 +233,14 @@ impl Runtimes {
         Ok(Some(installed))
     }
 
-    async fn interpreter(
+    /// The nearest interpreter, where that is good enough.
+    async fn substitute(
         &self,
         runtime: Runtime,
         language: Language,
         wanted: Version,
     ) -> Result<(Version, PathBuf), RuntimeError> {
-        if let Some(path) = interpreter::find(language, wanted).await {
-            return Ok((wanted, path));
-        }
-        let nearest = interpreter::find_nearest(language, wanted).await;
-        match nearest {
+        match interpreter::find_nearest(language, wanted).await {
             Some(nearest) if !self.strict => Ok(nearest),
             nearest => Err(RuntimeError::NoInterpreter {
                 runtime,

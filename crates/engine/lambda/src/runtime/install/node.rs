@@ -10,7 +10,7 @@ use std::fs;
 use serde_json::Value;
 use tokio::process::Command;
 
-use super::package_manager::{beside, path_with, run};
+use super::package_manager::{beside, run};
 use super::{Contents, Order, RuntimeError, io, names};
 
 /// Starts the client; lies beside it.
@@ -119,9 +119,14 @@ pub(super) async fn install(order: &Order<'_>, major: u16) -> Result<Contents, R
 /// The package alone: what it depends on serves the addon's build.
 async fn fetch_client(order: &Order<'_>, release: &Release) -> Result<(), RuntimeError> {
     let mut pack = npm(order);
-    pack.args(["pack", "--ignore-scripts", "--silent", "--pack-destination"])
-        .arg(order.draft)
-        .arg(format!("{CLIENT}@{}", release.version));
+    pack.args([
+        "pack",
+        "--ignore-scripts",
+        "--loglevel=error",
+        "--pack-destination",
+    ])
+    .arg(order.draft)
+    .arg(format!("{CLIENT}@{}", release.version));
     run(order, &mut pack).await?;
     let archive = order
         .draft
@@ -135,10 +140,9 @@ async fn fetch_client(order: &Order<'_>, release: &Release) -> Result<(), Runtim
 }
 
 fn npm(order: &Order<'_>) -> Command {
-    let mut command = Command::new(beside(order.interpreter, "npm"));
+    let mut command = beside(order.interpreter, "npm");
     command
         .current_dir(order.draft)
-        .env("PATH", path_with(order.interpreter))
         .env("npm_config_update_notifier", "false");
     command
 }

@@ -1,6 +1,6 @@
 //! Runs package managers, and keeps their last words.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
 use tokio::process::Command;
@@ -25,13 +25,10 @@ pub(super) async fn run(order: &Order<'_>, command: &mut Command) -> Result<Stri
     if output.status.success() {
         return Ok(printed);
     }
-    let words = String::from_utf8_lossy(&output.stderr);
-    let words = if words.trim().is_empty() {
-        printed.as_str()
-    } else {
-        &*words
-    };
-    Err(order.failed(last_words(words)))
+    let errors = String::from_utf8_lossy(&output.stderr);
+    let words = [&*errors, &*printed].map(last_words);
+    let words = words.into_iter().find(|words| !words.is_empty());
+    Err(order.failed(words.unwrap_or_else(|| format!("{program}: {}", output.status))))
 }
 
 fn last_words(text: &str) -> String {
@@ -42,22 +39,23 @@ fn last_words(text: &str) -> String {
     lines[lines.len().saturating_sub(3)..].join("; ")
 }
 
-/// A program that comes with the interpreter, such as npm with Node: the one beside it, or else the
-/// first on the search path.
-pub(super) fn beside(interpreter: &Path, program: &str) -> PathBuf {
-    interpreter
+/// A package manager that comes with the interpreter, such as npm with Node: the one beside it, which
+/// is then run by it, or else the first on the search path.
+pub(super) fn beside(interpreter: &Path, program: &str) -> Command {
+    let own = interpreter
         .parent()
-        .map(|folder| folder.join(program))
-        .filter(|path| path.is_file())
-        .unwrap_or_else(|| PathBuf::from(program))
-}
-
-/// The search path with the interpreter's folder first, for package managers that are scripts.
-pub(super) fn path_with(interpreter: &Path) -> std::ffi::OsString {
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    let own = interpreter.parent().map(Path::to_owned);
-    let folders = own.into_iter().chain(std::env::split_paths(&path));
-    std::env::join_paths(folders).unwrap_or(path)
+        .map(|folder| (folder, folder.join(program)))
+        .filter(|(_, path)| path.is_file());
+    let Some((folder, path)) = own else {
+        return Command::new(program);
+    };
+    let search = std::env::var_os("PATH").unwrap_or_default();
+    let folders = std::iter::once(folder.to_owned()).chain(std::env::split_paths(&search));
+    let mut command = Command::new(path);
+    if let Ok(folders) = std::env::join_paths(folders) {
+        command.env("PATH", folders);
+    }
+    command
 }
 
 #[cfg(test)]
@@ -73,7 +71,13 @@ mod tests {
 
     #[test]
     fn a_neighbour_goes_before_the_search_path() {
-        assert_eq!(beside(Path::new("/bin/sh"), "ls"), Path::new("/bin/ls"));
-        assert_eq!(beside(Path::new("/bin/sh"), "nosuch"), Path::new("nosuch"));
+        let program = |name| {
+            beside(Path::new("/bin/sh"), name)
+                .as_std()
+                .get_program()
+                .to_owned()
+        };
+        assert_eq!(program("ls"), "/bin/ls");
+        assert_eq!(program("nosuch"), "nosuch");
     }
 }

@@ -96,8 +96,8 @@ Zip = "Zip",
 Image = "Image",
 }
 RecursiveLoop {
-Allow = "Allow",
 Terminate = "Terminate",
+Allow = "Allow",
 }
 Runtime {
 Nodejs = "nodejs",

@@ -4,12 +4,12 @@ use std::sync::Arc;
 
 use ids::{SharedClock, SharedEntropy};
 use store::Store;
-use wire::ServiceError;
+use wire::{Caller, ServiceError};
 
 use crate::authority::{Authorities, Authority};
 use crate::credentials::{Credential, Credentials, Identity, forgotten};
 use crate::error::{ApiError, no_such};
-use crate::record::{Entity, Kind, RoleRecord, UserRecord};
+use crate::record::{Entity, Kind, RoleRecord, UserRecord, arn};
 use crate::tables::{Owner, Tables};
 
 /// What the service stands on.
@@ -92,6 +92,39 @@ impl Iam {
         self.inner.credentials.get(access_key_id)
     }
 
+    /// The ARN of the role of that name, which has a path; where there is none, the one that it
+    /// would have without.
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    pub async fn role_arn(&self, account: &str, name: &str) -> Result<String, ServiceError> {
+        Ok(self.inner.arn_of::<RoleRecord>(account, name).await?)
+    }
+
+    /// The same of a user.
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    pub async fn user_arn(&self, account: &str, name: &str) -> Result<String, ServiceError> {
+        Ok(self.inner.arn_of::<UserRecord>(account, name).await?)
+    }
+
+    /// The ARN of whoever calls.
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    pub async fn own_arn(&self, caller: &Caller) -> Result<String, ServiceError> {
+        let authority = self.authority(&self.identity(caller)).await?;
+        Ok(authority.principal.arn())
+    }
+
+    /// Who calls. Somebody with a key that is not known is the root user of the account that the
+    /// call is for.
+    #[must_use]
+    pub fn identity(&self, caller: &Caller) -> Identity {
+        self.inner.identity(caller)
+    }
+
     /// What `identity` may do, by its own policies.
     ///
     /// # Errors
@@ -112,6 +145,16 @@ impl Drop for Forget<'_> {
 }
 
 impl Inner {
+    async fn arn_of<E: Entity>(&self, account: &str, name: &str) -> Result<String, ApiError> {
+        let (account, name) = (account.to_owned(), name.to_owned());
+        self.read(move |tables| {
+            let entity: Option<E> = tables.entity(&account, &name)?;
+            let missing = || arn(E::KIND, &account, "/", &name);
+            Ok(entity.map_or_else(missing, |entity| entity.arn(&account)))
+        })
+        .await
+    }
+
     /// Changes what is kept, in one transaction, and returns once it is durable.
     pub(crate) async fn write<T, F>(&self, work: F) -> Result<T, ApiError>
     where

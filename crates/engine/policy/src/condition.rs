@@ -6,6 +6,7 @@ mod compare;
 
 use compare::{Comparison, Operand};
 
+use crate::pattern::begins;
 use crate::{Context, PolicyError};
 
 /// Which of a request's values must satisfy the comparison.
@@ -83,6 +84,16 @@ impl Condition {
             key: key.to_owned(),
             test,
         })
+    }
+
+    pub(crate) fn mentions(&self, key: &str) -> bool {
+        let in_values = match &self.test {
+            Test::Missing(_) => false,
+            Test::Compare { operands, .. } => operands.iter().any(
+                |operand| matches!(operand, Operand::Pattern(pattern) if pattern.mentions(key)),
+            ),
+        };
+        in_values || begins(&self.key, key)
     }
 
     pub(crate) fn holds(&self, context: &Context) -> bool {

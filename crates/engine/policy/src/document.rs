@@ -78,6 +78,20 @@ impl Policy {
         text.chars().filter(|c| !c.is_whitespace()).count()
     }
 
+    /// Whether it asks for a key that begins so, such as [`crate::key::RESOURCE_TAG`]: what is dear
+    /// to find out need not be where nobody asks.
+    #[must_use]
+    pub fn mentions(&self, key: &str) -> bool {
+        self.statements.iter().any(|statement| {
+            let resources = match &statement.resources {
+                Some(Of::Any(list) | Of::Not(list)) => list.as_slice(),
+                None => &[],
+            };
+            statement.conditions.iter().any(|c| c.mentions(key))
+                || resources.iter().any(|pattern| pattern.mentions(key))
+        })
+    }
+
     pub(crate) fn statements(&self) -> &[Statement] {
         &self.statements
     }

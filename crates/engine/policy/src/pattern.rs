@@ -96,6 +96,13 @@ impl Pattern {
         self
     }
 
+    /// Whether a variable's key begins so.
+    pub(crate) fn mentions(&self, key: &str) -> bool {
+        self.pieces
+            .iter()
+            .any(|piece| matches!(piece, Piece::Variable { key: own, .. } if begins(own, key)))
+    }
+
     /// Whether `text` is what this stands for. What a variable stands for is no pattern itself;
     /// one that stands for nothing and has no default makes the pattern match nothing.
     pub(crate) fn matches(&self, text: &str, context: &Context) -> bool {
@@ -134,6 +141,12 @@ impl Pattern {
 #[must_use]
 pub fn glob(pattern: &str, text: &str) -> bool {
     Pattern::parse(pattern, Reach::Text, false).matches(text, &Context::new())
+}
+
+/// Whether the condition key `key` begins with `prefix`; keys have no case.
+pub(crate) fn begins(key: &str, prefix: &str) -> bool {
+    key.get(..prefix.len())
+        .is_some_and(|start| start.eq_ignore_ascii_case(prefix))
 }
 
 /// The inside of the variable that `text` begins with, and what follows it.

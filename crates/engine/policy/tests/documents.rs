@@ -173,3 +173,17 @@ fn trust_policies_have_mistakes_of_their_own() {
 fn white_space_is_free() {
     assert_eq!(Policy::size("{ \"a\":\n\t1 }"), 7);
 }
+
+#[test]
+fn a_policy_knows_what_it_asks_for() {
+    let asks = |condition: &str, resource: &str| {
+        let statement = format!(
+            r#"{{"Effect": "Allow", "Action": "*", "Resource": "{resource}", "Condition": {condition}}}"#
+        );
+        identity(&statement).unwrap().mentions(policy::key::RESOURCE_TAG)
+    };
+    assert!(asks(r#"{"StringEquals": {"AWS:resourcetag/team": "a"}}"#, "*"));
+    assert!(asks(r#"{"StringEquals": {"aws:username": "${aws:ResourceTag/owner}"}}"#, "*"));
+    assert!(asks("{}", "arn:aws:s3:::${aws:ResourceTag/owner}"));
+    assert!(!asks(r#"{"StringEquals": {"aws:RequestTag/team": "a"}}"#, "*"));
+}

@@ -99,7 +99,9 @@ def exceptions(lab):
 def function_exceptions(lab):
     layer = lab.name()
     arns = [
-        _publish(lab, key, layer, CompatibleArchitectures=["x86_64"])["LayerVersionArn"]
+        _publish(
+            lab, key, layer, CompatibleRuntimes=[], CompatibleArchitectures=["x86_64"]
+        )["LayerVersionArn"]
         for key in ("publish_result", "publish_result_2", "publish_result_3")
     ]
     name = lab.deploy()

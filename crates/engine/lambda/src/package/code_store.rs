@@ -5,7 +5,7 @@
 //! needs it. What several layers make together lies among the unpacked packages, under a name of
 //! its own (see [`opt`]).
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fs;
 use std::io::{self, Cursor};
 use std::path::{Path, PathBuf};
@@ -156,11 +156,11 @@ impl CodeStore {
         Ok((store, listener))
     }
 
-    /// Everything that is kept, as it was uploaded or as a folder. What is both comes twice.
-    pub(crate) async fn kept(&self) -> Result<Vec<Digest>, CodeError> {
+    /// Everything that is kept, as it was uploaded or as a folder.
+    pub(crate) async fn kept(&self) -> Result<HashSet<Digest>, CodeError> {
         let this = self.clone();
         off_thread(move || {
-            let mut kept = this.blobs.list()?;
+            let mut kept: HashSet<Digest> = this.blobs.list()?.into_iter().collect();
             let io = |source| CodeError::Io {
                 path: this.folder.to_path_buf(),
                 source,

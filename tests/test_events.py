@@ -2,11 +2,13 @@
 
 import json
 import threading
+from contextlib import closing
+from http.client import HTTPException
 
 import pytest
-from botocore.exceptions import ClientError, EndpointConnectionError, HTTPClientError
+from botocore.exceptions import ClientError
 
-from support import functions
+from support import functions, raw
 from support.waiting import eventually
 
 EVENT_LIMIT = 1_048_576
@@ -76,7 +78,7 @@ def test_an_event_has_a_limit(client, deploy):
     fitting = json.dumps({"name": "fits", "filler": ""})
     filler = "x" * (EVENT_LIMIT - len(fitting))
     send(client, function, {"name": "fits", "filler": filler})
-    with pytest.raises(client.exceptions.RequestTooLargeException) as refusal:
+    with pytest.raises(ClientError, match="RequestEntityTooLarge") as refusal:
         send(client, function, {"name": "more", "filler": filler + "xx"})
     assert str(EVENT_LIMIT) in str(refusal.value)
     eventually(lambda: traces(client, function).keys() == {"fits"}, "the one that fits runs")
@@ -91,31 +93,54 @@ def test_events_of_a_deleted_function_hold_nothing_up(client, deploy):
     eventually(lambda: traces(client, stays).keys() == {"one"}, "the other function's event runs")
 
 
+def test_a_throttled_event_waits(client, deploy):
+    function = deploy(TRACE)
+    client.put_function_concurrency(FunctionName=function, ReservedConcurrentExecutions=0)
+    with pytest.raises(client.exceptions.TooManyRequestsException) as refusal:
+        client.invoke(FunctionName=function)
+    assert refusal.value.response["Reason"] == "ReservedFunctionConcurrentInvocationLimitExceeded"
+    send(client, function, {"name": "patient"})
+    client.delete_function_concurrency(FunctionName=function)
+    eventually(lambda: traces(client, function).keys() == {"patient"}, "it runs in the end")
+
+
 def test_an_event_for_nobody_is_refused(client):
     with pytest.raises(client.exceptions.ResourceNotFoundException):
         send(client, "nobody", {})
 
 
+def send_many(engine, function, numbers, accepted, enough):
+    """Sends events until the engine is gone, and notes those that it has accepted."""
+    path = f"/2015-03-31/functions/{function}/invocations"
+    for number in numbers:
+        event = json.dumps({"name": f"e{number}", "pause": 0.02}).encode()
+        try:
+            answer = raw.request(
+                engine.address, "POST", path, event, {"X-Amz-Invocation-Type": "Event"}
+            )
+        except (OSError, HTTPException):
+            return
+        if answer.status == 202:
+            accepted[f"e{number}"] = answer.headers["x-amzn-requestid"]
+        if len(accepted) >= 120:
+            enough.set()
+
+
 def test_what_was_accepted_runs_after_a_kill(own_engine):
     engine = own_engine()
-    client = engine.client()
-    name = f"{engine.mark}-traced"
-    client.create_function(**functions.create_arguments(name, functions.python(TRACE)))
-    functions.wait_active(client, name)
+    function = f"{engine.mark}-traced"
+    with closing(engine.client()) as client:
+        archive = functions.python(TRACE)
+        client.create_function(**functions.create_arguments(function, archive))
+        functions.wait_active(client, function)
     accepted, enough = {}, threading.Event()
-
-    def sender(first):
-        own = engine.client()
-        for number in range(first, first + 100):
-            try:
-                answer = send(own, name, {"name": f"e{number}", "pause": 0.02})
-            except (ClientError, EndpointConnectionError, HTTPClientError):
-                return  # the engine is gone
-            accepted[f"e{number}"] = answer["ResponseMetadata"]["RequestId"]
-            if len(accepted) >= 120:
-                enough.set()
-
-    senders = [threading.Thread(target=sender, args=(100 * n,)) for n in range(4)]
+    senders = [
+        threading.Thread(
+            target=send_many,
+            args=(engine, function, range(100 * n, 100 * n + 100), accepted, enough),
+        )
+        for n in range(4)
+    ]
     for thread in senders:
         thread.start()
     assert enough.wait(timeout=30), f"only {len(accepted)} events were accepted"
@@ -123,11 +148,11 @@ def test_what_was_accepted_runs_after_a_kill(own_engine):
     for thread in senders:
         thread.join(timeout=30)
     engine.start()
-    client = engine.client()
-    ran = eventually(
-        lambda: (found := traces(client, name)).keys() >= accepted.keys() and found,
-        "every accepted event has run",
-        timeout=60,
-    )
+    with closing(engine.client()) as client:
+        ran = eventually(
+            lambda: (found := traces(client, function)).keys() >= accepted.keys() and found,
+            "every accepted event has run",
+            timeout=60,
+        )
     # The request id stays the same, however often an event is begun.
     assert {event: ran[event] for event in accepted} == accepted

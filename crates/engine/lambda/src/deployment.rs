@@ -7,6 +7,7 @@ use std::time::Duration;
 use ids::RequestId;
 
 use crate::function::key::FunctionKey;
+use crate::logging::settings::LogSettings;
 use crate::package::code_store::{CodeLease, OptLease};
 use crate::runtime::Runtime;
 use crate::runtime::install::Installed;
@@ -36,7 +37,8 @@ pub(crate) struct Deployment {
     pub(crate) code: CodeLease,
     /// Its layers, merged: what lies at `/opt`.
     pub(crate) opt: OptLease,
-    pub(crate) log_group: String,
+    /// Where its environments log, and how.
+    pub(crate) logging: LogSettings,
 }
 
 impl Deployment {

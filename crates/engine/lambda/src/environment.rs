@@ -26,7 +26,9 @@ use tokio::task::JoinHandle;
 use crate::deployment::Deployment;
 use crate::invoke::event::Event;
 use crate::invoke::failure::Failure;
-use crate::invoke::report;
+use crate::logging::platform::PlatformEvent;
+use crate::logging::shipper::{Destination, Shipper};
+use crate::logging::stream::StreamWriter;
 use crate::runtime::launch;
 use crate::schedule::admission::Admission;
 use idleness::Power;
@@ -49,6 +51,8 @@ pub(crate) struct Place {
     /// The share of the host's memory that is set aside for it.
     pub(crate) memory: OwnedSemaphorePermit,
     pub(crate) identity: launch::Identity,
+    /// Takes its log.
+    pub(crate) logs: Shipper,
 }
 
 /// One execution environment.
@@ -99,10 +103,14 @@ impl Environment {
             clock,
             memory,
             identity,
+            logs,
         } = place;
+        let destination = Destination::of(id, &deployment, identity.log_stream.clone());
+        let writer = StreamWriter::new(destination, logs);
+        let log = Log::new(writer, deployment.logging.clone(), Arc::clone(&clock));
         Arc::new(Self {
             id,
-            log: Arc::new(Log::new(identity.log_stream.clone())),
+            log: Arc::new(log),
             deployment,
             sandbox,
             identity,
@@ -166,8 +174,11 @@ impl Environment {
         let began = self.clock.monotonic();
         if let Err(failure) = self.boot().await {
             let took = self.clock.monotonic().saturating_sub(began);
-            self.log
-                .platform(&report::init_report(took, "invoke", &failure));
+            self.log.platform(&PlatformEvent::InitReport {
+                took,
+                phase: "invoke",
+                failure: Some(&failure),
+            });
             return Err(failure);
         }
         self.step(|stage| stage.assign(event)).map_err(|_| lost())

@@ -27,6 +27,7 @@ use crate::environment::stage::{Answer, Ended};
 use crate::function::registry::CachedVersion;
 use crate::function::status;
 use crate::function::target::{Target, not_found};
+use crate::logging::platform::PlatformEvent;
 use crate::schedule::concurrency::throttled;
 use crate::schedule::pool::{NoEnvironment, Pool};
 use crate::service::Inner;
@@ -239,9 +240,10 @@ impl Inner {
         let init = environment.take_init();
         let started = clock.monotonic();
         let running = self.fleet.admission.running(deployment.memory_mb, started);
-        environment
-            .log
-            .platform(&report::start(id, &deployment.version));
+        environment.log.platform(&PlatformEvent::Start {
+            id,
+            version: &deployment.version,
+        });
         let event = Event {
             id,
             payload: job.payload,
@@ -263,14 +265,21 @@ impl Inner {
         let is_lost = failure.is_some_and(Failure::resets_environment);
         if is_lost {
             environment.kill();
-            log.extend(environment.log.cut());
+            log.extend(environment.log.rest());
         }
-        let mut closing = Vec::with_capacity(3);
-        if let Some(failure) = failure {
-            closing.extend(report::lost(id, failure, clock.now()));
-        }
-        closing.push(report::end(id));
-        closing.push(report::report(id, &figures, failure));
+        let closing = [
+            PlatformEvent::RuntimeDone {
+                id,
+                took: duration,
+                failure,
+            },
+            PlatformEvent::End { id },
+            PlatformEvent::Report {
+                id,
+                figures: &figures,
+                failure,
+            },
+        ];
         let tail = environment.log.close(&log, &closing);
         if let Some(need_mb) = pool.learn(duration, peak) {
             environment.adjust_reservation(need_mb, &self.fleet.admission);

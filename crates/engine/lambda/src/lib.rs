@@ -7,7 +7,8 @@
 //! Inside, from the outside in: `api` lists the operations; `control` holds one file for each group of control operations;
 //! `invoke` is the way of one invocation, `asynchronous` of those that nobody waits for; `schedule` decides which environment runs it;
 //! `environment` is one environment with its Runtime API; `function` and `layer` are what is kept;
-//! `package` is code on disk; `authorization` asks resource policies what a service may do.
+//! `package` is code on disk; `logging` is how functions' logs reach CloudWatch Logs;
+//! `authorization` asks resource policies what a service may do.
 //!
 //! It does not speak HTTP to callers (`wire` and `server` do) and does not make processes
 //! (`sandbox` does).
@@ -23,6 +24,7 @@ mod function;
 mod identity;
 mod invoke;
 mod layer;
+mod logging;
 mod package;
 pub mod runtime;
 mod schedule;
@@ -31,4 +33,4 @@ mod service;
 pub use function::tables::SCHEMA;
 pub use identity::FunctionIdentity;
 pub use invoke::recent::Measured;
-pub use service::{Lambda, LambdaOptions, StartError};
+pub use service::{Lambda, LambdaOptions, Peers, StartError};

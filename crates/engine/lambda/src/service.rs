@@ -1,5 +1,6 @@
 //! The service as a whole: what it is made of, and the list of what it serves.
 
+use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -8,6 +9,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use ids::{RequestId, SharedClock, SharedEntropy};
 use store::{Blobs, Digest, Store};
+use wire::Dispatch;
 
 use crate::asynchronous::line::Lines;
 use crate::asynchronous::queue::Queue;
@@ -16,6 +18,7 @@ use crate::function::registry::Registry;
 use crate::identity::FunctionIdentity;
 use crate::invoke::recent::{Measured, Recent};
 use crate::invoke::report::Figures;
+use crate::logging::shipper::Shipper;
 use crate::package::code_store::{CodeError, CodeStore};
 use crate::runtime::install::Runtimes;
 use crate::runtime::launch;
@@ -42,10 +45,22 @@ pub struct LambdaOptions {
     pub memory_budget_mb: u32,
     /// How long an environment is kept after its last invocation.
     pub environment_idle: Duration,
+    /// The other services.
+    pub peers: Peers,
     /// Time.
     pub clock: SharedClock,
     /// Randomness.
     pub entropy: SharedEntropy,
+}
+
+/// The other services, by way of what carries calls to them.
+#[derive(Clone)]
+pub struct Peers(pub Arc<dyn Dispatch>);
+
+impl fmt::Debug for Peers {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Peers(..)")
+    }
 }
 
 /// Why the service cannot start.
@@ -58,6 +73,9 @@ pub enum StartError {
     #[error("the functions cannot be read: {0}")]
     Store(String),
 }
+
+/// How long a clean stop waits for functions' logs.
+const FLUSH_LIMIT: Duration = Duration::from_secs(5);
 
 /// AWS Lambda. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -74,6 +92,8 @@ pub(crate) struct Inner {
     pub(crate) code: CodeStore,
     pub(crate) runtimes: Runtimes,
     pub(crate) fleet: Arc<Fleet>,
+    /// Takes functions' logs.
+    logs: Shipper,
     pub(crate) clock: SharedClock,
     pub(crate) entropy: SharedEntropy,
     pub(crate) endpoint: String,
@@ -92,7 +112,7 @@ impl Lambda {
     /// # Errors
     /// See [`StartError`].
     pub async fn start(options: LambdaOptions) -> Result<Self, StartError> {
-        let folder = |error: &dyn std::fmt::Display| StartError::Folder(error.to_string());
+        let folder = |error: &dyn fmt::Display| StartError::Folder(error.to_string());
         let environments = options.data_dir.join("environments");
         fresh_folder(&environments).map_err(|error| {
             folder(&format_args!(
@@ -109,9 +129,15 @@ impl Lambda {
             endpoint: options.endpoint.clone(),
             environments,
         };
+        let logs = Shipper::start(
+            options.peers.0,
+            Arc::clone(&options.clock),
+            Arc::clone(&options.entropy),
+        );
         let fleet = Fleet::new(
             options.sandbox,
             settings,
+            logs.clone(),
             Admission::new(cores, options.memory_budget_mb),
             Arc::clone(&options.clock),
             Arc::clone(&options.entropy),
@@ -124,6 +150,7 @@ impl Lambda {
             code,
             runtimes: options.runtimes,
             fleet,
+            logs,
             clock: options.clock,
             location_key: options.entropy.bits(),
             entropy: options.entropy,
@@ -194,6 +221,13 @@ impl Lambda {
         self.hold_events();
         self.inner.stopping.store(true, Ordering::SeqCst);
         self.inner.fleet.shut_down().await;
+        // The last environments have said what they had to say.
+        self.inner.logs.close();
+        let patience = self.inner.clock.sleep(FLUSH_LIMIT);
+        tokio::select! {
+            () = self.inner.logs.flush() => {}
+            () = patience => tracing::warn!("the last log lines of functions were lost"),
+        }
     }
 }
 

@@ -10,7 +10,7 @@ use std::time::Duration;
 use control::{EngineFile, EngineFileError};
 use ids::{SharedClock, SystemClock, SystemEntropy};
 use lambda::runtime::install::Runtimes;
-use lambda::{Lambda, LambdaOptions};
+use lambda::{Lambda, LambdaOptions, Peers};
 use logs::{Logs, LogsOptions};
 use sandbox::{Sandbox, SandboxError, SpawnerLink};
 use store::{BlobError, Blobs, DataDir, DataDirError, Durability, OpenError, Store, StoreOptions};
@@ -25,6 +25,7 @@ use crate::body::Bodies;
 use crate::http_server;
 use crate::services::Services;
 use crate::shared::Shared;
+use crate::switchboard::Switchboard;
 
 /// The name of the file with the control data and the journal.
 const CONTROL_FILE: &str = "control.db";
@@ -94,7 +95,8 @@ pub enum RunError {
 pub struct Engine {
     endpoint: String,
     lambda: Lambda,
-    logs: Logs,
+    /// Kept until the last call between them is over.
+    services: Arc<Services>,
     sandbox: Sandbox,
     activity: Arc<Activity>,
     idle_exit: Option<Duration>,
@@ -134,6 +136,7 @@ impl Engine {
             clock: Arc::clone(&clock),
             entropy: Arc::clone(&entropy),
         });
+        let switchboard = Arc::new(Switchboard::default());
         let lambda = Lambda::start(LambdaOptions {
             store,
             blobs,
@@ -143,19 +146,22 @@ impl Engine {
             endpoint: endpoint.clone(),
             memory_budget_mb: memory_budget(options.memory_budget_mb),
             environment_idle: options.environment_idle,
+            peers: Peers(Arc::clone(&switchboard) as _),
             clock: Arc::clone(&clock),
             entropy: Arc::clone(&entropy),
         })
         .await?;
         let activity = Activity::new(Arc::clone(&clock));
+        let services = Arc::new(Services {
+            lambda: lambda.clone(),
+            logs,
+            account: options.account.into(),
+            region: options.region.into(),
+            bodies: Bodies::new(Arc::clone(&clock)),
+        });
+        switchboard.connect(&services);
         let shared = Arc::new(Shared {
-            services: Services {
-                lambda: lambda.clone(),
-                logs: logs.clone(),
-                account: options.account.into(),
-                region: options.region.into(),
-                bodies: Bodies::new(Arc::clone(&clock)),
-            },
+            services: Arc::clone(&services),
             access: Access::new(address, options.allow_origins),
             activity: Arc::clone(&activity),
             clock: Arc::clone(&clock),
@@ -177,7 +183,7 @@ impl Engine {
         Ok(Self {
             endpoint,
             lambda,
-            logs,
+            services,
             sandbox,
             activity,
             idle_exit,
@@ -217,7 +223,7 @@ impl Engine {
         EngineFile::remove(self.data_dir.path())?;
         let deadline = self.clock.monotonic() + self.drain;
         self.stop.send_replace(true);
-        self.logs.end_sessions();
+        self.services.logs.end_sessions();
         self.lambda.hold_events();
         if let Err(error) = (&mut self.server).await {
             tracing::warn!(%error, "the HTTP server ended badly");

@@ -19,6 +19,7 @@ mod http_server;
 mod options;
 mod services;
 mod shared;
+mod switchboard;
 
 pub use engine::{Engine, RunError, StartError};
 pub use options::EngineOptions;

@@ -17,7 +17,7 @@ pub(crate) type Body = UnsyncBoxBody<Bytes, Infallible>;
 /// What every connection works with.
 #[derive(Debug)]
 pub(crate) struct Shared {
-    pub(crate) services: Services,
+    pub(crate) services: Arc<Services>,
     pub(crate) access: Access,
     pub(crate) activity: Arc<Activity>,
     pub(crate) clock: SharedClock,

@@ -14,6 +14,7 @@ use wire::lambda::{
 
 use crate::deployment::Deployment;
 use crate::function::key::FunctionKey;
+use crate::logging::settings::LogSettings;
 use crate::package::code_store::{CodeLease, OptLease};
 use crate::runtime::Runtime;
 use crate::runtime::install::Installed;
@@ -177,7 +178,6 @@ pub(super) fn deployment(
     (code, opt): (CodeLease, OptLease),
 ) -> Deployment {
     let environment = configuration.environment.as_ref();
-    let logging = configuration.logging_config.as_ref();
     Deployment {
         id,
         key: key.clone(),
@@ -194,9 +194,7 @@ pub(super) fn deployment(
             .unwrap_or_default(),
         code,
         opt,
-        log_group: logging
-            .and_then(|l| l.log_group.clone())
-            .unwrap_or_default(),
+        logging: LogSettings::of(configuration.logging_config.as_ref()),
     }
 }
 

@@ -19,8 +19,9 @@ pub(crate) struct FrameDecoder {
 }
 
 impl FrameDecoder {
-    /// Feeds `bytes` and calls `record` with every message that is complete.
-    pub(crate) fn feed(&mut self, mut bytes: &[u8], mut record: impl FnMut(&[u8])) {
+    /// Feeds `bytes` and calls `record` with the time, in milliseconds since the epoch, and the
+    /// message of every frame that is complete.
+    pub(crate) fn feed(&mut self, mut bytes: &[u8], mut record: impl FnMut(i64, &[u8])) {
         if self.skip > 0 {
             let skipped = self.skip.min(bytes.len());
             self.skip -= skipped;
@@ -33,8 +34,10 @@ impl FrameDecoder {
             if self.pending.len() < HEADER + kept {
                 return;
             }
+            let micros = (&self.pending[8..HEADER]).get_u64();
             self.pending.advance(HEADER);
-            record(&self.pending[..kept]);
+            let time = i64::try_from(micros / 1_000).unwrap_or(i64::MAX);
+            record(time, &self.pending[..kept]);
             self.pending.advance(kept);
             let surplus = length - kept;
             let at_hand = surplus.min(self.pending.len());
@@ -52,7 +55,7 @@ mod tests {
     fn frame(message: &[u8]) -> Vec<u8> {
         let mut bytes = vec![0xa5, 0x5a, 0x00, 0x03];
         bytes.extend(u32::try_from(message.len()).unwrap().to_be_bytes());
-        bytes.extend(1_u64.to_be_bytes());
+        bytes.extend(1_700_000_000_123_456_u64.to_be_bytes());
         bytes.extend(message);
         bytes
     }
@@ -67,14 +70,17 @@ mod tests {
             let mut decoder = FrameDecoder::default();
             let mut seen = Vec::new();
             for piece in stream.chunks(step) {
-                decoder.feed(piece, |record| seen.push(record.to_vec()));
+                decoder.feed(piece, |time, record| {
+                    assert_eq!(time, 1_700_000_000_123);
+                    seen.push(record.to_vec());
+                });
             }
             prop_assert_eq!(seen, messages);
         }
 
         #[test]
         fn garbage_never_panics(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
-            FrameDecoder::default().feed(&bytes, |_| {});
+            FrameDecoder::default().feed(&bytes, |_, _| {});
         }
     }
 
@@ -85,7 +91,7 @@ mod tests {
         let mut decoder = FrameDecoder::default();
         let mut seen = Vec::new();
         for piece in stream.chunks(4_096) {
-            decoder.feed(piece, |record| seen.push(record.len()));
+            decoder.feed(piece, |_, record| seen.push(record.len()));
         }
         assert_eq!(seen, [RECORD_LIMIT, 4]);
     }

@@ -30,7 +30,7 @@ impl Environment {
                 tracing::warn!(%error, environment = %self.id, "cannot thaw");
             }
             *power = Power::Running;
-            self.log.resume(&self.clock);
+            self.log.resume();
         }
     }
 

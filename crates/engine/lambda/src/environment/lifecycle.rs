@@ -17,7 +17,7 @@ use tokio::sync::oneshot;
 use super::stage::{InitOutcome, Stage};
 use super::{Environment, lost, runtime_api};
 use crate::invoke::failure::Failure;
-use crate::invoke::report;
+use crate::logging::platform::PlatformEvent;
 use crate::runtime::launch;
 
 /// How long an init phase ahead of its first invocation may take.
@@ -29,10 +29,12 @@ impl Environment {
     /// environment down; the invocation that comes next tries again.
     pub(crate) async fn initialise(self: &Arc<Self>) {
         let started = self.clock.monotonic();
-        let (version, arn) = self.deployment.runtime.version(&self.deployment.key.region);
-        self.log.platform(&report::init_start(&version, &arn));
+        self.log.platform(&PlatformEvent::InitStart {
+            deployment: &self.deployment,
+            environment: self.id,
+        });
         if let Some(substitution) = self.deployment.substitution() {
-            self.log.platform(&format!("{substitution}\n"));
+            self.log.platform(&PlatformEvent::Warning(&substitution));
         }
         let limit = self.clock.sleep(INIT_LIMIT);
         let outcome = tokio::select! {
@@ -41,11 +43,21 @@ impl Environment {
         };
         let took = self.clock.monotonic().saturating_sub(started);
         match outcome {
-            Ok(()) => *self.init.lock() = Some(took),
+            Ok(()) => {
+                *self.init.lock() = Some(took);
+                self.log.platform(&PlatformEvent::InitReport {
+                    took,
+                    phase: "init",
+                    failure: None,
+                });
+            }
             Err(failure) => {
                 self.reset().await;
-                self.log
-                    .platform(&report::init_report(took, "init", &failure));
+                self.log.platform(&PlatformEvent::InitReport {
+                    took,
+                    phase: "init",
+                    failure: Some(&failure),
+                });
             }
         }
     }
@@ -91,7 +103,7 @@ impl Environment {
                 return Err(launch::not_started(&self.deployment, &program, &error));
             }
         };
-        if let Err(error) = self.log.attach(&mut process, &self.clock) {
+        if let Err(error) = self.log.attach(&mut process) {
             tracing::warn!(%error, environment = %self.id, "the function's output cannot be read");
         }
         let api = tokio::spawn(runtime_api::serve(listener, Arc::clone(&self)));
@@ -159,6 +171,7 @@ impl Environment {
     pub(crate) async fn destroy(self: &Arc<Self>) {
         self.occupy();
         self.reset().await;
+        self.log.last_words();
         if let Err(error) = self.sandbox.destroy().await {
             tracing::warn!(%error, environment = %self.id, "the sandbox could not be removed");
         }

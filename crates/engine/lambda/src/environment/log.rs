@@ -1,4 +1,5 @@
-//! What a function prints, gathered from its three pipes.
+//! What a function prints, gathered from its three pipes, for its log stream and for the tail that
+//! a caller may ask for.
 //!
 //! When an invocation ends its pipes are emptied on the spot: whatever the function wrote before it
 //! answered already lies in them, so the tail is complete without waiting. In between they are
@@ -11,13 +12,17 @@ use std::os::fd::OwnedFd;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-use ids::{Clock, SharedClock};
+use ids::SharedClock;
 use parking_lot::Mutex;
 use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
 use sandbox::Process;
 
 use super::frames::FrameDecoder;
 use super::tail::Tail;
+use crate::logging::lines::{LINE_LIMIT, LineSplitter};
+use crate::logging::platform::PlatformEvent;
+use crate::logging::settings::LogSettings;
+use crate::logging::stream::StreamWriter;
 
 /// How often pipes are emptied while a process lives: what a function prints is seen this late.
 const INTERVAL: Duration = Duration::from_millis(20);
@@ -33,14 +38,17 @@ const AT_MOST: usize = 1 << 20;
 /// The log of one environment.
 #[derive(Debug)]
 pub(crate) struct Log {
-    /// The log stream's name, for those who watch the engine's own log.
-    stream: String,
+    settings: LogSettings,
+    clock: SharedClock,
     state: Mutex<State>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct State {
+    stream: StreamWriter,
     tail: Tail,
+    stdout: LineSplitter,
+    stderr: LineSplitter,
     frames: FrameDecoder,
     pipes: Option<Pipes>,
     /// Tells the collector of an earlier process from that of the present one.
@@ -58,23 +66,33 @@ struct Pipes {
 }
 
 impl Log {
-    /// An empty log for the stream of that name.
-    pub(crate) fn new(stream: String) -> Self {
+    /// An empty log that goes to `stream`.
+    pub(crate) fn new(stream: StreamWriter, settings: LogSettings, clock: SharedClock) -> Self {
         Self {
-            stream,
-            state: Mutex::default(),
+            settings,
+            clock,
+            state: Mutex::new(State {
+                stream,
+                tail: Tail::default(),
+                stdout: LineSplitter::default(),
+                stderr: LineSplitter::default(),
+                frames: FrameDecoder::default(),
+                pipes: None,
+                generation: 0,
+                paused: false,
+            }),
         }
+    }
+
+    fn now(&self) -> i64 {
+        self.clock.now().as_millis()
     }
 
     /// Reads from the pipes of `process` from now on; those of an earlier process are dropped.
     ///
     /// # Errors
     /// The pipes cannot be read without blocking.
-    pub(crate) fn attach(
-        self: &Arc<Self>,
-        process: &mut Process,
-        clock: &SharedClock,
-    ) -> io::Result<()> {
+    pub(crate) fn attach(self: &Arc<Self>, process: &mut Process) -> io::Result<()> {
         let missing = || io::Error::from(io::ErrorKind::BrokenPipe);
         let pipes = Pipes {
             stdout: process
@@ -91,55 +109,86 @@ impl Log {
                 .ok_or_else(missing)?,
             telemetry: process.telemetry.take().map(unblock).transpose()?,
         };
+        self.last_words();
         let generation = {
             let mut state = self.state.lock();
-            // The last words of an earlier process.
-            state.drain(&self.stream);
             state.frames = FrameDecoder::default();
             state.pipes = Some(pipes);
             state.paused = false;
             state.generation += 1;
             state.generation
         };
-        tokio::spawn(collect(Arc::downgrade(self), generation, Arc::clone(clock)));
+        tokio::spawn(collect(Arc::downgrade(self), generation));
         Ok(())
     }
 
-    /// Adds a line of the platform's own, behind whatever was printed before.
-    pub(crate) fn platform(&self, line: &str) {
+    /// Takes what a process that has ended left behind.
+    pub(crate) fn last_words(&self) {
+        let now = self.now();
         let mut state = self.state.lock();
-        state.drain(&self.stream);
-        state.record(&self.stream, line.as_bytes());
+        state.drain(now);
+        state.end_lines(now);
+    }
+
+    /// Adds a line of the platform's own, behind whatever was printed before.
+    pub(crate) fn platform(&self, event: &PlatformEvent<'_>) {
+        let time = self.clock.now();
+        let Some(line) = event.line(&self.settings, time) else {
+            return;
+        };
+        let now = time.as_millis();
+        let mut state = self.state.lock();
+        state.drain(now);
+        state.end_lines(now);
+        state.tail.push(line.as_bytes());
+        state.stream.write(now, now, line);
     }
 
     /// Ends an invocation's share: what was printed until now, of which the last part is kept.
     /// Whatever comes later belongs to the next one.
     pub(crate) fn cut(&self) -> Vec<u8> {
+        let now = self.now();
         let mut state = self.state.lock();
-        state.drain(&self.stream);
+        state.drain(now);
+        state.end_lines(now);
+        state.stream.answered();
+        state.tail.take()
+    }
+
+    /// What was printed after the share of an invocation whose environment was lost over it, and
+    /// which belongs to that invocation too.
+    pub(crate) fn rest(&self) -> Vec<u8> {
+        let now = self.now();
+        let mut state = self.state.lock();
+        state.drain(now);
+        state.end_lines(now);
+        state.stream.reclaim();
         state.tail.take()
     }
 
     /// Adds the platform's closing lines to an invocation's share and keeps its tail.
-    pub(crate) fn close(&self, share: &[u8], closing: &[String]) -> Vec<u8> {
+    pub(crate) fn close(&self, share: &[u8], closing: &[PlatformEvent<'_>]) -> Vec<u8> {
+        let time = self.clock.now();
+        let lines = closing
+            .iter()
+            .filter_map(|event| event.line(&self.settings, time));
         let mut tail = Tail::default();
         tail.push(share);
-        for line in closing {
-            note(&self.stream, line.as_bytes());
-            tail.push(line.as_bytes());
-        }
+        let lines: Vec<String> = lines.inspect(|line| tail.push(line.as_bytes())).collect();
+        self.state.lock().stream.close(time.as_millis(), lines);
         tail.take()
     }
 
     /// The environment is frozen: what it wrote is taken, and nobody looks until it is thawed.
     pub(crate) fn pause(&self) {
+        let now = self.now();
         let mut state = self.state.lock();
-        state.drain(&self.stream);
+        state.drain(now);
         state.paused = true;
     }
 
     /// The environment was thawed.
-    pub(crate) fn resume(self: &Arc<Self>, clock: &SharedClock) {
+    pub(crate) fn resume(self: &Arc<Self>) {
         let generation = {
             let mut state = self.state.lock();
             if !std::mem::take(&mut state.paused) {
@@ -148,7 +197,7 @@ impl Log {
             state.generation += 1;
             state.generation
         };
-        tokio::spawn(collect(Arc::downgrade(self), generation, Arc::clone(clock)));
+        tokio::spawn(collect(Arc::downgrade(self), generation));
     }
 }
 
@@ -159,16 +208,20 @@ fn unblock(pipe: OwnedFd) -> io::Result<File> {
 }
 
 /// Empties the pipes at intervals until their process has ended or is frozen.
-async fn collect(log: Weak<Log>, generation: u64, clock: SharedClock) {
+async fn collect(log: Weak<Log>, generation: u64) {
     let mut pause = INTERVAL;
     loop {
-        Clock::sleep(&*clock, pause).await;
+        let Some(clock) = log.upgrade().map(|log| Arc::clone(&log.clock)) else {
+            return;
+        };
+        clock.sleep(pause).await;
         let Some(log) = log.upgrade() else { return };
+        let now = log.now();
         let mut state = log.state.lock();
         if state.generation != generation || state.paused || state.pipes.is_none() {
             return;
         }
-        pause = if state.drain(&log.stream) >= MUCH {
+        pause = if state.drain(now) >= MUCH {
             SOON
         } else {
             INTERVAL
@@ -179,18 +232,44 @@ async fn collect(log: Weak<Log>, generation: u64, clock: SharedClock) {
 impl State {
     /// Takes what lies in the pipes now, and drops those whose writers are all gone. Returns how
     /// many bytes the fullest one held.
-    fn drain(&mut self, stream: &str) -> usize {
+    fn drain(&mut self, now: i64) -> usize {
         let Some(mut pipes) = self.pipes.take() else {
             return 0;
         };
+        let Self {
+            stream,
+            tail,
+            stdout,
+            stderr,
+            frames,
+            ..
+        } = self;
         // Nothing tells the order between pipes. Prints come first: what a function logs of its
         // failure is mostly its last word.
-        let out = read(&mut pipes.stdout, |bytes| self.record(stream, bytes));
-        let err = read(&mut pipes.stderr, |bytes| self.record(stream, bytes));
+        let mut print = |pipe: &mut File, lines: &mut LineSplitter| {
+            read(pipe, |bytes| {
+                tail.push(bytes);
+                lines.feed(bytes, |line| stream.write(now, now, line));
+            })
+        };
+        let out = print(&mut pipes.stdout, stdout);
+        let err = print(&mut pipes.stderr, stderr);
+        let mut telemetry = |bytes: &[u8]| {
+            frames.feed(bytes, |time, record| {
+                tail.push(record);
+                if !record.ends_with(b"\n") {
+                    tail.push(b"\n");
+                }
+                for part in record.chunks(LINE_LIMIT) {
+                    let text = String::from_utf8_lossy(part).into_owned();
+                    stream.write(time, now, text);
+                }
+            });
+        };
         let framed = pipes
             .telemetry
             .as_mut()
-            .map(|pipe| read(pipe, |bytes| self.telemetry(stream, bytes)));
+            .map(|pipe| read(pipe, &mut telemetry));
         let framed = framed.unwrap_or(Drained {
             bytes: 0,
             ended: true,
@@ -201,20 +280,17 @@ impl State {
         framed.bytes.max(out.bytes).max(err.bytes)
     }
 
-    fn telemetry(&mut self, stream: &str, bytes: &[u8]) {
-        let Self { frames, tail, .. } = self;
-        frames.feed(bytes, |record| {
-            note(stream, record);
-            tail.push(record);
-            if !record.ends_with(b"\n") {
-                tail.push(b"\n");
-            }
-        });
-    }
-
-    fn record(&mut self, stream: &str, bytes: &[u8]) {
-        note(stream, bytes);
-        self.tail.push(bytes);
+    /// Takes lines for whole whose ends have not come: the invocation that printed them is over.
+    fn end_lines(&mut self, now: i64) {
+        let Self {
+            stream,
+            stdout,
+            stderr,
+            ..
+        } = self;
+        for lines in [stdout, stderr] {
+            lines.flush(|line| stream.write(now, now, line));
+        }
     }
 }
 
@@ -247,13 +323,4 @@ fn read(pipe: &mut File, mut take: impl FnMut(&[u8])) -> Drained {
             }
         }
     }
-}
-
-fn note(stream: &str, bytes: &[u8]) {
-    tracing::debug!(
-        target: "lambdalab::function",
-        stream,
-        "{}",
-        String::from_utf8_lossy(bytes).trim_end()
-    );
 }

@@ -25,6 +25,13 @@ pub(crate) struct Figures {
 }
 
 impl Figures {
+    /// The peak in MB, rounded up, and no more than there is.
+    pub(crate) fn peak_mb(&self) -> u64 {
+        self.peak_bytes
+            .div_ceil(1 << 20)
+            .min(u64::from(self.memory_mb))
+    }
+
     /// Milliseconds to pay for, rounded up.
     pub(crate) fn billed_ms(&self) -> u128 {
         (self.duration + self.init.unwrap_or_default())
@@ -67,10 +74,7 @@ pub(crate) fn report(id: RequestId, figures: &Figures, failure: Option<&Failure>
         millis(figures.duration),
         figures.billed_ms(),
         figures.memory_mb,
-        figures
-            .peak_bytes
-            .div_ceil(1 << 20)
-            .min(u64::from(figures.memory_mb)),
+        figures.peak_mb(),
     );
     if let Some(init) = figures.init {
         let _infallible = write!(line, "Init Duration: {:.2} ms\t", millis(init));

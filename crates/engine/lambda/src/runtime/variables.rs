@@ -26,6 +26,7 @@ pub(super) fn all(
     all.extend(language(deployment.runtime, places).into_iter().map(owned));
     all.extend(deployment.variables.clone());
     all.extend(reserved(deployment, places, identity, runtime_api).map(owned));
+    all.extend(deployment.logging.variables().into_iter().map(owned));
     all.into_iter().collect()
 }
 
@@ -96,7 +97,7 @@ fn reserved(
     places: &Places,
     identity: &Identity,
     runtime_api: &str,
-) -> [(&'static str, String); 12] {
+) -> [(&'static str, String); 11] {
     [
         ("_HANDLER", deployment.handler.clone()),
         ("LAMBDA_TASK_ROOT", places.text("/var/task")),
@@ -111,7 +112,6 @@ fn reserved(
             deployment.memory_mb.to_string(),
         ),
         ("AWS_LAMBDA_INITIALIZATION_TYPE", "on-demand".to_owned()),
-        ("AWS_LAMBDA_LOG_GROUP_NAME", deployment.log_group.clone()),
         ("AWS_LAMBDA_LOG_STREAM_NAME", identity.log_stream.clone()),
         ("AWS_ACCESS_KEY_ID", identity.access_key_id.clone()),
         ("AWS_SECRET_ACCESS_KEY", identity.secret_access_key.clone()),

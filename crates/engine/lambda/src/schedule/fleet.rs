@@ -15,6 +15,7 @@ use super::pool::{Entry, MEMORY_PATIENCE, NoEnvironment, Pool, Returned};
 use crate::deployment::Deployment;
 use crate::environment::{Environment, Home, Place};
 use crate::identity::FunctionIdentity;
+use crate::logging::shipper::Shipper;
 use crate::runtime::launch;
 
 /// How many retired deployments are remembered: an invocation names one for some milliseconds at most
@@ -39,6 +40,7 @@ pub(crate) struct Fleet {
     entropy: SharedEntropy,
     sandbox: sandbox::Sandbox,
     settings: launch::Settings,
+    logs: Shipper,
     pools: RwLock<HashMap<RequestId, Arc<Pool>>>,
     /// The deployments that were retired last, for invocations that still name them.
     retired: Mutex<VecDeque<RequestId>>,
@@ -53,6 +55,7 @@ impl Fleet {
     pub(crate) fn new(
         sandbox: sandbox::Sandbox,
         settings: launch::Settings,
+        logs: Shipper,
         admission: Admission,
         clock: SharedClock,
         entropy: SharedEntropy,
@@ -65,6 +68,7 @@ impl Fleet {
             entropy,
             sandbox,
             settings,
+            logs,
             pools: RwLock::default(),
             retired: Mutex::default(),
             identities: Mutex::default(),
@@ -186,6 +190,7 @@ impl Fleet {
             clock: Arc::clone(&self.clock),
             memory,
             identity,
+            logs: self.logs.clone(),
         };
         self.identities.lock().insert(access_key_id, function);
         let environment = Environment::new(id, deployment, place);

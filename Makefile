@@ -26,12 +26,12 @@ export CARGO_INCREMENTAL := 0
 LOCKED := --locked
 endif
 
-.PHONY: help setup test demo bench fmt lint drift unit build runtimes e2e toolchain
+.PHONY: help setup test demo bench fmt lint drift unit build runtimes every-runtime e2e toolchain
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-setup: toolchain $(VENV)/.ready runtimes ## Prepare everything that the other targets need
+setup: toolchain $(VENV)/.ready every-runtime ## Prepare everything that the other targets need
 
 test: lint drift unit e2e ## Formatting, clippy, generated code, unit tests, end-to-end tests
 
@@ -69,7 +69,11 @@ build: toolchain
 runtimes: build
 	@$(BINARY) runtime install $(RUNTIME)
 
-e2e: build $(VENV)/.ready
+# Tests run under every Python and Node of this machine, those of version managers among them.
+every-runtime: runtimes
+	@$(BINARY) runtime install
+
+e2e: every-runtime $(VENV)/.ready
 	$(PY) -m pytest -c tests/pytest.ini --rootdir tests tests $(PYTEST)
 
 toolchain:

@@ -25,6 +25,19 @@ def installed():
 
 
 @pytest.fixture
+def newest(client, deploy):
+    """Deploys an index.mjs as nodejs24.x, whichever Node it then runs under, and invokes it."""
+    runtime = runtimes.install("nodejs24.x")
+
+    def newest(source, event=None):
+        archive = functions.package({"index.mjs": source})
+        name = deploy(archive, Runtime=runtime, Handler="index.handler", Timeout=30)
+        return functions.invoke(client, name, event, LogType="Tail")
+
+    return newest
+
+
+@pytest.fixture
 def node(client, deploy):
     """Deploys files, or the text of index.js, and returns how to invoke what came of it."""
 
@@ -214,12 +227,6 @@ def test_an_exit(node):
         ),
         ({"index.js": ""}, "index", "Runtime.MalformedHandlerName", "Bad handler"),
         ({"index.js": "throw new RangeError('at once')"}, "index.handler", "RangeError", "at once"),
-        (
-            {"index.js": "exports.handler = async () => 1; Promise.reject(new Error('x'))"},
-            "index.handler",
-            "Runtime.UnhandledPromiseRejection",
-            "Error: x",
-        ),
     ],
 )
 def test_errors_of_the_init_phase(node, files, handler, kind, message):
@@ -386,3 +393,25 @@ def test_nothing_of_the_clients_build_can_be_required(node):
         """
     )
     assert function().value == ["MODULE_NOT_FOUND"] * 2
+
+
+def test_node_24_answers_and_fails(newest):
+    source = """
+        import { LambdaClient } from '@aws-sdk/client-lambda'
+        export const handler = async (event, context) => {
+            console.log('region', await new LambdaClient({}).config.region())
+            if (event) throw new RangeError('far')
+            return context.awsRequestId
+        }
+    """
+    answer = newest(source)
+    assert answer.value == answer.request_id
+    assert f"\t{answer.request_id}\tINFO\tregion us-east-1" in answer.log
+    failure = newest(source, 1).payload
+    assert (failure["errorType"], failure["errorMessage"]) == ("RangeError", "far")
+    assert failure["trace"][0] == "RangeError: far"
+
+
+def test_node_24_has_no_callbacks(newest):
+    source = "export const handler = (event, context, callback) => callback(null, 1)"
+    assert newest(source).payload["errorType"] == "Runtime.CallbackHandlerDeprecated"

@@ -204,3 +204,21 @@ def test_strict_engines_accept_no_other_interpreter(own_engine):
     configuration = client.get_function_configuration(FunctionName="strict")
     assert configuration["State"] == "Failed"
     assert "which this host does not have" in configuration["StateReason"]
+
+
+def test_what_does_not_run_here_says_what_to_do(client, deploy):
+    name = deploy(functions.package({"bin": ""}), Runtime="dotnet8", Handler="a::b")
+    with pytest.raises(client.exceptions.ClientError, match="provided.al2023") as refused:
+        functions.invoke(client, name)
+    assert refused.value.response["Error"]["Code"] == "InvalidRuntimeException"
+    assert refused.value.response["ResponseMetadata"]["HTTPStatusCode"] == 502
+
+
+@pytest.mark.parametrize("language", ["ruby", "java"])
+def test_an_interpreter_that_is_missing_is_named(client, deploy, language):
+    missing = set(runtimes.absent(language)) - {"ruby4.0"}
+    if runtimes.exact(language) or not missing:
+        pytest.skip(f"{language} is here")
+    name = deploy(functions.package({"bin": ""}), Runtime=missing.pop(), Handler="a.b")
+    with pytest.raises(client.exceptions.ClientError, match="which this host does not have"):
+        functions.invoke(client, name)

@@ -115,7 +115,7 @@ pub(crate) enum RuntimeCommand {
     ///
     /// Without a name, those of every interpreter that this machine has.
     Install {
-        /// Runtimes such as python3.13
+        /// Runtimes such as python3.13 or nodejs22.x
         #[arg(value_name = "RUNTIME")]
         runtimes: Vec<String>,
     },

@@ -152,7 +152,16 @@ fn means(means: sandbox::Means) -> &'static str {
 fn of_runtime(state: &RuntimeState) -> Option<Check> {
     let known = state.custom || state.interpreter.is_some();
     let wanted = state.wanted.as_deref().unwrap_or_default();
-    let remedy = state.substituted.then(|| format!("install {wanted}"));
+    let remedy = if state.substituted {
+        Some(format!("install {wanted}"))
+    } else if state.by_hand && !state.is_ready() {
+        Some(format!(
+            "`lambdalab runtime install {}` says what it needs",
+            state.runtime
+        ))
+    } else {
+        None
+    };
     known.then(|| Check {
         name: state.runtime.clone(),
         state: if remedy.is_some() {
@@ -177,7 +186,7 @@ fn of_runtime(state: &RuntimeState) -> Option<Check> {
 fn absent(runtimes: &[RuntimeState]) -> Option<Check> {
     let absent: Vec<&str> = runtimes
         .iter()
-        .filter(|state| !state.custom && state.interpreter.is_none())
+        .filter(|state| state.wanted.is_some() && state.interpreter.is_none())
         .map(|state| state.runtime.as_str())
         .collect();
     (!absent.is_empty()).then(|| Check {

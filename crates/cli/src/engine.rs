@@ -85,7 +85,9 @@ pub(crate) struct RuntimeState {
     pub substituted: bool,
     /// Whether the function brings its own program.
     pub custom: bool,
-    /// The installed runtime interface client.
+    /// Whether its client is looked for rather than installed.
+    pub by_hand: bool,
+    /// The runtime interface client that is there.
     pub client: Option<String>,
     /// The packages beside it.
     pub packages: Vec<String>,
@@ -106,13 +108,15 @@ pub(crate) async fn runtimes(folder: PathBuf) -> Vec<RuntimeState> {
         let installed = runtimes.installed(*runtime);
         let wanted = runtime.interpreter();
         let exact = wanted.and_then(|wanted| found.get(&wanted).cloned());
-        let substituted = exact.is_none() && installed.is_some();
+        let substitution = installed.as_ref().and_then(|it| it.substitution(*runtime));
+        let substituted = exact.is_none() && substitution.is_some();
         RuntimeState {
             runtime: runtime.to_string(),
             interpreter: exact.or_else(|| installed.as_ref().map(|it| it.interpreter.clone())),
             wanted: wanted.map(|(language, version)| language.with_version(version)),
             substituted,
             custom: runtime.is_custom(),
+            by_hand: wanted.is_some() && !from_registry(runtime),
             client: installed.as_ref().map(|it| it.client().to_owned()),
             packages: installed
                 .map(|it| it.packages().to_vec())
@@ -120,6 +124,11 @@ pub(crate) async fn runtimes(folder: PathBuf) -> Vec<RuntimeState> {
         }
     };
     Runtime::ALL.iter().map(state).collect()
+}
+
+/// Whether the client of a runtime comes from a package registry when it is first needed.
+fn from_registry(runtime: &Runtime) -> bool {
+    matches!(runtime, Runtime::Python { .. } | Runtime::Node { .. })
 }
 
 /// The interpreters of this machine.
@@ -140,9 +149,8 @@ pub(crate) async fn chosen_runtimes(names: &[String]) -> Result<Vec<Runtime>, En
     if names.is_empty() {
         let found = interpreters().await;
         let fits = |runtime: &Runtime| {
-            let registered = matches!(runtime, Runtime::Python { .. } | Runtime::Node { .. });
             let interpreter = runtime.interpreter();
-            registered && interpreter.is_some_and(|wanted| found.contains_key(&wanted))
+            from_registry(runtime) && interpreter.is_some_and(|wanted| found.contains_key(&wanted))
         };
         return Ok(Runtime::ALL.into_iter().filter(fits).collect());
     }

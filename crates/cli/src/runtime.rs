@@ -40,6 +40,7 @@ pub(crate) fn client(state: &RuntimeState) -> String {
         _ if state.custom => "none needed".to_owned(),
         Some(client) => client.clone(),
         None if state.wanted.is_none() => "none; not run here".to_owned(),
+        None if state.by_hand => "none; `runtime install` says where it is looked for".to_owned(),
         None => "on first use".to_owned(),
     }
 }

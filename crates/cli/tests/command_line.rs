@@ -37,6 +37,7 @@ fn wrong_usage_says_what_and_ends_with_2() {
         ),
         (&["demo", "--runs", "0"], "1 to 1000"),
         (&["runtime", "install", "cobol"], "cobol"),
+        (&["runtime", "install", "dotnet8"], "provided.al2023"),
     ];
     for (arguments, expected) in cases {
         let said = lab.run(arguments);

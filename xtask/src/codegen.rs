@@ -74,7 +74,8 @@ pub fn workspace_root() -> PathBuf {
 pub fn generate(settings: &Settings, botocore: &Botocore) -> Result<Files, CodegenError> {
     let mut files = Files::new();
     for (service, served) in &settings.service {
-        let model = botocore.model(service, &served.api_version)?;
+        let name = served.model.as_deref().unwrap_or(service);
+        let model = botocore.model(name, &served.api_version)?;
         let context = Context::new(service, &model, served)?;
         let modules = [
             ("api", Some(api::file(&context)?)),

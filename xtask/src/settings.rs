@@ -11,7 +11,7 @@ use serde::Deserialize;
 pub struct Settings {
     /// The version of botocore whose models are read.
     pub botocore: String,
-    /// The services, by the name of their model.
+    /// The services, by their signing name.
     pub service: BTreeMap<String, Service>,
 }
 
@@ -19,6 +19,8 @@ pub struct Settings {
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Service {
+    /// The model, where it is called otherwise than the service.
+    pub model: Option<String>,
     /// The folder of the model.
     pub api_version: String,
     /// What the service calls an input that breaks the model's constraints, where the protocol

@@ -87,6 +87,118 @@ fn a_model_becomes_rust() {
     assert!(files["shop/validation.rs"].contains("Pattern::new(r#\"[a-z]+\"#)"));
 }
 
+/// The model in another protocol: nothing but documents.
+fn document_model(metadata: &str) -> String {
+    MODEL
+        .replace(r#""protocol": "rest-json""#, metadata)
+        .replace(r#", "location": "uri", "locationName": "Name""#, "")
+        .replace(
+            r#", "location": "querystring", "locationName": "colour""#,
+            "",
+        )
+}
+
+#[test]
+fn a_json_service_is_routed_by_name() {
+    let model =
+        document_model(r#""protocol": "json", "jsonVersion": "1.0", "targetPrefix": "Shop_2020""#)
+            .replace(r#""error": {"httpStatusCode": 404}"#, r#""fault": true"#);
+    let files = generate(&model, "validation_code = \"InvalidThing\"\n").unwrap();
+    let api = &files["shop/api.rs"];
+    assert!(api.contains("content_type: \"application/x-amz-json-1.0\""));
+    assert!(api.contains("target: \"Shop_2020\"") && api.contains("\"InvalidThing\""));
+    assert!(api.contains("get_thing: GetThingRequest => Thing"));
+    assert!(!files["shop/operations.rs"].contains("ROUTES"));
+    assert!(files["shop/structures.rs"].contains("pub name: Option<String>,"));
+    assert!(files["shop/errors.rs"].contains("status: 500"));
+    let silent = document_model(r#""protocol": "json", "jsonVersion": "1.0""#);
+    let error = generate(&silent, "").unwrap_err();
+    assert!(error.to_string().contains("targetPrefix"), "{error}");
+}
+
+#[test]
+fn a_query_service_has_names_of_its_own() {
+    let wrapped = |wrapper: &str| {
+        document_model(r#""protocol": "query", "xmlNamespace": "https://shop/""#).replace(
+            r#""output": {"shape": "Thing"}"#,
+            &format!(r#""output": {{"shape": "Thing", "resultWrapper": "{wrapper}"}}"#),
+        )
+    };
+    let model = wrapped("GetThingResult").replace(
+        r#"{"httpStatusCode": 404}"#,
+        r#"{"httpStatusCode": 404, "code": "NoThing"}"#,
+    );
+    let files = generate(&model, "").unwrap();
+    let api = &files["shop/api.rs"];
+    assert!(
+        api.contains("version: \"2020-01-01\"") && api.contains("namespace: \"https://shop/\"")
+    );
+    assert!(files["shop/structures.rs"].contains("pub made: Option<DateTime>,"));
+    let errors = &files["shop/errors.rs"];
+    assert!(errors.contains("code: \"NoThing\"") && errors.contains("fn no_such_thing("));
+    let error = generate(&wrapped("Thing"), "").unwrap_err();
+    assert!(error.to_string().contains("result wrapper"), "{error}");
+    let flat = model.replace(
+        r#""Key": {"shape": "Secret"}"#,
+        r#""Key": {"shape": "Keys"}"#,
+    );
+    let flat = flat.replace(
+        r#""Date": "#,
+        r#""Keys": {"type": "list", "member": {"shape": "Secret"}, "flattened": true}, "Date": "#,
+    );
+    let error = generate(&flat, "").unwrap_err();
+    assert!(error.to_string().contains("flattened"), "{error}");
+}
+
+#[test]
+fn a_stream_of_events_is_an_enum() {
+    let with_events = |model: &str| {
+        model
+            .replace(
+                r#""Made": {"shape": "Date"}"#,
+                r#""Made": {"shape": "Date"}, "Happenings": {"shape": "Happenings"}"#,
+            )
+            .replace(
+                r#""Date": "#,
+                r#""Happenings": {"type": "structure", "eventstream": true, "members": {
+                     "sold": {"shape": "Sold"}, "chunk": {"shape": "Chunk"},
+                     "gone": {"shape": "NoSuchThing"}}},
+                   "Sold": {"type": "structure", "event": true, "members": {"Name": {"shape": "Name"}}},
+                   "Chunk": {"type": "structure", "event": true, "members": {
+                     "Bytes": {"shape": "Bytes", "eventpayload": true}}},
+                   "Bytes": {"type": "blob"},
+                   "Date": "#,
+            )
+    };
+    let rest = generate(&with_events(MODEL), "").unwrap();
+    let structures = &rest["shop/structures.rs"];
+    assert!(structures.contains("pub happenings: Option<EventStream<Happenings>>,"));
+    assert!(
+        structures.contains("Sold(Sold),\n    Chunk(Chunk),\n}"),
+        "{structures}"
+    );
+    assert!(structures.contains("Frame::document(\"sold\", &event)"));
+    assert!(structures.contains("Frame::payload(\"chunk\", event.bytes)"));
+    assert!(!structures.contains("NoSuchThing"));
+    assert!(rest["shop/bindings.rs"].contains("reply.events(self.happenings)"));
+    let json =
+        document_model(r#""protocol": "json", "jsonVersion": "1.1", "targetPrefix": "Shop_2020""#);
+    let json = generate(&with_events(&json), "").unwrap();
+    assert!(json["shop/bindings.rs"].contains("reply.events_after(protocol, &self, events)"));
+}
+
+#[test]
+fn a_model_may_be_called_otherwise() {
+    let folder = tempfile::tempdir().unwrap();
+    let botocore = package(folder.path(), MODEL);
+    let path = folder.path().join("other.toml");
+    let text = "botocore = \"9.8.7\"\n[service.store]\nmodel = \"shop\"\n\
+                api_version = \"2020-01-01\"\nserved = [\"GetThing\"]\n";
+    std::fs::write(&path, text).unwrap();
+    let files = codegen::generate(&Settings::read(&path).unwrap(), &botocore).unwrap();
+    assert!(files["store/operations.rs"].contains("Service::Store"));
+}
+
 #[test]
 fn corrections_replace_what_they_name() {
     let files = generate(

@@ -53,6 +53,11 @@ pub(super) fn file(context: &Context<'_>) -> Result<String, CodegenError> {
              Ok(Box::new(service.{method}(&caller, input).await?))\n}}"
         );
     }
+    let rest = if context.served.len() < context.model.operations.len() {
+        format!("_ => Err(ServiceError::not_served({service:?}, operation.name())),\n")
+    } else {
+        String::new()
+    };
     let (protocol, value, routes) = protocol(context)?;
     Ok(format!(
         "use std::any::Any;\n\nuse http::Response;\nuse http::request::Parts;\n\n\
@@ -81,8 +86,7 @@ pub(super) fn file(context: &Context<'_>) -> Result<String, CodegenError> {
          pub async fn serve<S: {title}Api>(service: &S, operation: {title}Operation, \
          caller: &Caller, request: Request<'_>) -> Result<Response<Body>, ServiceError> {{\n\
          let of = Answered {{ operation: operation.name(), request_id: caller.request_id }};\n\
-         match operation {{\n{serve}\
-         _ => Err(ServiceError::not_served({service:?}, operation.name())),\n}}\n}}\n\n\
+         match operation {{\n{serve}{rest}}}\n}}\n\n\
          /// Serves a call from another service: checks the input and calls the service.\n\
          ///\n\
          /// # Errors\n\

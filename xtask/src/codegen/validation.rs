@@ -72,10 +72,16 @@ pub(super) fn file(context: &Context<'_>) -> Result<String, CodegenError> {
         .fold(String::new(), |all, (name, _)| {
             all + &format!("{name}.pattern.as_ref(),\n")
         });
+    let enums = if checks.contains("KeyChoice::<") {
+        "use super::enums::*;\n"
+    } else {
+        ""
+    };
     Ok(format!(
-        "use super::structures::*;\n\
-         use crate::validation::{{Choice, Free, Number, Pattern, Place, Size, Text, Validate, \
-         Violations}};\n\n\
+        "use std::marker::PhantomData;\n\n\
+         {enums}use super::structures::*;\n\
+         use crate::validation::{{Choice, Free, KeyChoice, Number, Pattern, Place, Size, Text, \
+         Validate, Violations}};\n\n\
          {statics}{checks}\
          #[cfg(test)]\nmod tests {{\n#[test]\nfn every_pattern_compiles() {{\n\
          use super::*;\n\
@@ -194,9 +200,17 @@ fn map(
     let (Some(key), Some(value)) = (&shape.key, &shape.value) else {
         return Ok(String::new());
     };
-    let keys = constraint(context, &key.shape, rules)?;
-    let values = constraint(context, &value.shape, rules)?;
+    let keys = match context.shape(&key.shape)?.values {
+        Some(_) => format!("KeyChoice::<{}>(PhantomData)", type_name(&key.shape)),
+        None => constraint(context, &key.shape, rules)?,
+    };
     let size = Bounds::of(context, name, shape).size();
+    if context.shape(&value.shape)?.kind == "structure" {
+        return Ok(format!(
+            "found.structure_map(at, {said:?}, {borrowed}, {size}, &{keys});\n"
+        ));
+    }
+    let values = constraint(context, &value.shape, rules)?;
     Ok(format!(
         "found.map(at, {said:?}, {borrowed}, {size}, &{keys}, &{values});\n"
     ))

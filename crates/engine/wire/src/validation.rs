@@ -28,7 +28,7 @@ use serde_json::Value;
 
 use crate::ServiceError;
 
-pub use constraint::{Choice, Constraint, Free, Number, Size, Text};
+pub use constraint::{Choice, Constraint, Free, KeyChoice, Number, Size, Text};
 pub use pattern::Pattern;
 
 const NOT_NULL: &str = "Member must not be null";
@@ -57,19 +57,22 @@ impl Validate for () {
     fn validate(&self, _: &Place<'_>, _: &mut Violations) {}
 }
 
-/// Where in the input a member is: `destinationConfig.onFailure`, `configs.1.member`.
+/// Where in the input a member is: `destinationConfig.onFailure`, `configs.1.member`,
+/// `attributes.key.member`.
 #[derive(Debug)]
 pub struct Place<'a> {
     parent: Option<&'a Place<'a>>,
-    step: Step,
+    step: Step<'a>,
 }
 
 #[derive(Debug)]
-enum Step {
+enum Step<'a> {
     Root,
     Member(&'static str),
     /// Counted from zero; printed from one.
     Item(usize),
+    /// A map's entry.
+    Entry(&'a str),
 }
 
 impl Place<'_> {
@@ -94,6 +97,13 @@ impl Place<'_> {
             step: Step::Item(index),
         }
     }
+
+    fn entry<'a>(&'a self, key: &'a str) -> Place<'a> {
+        Place {
+            parent: Some(self),
+            step: Step::Entry(key),
+        }
+    }
 }
 
 impl fmt::Display for Place<'_> {
@@ -107,6 +117,7 @@ impl fmt::Display for Place<'_> {
             Step::Root => Ok(()),
             Step::Member(name) => f.write_str(name),
             Step::Item(index) => write!(f, "{}.member", index + 1),
+            Step::Entry(key) => write!(f, "{key}.member"),
         }
     }
 }
@@ -268,6 +279,33 @@ impl Violations {
         }
         for (index, structure) in structures.iter().enumerate() {
             structure.validate(&place.item(index), self);
+        }
+    }
+
+    /// A member that is a map from text to structures.
+    pub fn structure_map<T: Validate + Serialize, K: Constraint<String>>(
+        &mut self,
+        at: &Place<'_>,
+        name: &'static str,
+        map: Option<&BTreeMap<String, T>>,
+        size: Size,
+        keys: &K,
+    ) {
+        let Some(map) = map else { return };
+        let place = at.member(name);
+        let mut broken = size.broken(map.len());
+        if map.keys().any(|key| !keys.broken(key).is_empty()) {
+            broken.push(format!("Map keys must satisfy constraint: {}", all(keys)));
+        }
+        for broken in broken {
+            let texts: Vec<String> = map
+                .iter()
+                .map(|(key, value)| format!("{}={}", keys.show(key), describe(value)))
+                .collect();
+            self.add(&place, Some(&format!("{{{}}}", texts.join(", "))), &broken);
+        }
+        for (key, structure) in map {
+            structure.validate(&place.entry(key), self);
         }
     }
 }

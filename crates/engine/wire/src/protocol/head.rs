@@ -1,7 +1,6 @@
 //! The head of a request: what is known before its body is read.
 
 use bytes::Bytes;
-use http::HeaderMap;
 use http::request::Parts;
 
 use super::query;
@@ -85,11 +84,5 @@ impl<'r, Op: Named + Limits> Head<'r, Op> {
                 (query::operation(version, &request)?, request)
             }
         })
-    }
-
-    /// The headers.
-    #[must_use]
-    pub fn headers(&self) -> &'r HeaderMap {
-        &self.parts.headers
     }
 }

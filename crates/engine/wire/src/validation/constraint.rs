@@ -1,6 +1,7 @@
 //! What a single value must satisfy.
 
 use std::fmt::Debug;
+use std::marker::PhantomData;
 
 use super::Pattern;
 use crate::StringEnum;
@@ -185,6 +186,24 @@ impl<E: StringEnum> Constraint<E> for Choice {
 
     fn show(&self, value: &E) -> String {
         value.as_str().to_owned()
+    }
+}
+
+/// A map's key that must be a value of an enum; keys are text in Rust.
+#[derive(Debug, Clone, Copy)]
+pub struct KeyChoice<E>(pub PhantomData<E>);
+
+impl<E: StringEnum> Constraint<String> for KeyChoice<E> {
+    fn broken(&self, value: &String) -> Vec<String> {
+        Choice.broken(&E::from(value.clone()))
+    }
+
+    fn all(&self) -> Vec<String> {
+        Constraint::<E>::all(&Choice)
+    }
+
+    fn show(&self, value: &String) -> String {
+        value.clone()
     }
 }
 

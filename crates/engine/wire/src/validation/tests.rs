@@ -212,3 +212,37 @@ fn a_request_cannot_make_the_message_endless() {
     );
     assert_eq!(message.matches("failed to satisfy").count(), LISTED);
 }
+
+#[test]
+fn a_maps_structures_have_paths_by_key() {
+    let bad = FileSystemConfig {
+        local_mount_path: Some("/mnt/a".to_owned()),
+        ..FileSystemConfig::default()
+    };
+    let map = BTreeMap::from([("Event".to_owned(), bad)]);
+    let mut found = Violations::default();
+    let keys = KeyChoice::<InvocationType>(std::marker::PhantomData);
+    found.structure_map(&Place::ROOT, "systems", Some(&map), Size::ANY, &keys);
+    assert_eq!(
+        found.verdict().unwrap_err(),
+        "1 validation error detected: Value null at 'systems.Event.member.arn' failed to satisfy \
+         constraint: Member must not be null"
+    );
+    let map = BTreeMap::from([("event".to_owned(), FileSystemConfig::default())]);
+    let size = Size {
+        min: Some(2),
+        max: None,
+    };
+    let mut found = Violations::default();
+    found.structure_map(&Place::ROOT, "systems", Some(&map), size, &keys);
+    let message = found.verdict().unwrap_err();
+    assert!(
+        message.starts_with(
+            "4 validation errors detected: Value '{event=FileSystemConfig()}' at 'systems' failed \
+             to satisfy constraint: Member must have length greater than or equal to 2; \
+             Value '{event=FileSystemConfig()}' at 'systems' failed to satisfy constraint: Map \
+             keys must satisfy constraint: [Member must satisfy enum value set: [Event, "
+        ),
+        "{message}"
+    );
+}

@@ -6,7 +6,7 @@ import subprocess
 
 import pytest
 
-from support import functions
+from support import functions, layers
 from support.engine import BINARY, RUNTIMES, Engine, command_environment
 
 
@@ -70,6 +70,16 @@ def deploy(client, names):
             client.delete_function(FunctionName=name)
         except client.exceptions.ResourceNotFoundException:
             pass  # the test itself was about deleting it
+
+
+@pytest.fixture
+def layer(client, names):
+    """Publishes a layer of its own and returns the version's ARN."""
+
+    def layer(archive):
+        return layers.publish(client, next(names), archive)["LayerVersionArn"]
+
+    return layer
 
 
 @pytest.fixture(scope="module")

@@ -1,7 +1,6 @@
-"""Layers: published, listed, attached, merged at /opt, deleted, shared."""
+"""The API of layers: published, listed, attached, deleted, shared."""
 
 import functools
-import hashlib
 import io
 import json
 import subprocess
@@ -13,24 +12,11 @@ from pathlib import Path
 import boto3
 import pytest
 
-from support import functions
-from support.waiting import eventually
+from support import functions, layers
+from support.layers import refusal
 
 AWS = Path(sys.executable).parent / "aws"
 LIMIT = 262_144_000
-
-# Answers with what the module of a layer says.
-ASK_LAYER = """
-    import shared
-
-    def handler(event, context):
-        return shared.WHO
-"""
-
-
-def module(who):
-    """A layer with a Python module that says whose it is."""
-    return functions.package({"python/shared.py": f"WHO = {who!r}\n"})
 
 
 @functools.cache
@@ -45,28 +31,9 @@ def large(size):
     return buffer.getvalue()
 
 
-def publish(client, name, archive, **more):
-    """Publishes a layer version."""
-    return client.publish_layer_version(LayerName=name, Content={"ZipFile": archive}, **more)
-
-
-@pytest.fixture
-def layer(client, names):
-    """Publishes a layer of its own and returns the version's ARN."""
-    return lambda archive, **more: publish(client, next(names), archive, **more)["LayerVersionArn"]
-
-
-def refusal(client, operation, **arguments):
-    """The code and message with which a call is refused."""
-    with pytest.raises(client.exceptions.ClientError) as refused:
-        getattr(client, operation)(**arguments)
-    error = refused.value.response["Error"]
-    return error["Code"], error["Message"]
-
-
 def test_what_is_published_is_shown(client, names):
-    name, archive = next(names), module("me")
-    published = publish(
+    name, archive = next(names), layers.module("me")
+    published = layers.publish(
         client,
         name,
         archive,
@@ -91,17 +58,17 @@ def test_what_is_published_is_shown(client, names):
     with urllib.request.urlopen(shown["Content"]["Location"]) as package:
         assert package.read() == archive
     # By ARN as by name, and without what was not declared.
-    second = publish(client, arn, archive)
+    second = layers.publish(client, arn, archive)
     assert (second["Version"], second["Description"]) == (2, "")
     assert "LicenseInfo" not in second
 
 
 def test_numbers_are_given_once(client, names):
     name = next(names)
-    assert publish(client, name, module(1))["Version"] == 1
+    assert layers.publish(client, name, layers.module(1))["Version"] == 1
     for _ in range(2):
         client.delete_layer_version(LayerName=name, VersionNumber=1)
-    assert publish(client, name, module(2))["Version"] == 2
+    assert layers.publish(client, name, layers.module(2))["Version"] == 2
     client.delete_layer_version(LayerName="nowhere", VersionNumber=1)
     missing = ("ResourceNotFoundException", "The resource you requested does not exist.")
     for number in 1, 3:
@@ -119,16 +86,16 @@ def test_lists_have_pages_and_can_be_narrowed(own_engine):
     client = own_engine().client()
     for name in "abc":
         for runtime in "python3.11", "nodejs22.x":
-            publish(
+            layers.publish(
                 client,
                 name,
-                module(name),
+                layers.module(name),
                 CompatibleRuntimes=[runtime],
                 CompatibleArchitectures=["arm64" if name == "b" else "x86_64"],
             )
-    publish(client, "c", module("c"))
+    layers.publish(client, "c", layers.module("c"))
 
-    def layers(**narrow):
+    def found(**narrow):
         pages = client.get_paginator("list_layers").paginate(
             PaginationConfig={"PageSize": 2}, **narrow
         )
@@ -138,10 +105,10 @@ def test_lists_have_pages_and_can_be_narrowed(own_engine):
             for layer in page["Layers"]
         ]
 
-    assert layers() == [("a", 2), ("b", 2), ("c", 3)]
-    assert layers(CompatibleRuntime="python3.11") == [("a", 1), ("b", 1), ("c", 1)]
-    assert layers(CompatibleArchitecture="arm64") == [("b", 2)]
-    assert layers(CompatibleRuntime="go1.x") == []
+    assert found() == [("a", 2), ("b", 2), ("c", 3)]
+    assert found(CompatibleRuntime="python3.11") == [("a", 1), ("b", 1), ("c", 1)]
+    assert found(CompatibleArchitecture="arm64") == [("b", 2)]
+    assert found(CompatibleRuntime="go1.x") == []
 
     def versions(**narrow):
         pages = client.get_paginator("list_layer_versions").paginate(
@@ -153,7 +120,7 @@ def test_lists_have_pages_and_can_be_narrowed(own_engine):
     assert versions(CompatibleRuntime="nodejs22.x") == [2]
     client.delete_layer_version(LayerName="c", VersionNumber=3)
     assert versions() == [2, 1]
-    assert layers() == [("a", 2), ("b", 2), ("c", 2)]
+    assert found() == [("a", 2), ("b", 2), ("c", 2)]
     assert client.list_layer_versions(LayerName="none")["LayerVersions"] == []
 
 
@@ -162,7 +129,7 @@ def test_runtimes_and_architectures_that_there_are_not(unchecked, names):
         unchecked,
         "publish_layer_version",
         LayerName=next(names),
-        Content={"ZipFile": module(1)},
+        Content={"ZipFile": layers.module(1)},
         CompatibleRuntimes=["cobol", "nodejs20.x"],
         CompatibleArchitectures=["mips"],
     )
@@ -177,188 +144,12 @@ def test_runtimes_and_architectures_that_there_are_not(unchecked, names):
     assert message.startswith("1 validation error detected: Value 'cobol' at 'compatibleRuntime'")
 
 
-def test_a_module_of_a_layer_is_imported(deploy, layer, client):
-    first, second = layer(module("first")), layer(module("second"))
-    name = deploy(ASK_LAYER, Layers=[first])
-    assert functions.invoke(client, name).value == "first"
-    shown = client.get_function_configuration(FunctionName=name)["Layers"]
-    assert shown == [{"Arn": first, "CodeSize": len(module("first"))}]
-
-    def update(layers):
-        client.update_function_configuration(FunctionName=name, Layers=layers)
-        functions.wait_updated(client, name)
-        return functions.invoke(client, name)
-
-    # The later one wins, whichever was published later.
-    assert update([first, second]).value == "second"
-    assert update([second, first]).value == "first"
-    assert update([]).payload["errorType"] == "Runtime.ImportModuleError"
-    assert "Layers" not in client.get_function_configuration(FunctionName=name)
-
-
-def test_layers_are_merged_file_by_file(deploy, layer, client):
-    source = """
-        import os
-        import shared, other
-
-        def handler(event, context):
-            folder = os.path.dirname(os.path.dirname(shared.__file__))
-            found = {}
-            for base, _, names in os.walk(folder):
-                for name in names:
-                    path = os.path.join(base, name)
-                    with open(path) as file:
-                        found[os.path.relpath(path, folder)] = file.read()
-            return found
-    """
-    one = {"python/shared.py": "1", "data/both": "1", "data/one": "1", "thing": "1"}
-    two = {"python/other.py": "2", "data/both": "2", "data/two": "2", "thing/inside": "2"}
-    name = deploy(source, Layers=[layer(functions.package(one)), layer(functions.package(two))])
-    merged = functions.invoke(client, name).value
-    assert merged == {
-        "python/shared.py": "1",
-        "python/other.py": "2",
-        "data/both": "2",
-        "data/one": "1",
-        "data/two": "2",
-        "thing/inside": "2",
-    }
-
-
-def test_site_packages_and_programs_are_on_their_paths(deploy, layer, client):
-    site = functions.RUNTIME.replace("python", "python/lib/python") + "/site-packages"
-    archive = functions.package(
-        {f"{site}/shared.py": "WHO = 'site'\n", "bin/greet": "#!/bin/sh\necho hello $1\n"}
-    )
-    source = """
-        import shared, subprocess
-
-        def handler(event, context):
-            run = subprocess.run(["greet", event], capture_output=True, text=True, check=True)
-            return [shared.WHO, run.stdout]
-    """
-    name = deploy(source, Layers=[layer(archive)])
-    assert functions.invoke(client, name, "you").value == ["site", "hello you\n"]
-
-
-BOOTSTRAP = """\
-#!{python} -S
-import os, urllib.request
-api = "http://" + os.environ["AWS_LAMBDA_RUNTIME_API"] + "/2018-06-01/runtime/invocation/"
-while True:
-    event = urllib.request.urlopen(api + "next")
-    answer = api + event.headers["Lambda-Runtime-Aws-Request-Id"] + "/response"
-    urllib.request.urlopen(answer, data=b'"from a layer: ' + event.read()[1:])
-"""
-
-
-def test_a_runtime_and_a_wrapper_may_come_from_layers(deploy, layer, client):
-    bootstrap = BOOTSTRAP.format(python=sys.executable)
-    custom = {"Runtime": "provided.al2023", "Handler": "none"}
-    name = deploy(Layers=[layer(functions.package({"bootstrap": bootstrap}))], **custom)
-    assert functions.invoke(client, name, "hello").value == "from a layer: hello"
-
-    wrapper = '#!/bin/sh\nexport WRAPPED=yes\nexec "$@"\n'
-    source = """
-        import os
-
-        def handler(event, context):
-            return os.environ["WRAPPED"]
-    """
-    name = deploy(
-        source,
-        Layers=[layer(functions.package({"wrapper": wrapper}))],
-        Environment={"Variables": {"AWS_LAMBDA_EXEC_WRAPPER": "/opt/wrapper"}},
-    )
-    assert functions.invoke(client, name).value == "yes"
-
-
-def test_the_functions_own_module_goes_before_the_layers(deploy, layer, client):
-    archive = functions.package({"main.py": ASK_LAYER, "shared.py": "WHO = 'own'\n"})
-    name = deploy(archive, Layers=[layer(module("layer"))])
-    assert functions.invoke(client, name).value == "own"
-
-
-def test_a_published_version_keeps_its_layers(deploy, layer, client):
-    name = deploy(ASK_LAYER, Layers=[layer(module("old"))])
-    assert client.publish_version(FunctionName=name)["Version"] == "1"
-    client.update_function_configuration(FunctionName=name, Layers=[layer(module("new"))])
-    functions.wait_updated(client, name)
-    assert functions.invoke(client, name).value == "new"
-    assert functions.invoke(client, name, Qualifier="1").value == "old"
-
-
-def kept(engine):
-    """The digests of the packages that lie on the engine's disk, zipped or unpacked."""
-    blobs = engine.data_dir / "blobs"
-    zipped = {
-        hashlib.sha256(path.read_bytes()).hexdigest()
-        for path in blobs.rglob("*")
-        if path.is_file() and path.relative_to(blobs).parts[0] != "tmp"
-    }
-    return zipped | {path.name for path in (engine.data_dir / "code").iterdir() if path.is_dir()}
-
-
-def test_a_deleted_layer_goes_on_working(own_engine):
-    engine = own_engine()
-    client, name = engine.client(), f"{engine.mark}-deleted"
-    arns = [
-        publish(client, who, module(who))["LayerVersionArn"] for who in ("under", "over")
-    ]
-    arguments = functions.create_arguments(name, functions.python(ASK_LAYER), Layers=arns)
-    client.create_function(**arguments)
-    functions.wait_active(client, name)
-    for who in "under", "over":
-        client.delete_layer_version(LayerName=who, VersionNumber=1)
-    assert functions.invoke(client, name).value == "over"
-    # It may not be attached any more.
-    again = {**arguments, "FunctionName": f"{name}-2"}
-    assert refusal(client, "create_function", **again) == (
-        "InvalidParameterValueException",
-        f"Layer version {arns[0]} does not exist.",
-    )
-    # But a function keeps it over an update and a restart.
-    client.update_function_configuration(FunctionName=name, Timeout=9)
-    functions.wait_updated(client, name)
-    assert functions.invoke(client, name).value == "over"
-    engine.kill()
-    engine.start()
-    client = engine.client()
-    assert functions.invoke(client, name).value == "over"
-    configuration = client.get_function_configuration(FunctionName=name)
-    assert [layer["Arn"] for layer in configuration["Layers"]] == arns
-    # Nothing is kept for nobody.
-    assert hashlib.sha256(module("under")).hexdigest() in kept(engine)
-    client.delete_function(FunctionName=name)
-    eventually(lambda: not kept(engine), "no package is kept")
-
-
-def test_what_is_merged_goes_with_its_function(own_engine):
-    engine = own_engine()
-    client, name = engine.client(), f"{engine.mark}-merged"
-    code, packages = functions.python(ASK_LAYER), [module("a"), module("b")]
-    arns = [
-        publish(client, who, package)["LayerVersionArn"] for who, package in zip("ab", packages)
-    ]
-    client.create_function(**functions.create_arguments(name, code, Layers=arns))
-    functions.wait_active(client, name)
-    zipped = {hashlib.sha256(package).hexdigest() for package in (code, *packages)}
-    assert len(kept(engine) - zipped) == 1
-    # Neither a deployment nor an environment holds it after a restart, and it stays all the same.
-    engine.kill()
-    engine.start()
-    client = engine.client()
-    assert functions.invoke(client, name).value == "b"
-    client.update_function_configuration(FunctionName=name, Layers=arns[:1])
-    functions.wait_updated(client, name)
-    assert functions.invoke(client, name).value == "a"
-    eventually(lambda: kept(engine) == zipped, "only packages are kept")
-
-
 def test_which_layers_a_function_may_have(client, names, layer):
-    name, archive = next(names), functions.python(ASK_LAYER)
-    one, other = next(names), layer(module("other"))
-    first, second = (publish(client, one, module(n))["LayerVersionArn"] for n in (1, 2))
+    name, archive = next(names), functions.python(layers.ASK)
+    one, other = next(names), layer(layers.module("other"))
+    first, second = (
+        layers.publish(client, one, layers.module(n))["LayerVersionArn"] for n in (1, 2)
+    )
 
     def refused(*arns):
         arguments = functions.create_arguments(name, archive, Layers=list(arns))
@@ -404,9 +195,9 @@ def test_what_is_too_large_is_refused(client, deploy, layer, names):
     one, two = layer(large(half)), layer(large(half + 1))
     name = deploy()
 
-    def refused(*layers):
+    def refused(*arns):
         return refusal(
-            client, "update_function_configuration", FunctionName=name, Layers=list(layers)
+            client, "update_function_configuration", FunctionName=name, Layers=list(arns)
         )
 
     too_much = f"Layers consume more than the available size of {LIMIT} bytes"
@@ -427,6 +218,16 @@ def test_what_is_too_large_is_refused(client, deploy, layer, names):
     assert functions.invoke(client, name, "still").value == "still"
 
 
+@pytest.mark.parametrize("archive", [b"", functions.package({})], ids=["nothing", "no entries"])
+def test_what_holds_nothing_is_refused(client, names, archive):
+    empty = ("InvalidParameterValueException", "Uploaded file must be a non-empty zip")
+    content = {"ZipFile": archive}
+    layer = {"LayerName": next(names), "Content": content}
+    assert refusal(client, "publish_layer_version", **layer) == empty
+    function = functions.create_arguments(next(names), archive)
+    assert refusal(client, "create_function", **function) == empty
+
+
 @pytest.mark.parametrize(
     "archive",
     [b"no zip", functions.package({"../evil": ""}), functions.package({"/etc/evil": ""})],
@@ -443,7 +244,7 @@ def test_what_cannot_be_unpacked_is_refused(client, names, archive):
 
 def test_policies(client, names):
     name = next(names)
-    arn = publish(client, name, module(1))["LayerVersionArn"]
+    arn = layers.publish(client, name, layers.module(1))["LayerVersionArn"]
     version = {"LayerName": name, "VersionNumber": 1}
     share = {**version, "Action": "lambda:GetLayerVersion"}
     none = ("ResourceNotFoundException", "No policy is associated with the given resource.")
@@ -498,7 +299,7 @@ def test_policies(client, names):
 
 
 def test_another_account_needs_a_policy(engine, client, names):
-    name, mine = next(names), functions.python(ASK_LAYER)
+    name, mine = next(names), functions.python(layers.ASK)
     # Twelve digits as an access key id choose the account.
     other = boto3.client(
         "lambda",
@@ -507,7 +308,7 @@ def test_another_account_needs_a_policy(engine, client, names):
         aws_access_key_id="123456789012",
         aws_secret_access_key="any",
     )
-    arn = publish(client, name, module("shared"))["LayerVersionArn"]
+    arn = layers.publish(client, name, layers.module("shared"))["LayerVersionArn"]
     version = {"LayerName": name, "VersionNumber": 1}
     share = {**version, "Action": "lambda:GetLayerVersion", "StatementId": "s"}
     arguments = functions.create_arguments(name, mine, Layers=[arn])
@@ -539,7 +340,7 @@ def test_another_account_needs_a_policy(engine, client, names):
 
 def test_policies_of_layers_that_there_are_not(client, unchecked, names):
     name = next(names)
-    publish(client, name, module(1))
+    layers.publish(client, name, layers.module(1))
     for layer, number in (name, 2), (f"{name}-none", 1):
         version = {"LayerName": layer, "VersionNumber": number}
         arn = f"arn:aws:lambda:us-east-1:000000000000:layer:{layer}:{number}"
@@ -567,8 +368,8 @@ def test_policies_of_layers_that_there_are_not(client, unchecked, names):
 
 def test_a_session_of_the_aws_cli(engine, client, names, tmp_path):
     name = next(names)
-    (tmp_path / "layer.zip").write_bytes(module("cli"))
-    (tmp_path / "code.zip").write_bytes(functions.python(ASK_LAYER))
+    (tmp_path / "layer.zip").write_bytes(layers.module("cli"))
+    (tmp_path / "code.zip").write_bytes(functions.python(layers.ASK))
 
     def aws(*arguments):
         done = subprocess.run(

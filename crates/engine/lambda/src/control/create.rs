@@ -134,7 +134,7 @@ impl Inner {
         let size = i64::try_from(package.len()).unwrap_or(i64::MAX);
         match self.code.put(package).await {
             Ok(digest) => Ok((digest, size)),
-            Err(CodeError::Archive(error @ ArchiveError::TooLarge)) => {
+            Err(CodeError::Archive(error @ (ArchiveError::Empty | ArchiveError::TooLarge))) => {
                 Err(errors::invalid_parameter_value_exception(error.to_string()))
             }
             Err(CodeError::Archive(ArchiveError::Unreadable { reason })) => {

@@ -2,7 +2,7 @@
 //! folder.
 
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, Read, Seek};
+use std::io::{self, Read, Seek, SeekFrom};
 use std::path::{Component, Path, PathBuf};
 
 use zip::ZipArchive;
@@ -22,6 +22,9 @@ const LINK_LIMIT: u64 = 4_096;
 /// Why a package was refused.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ArchiveError {
+    /// It holds nothing.
+    #[error("Uploaded file must be a non-empty zip")]
+    Empty,
     /// It is no zip archive, or a damaged one, or holds an entry that must not be unpacked.
     #[error("Could not unzip uploaded file. Please check your file, then try to upload again.")]
     Unreadable {
@@ -72,10 +75,13 @@ pub(crate) fn check<R: Read + Seek>(source: R) -> Result<u64, ArchiveError> {
     Ok(total)
 }
 
-fn open<R: Read + Seek>(source: R) -> Result<ZipArchive<R>, ArchiveError> {
+fn open<R: Read + Seek>(mut source: R) -> Result<ZipArchive<R>, ArchiveError> {
+    if source.seek(SeekFrom::End(0)).map_err(unreadable)? == 0 {
+        return Err(ArchiveError::Empty);
+    }
     let archive = ZipArchive::new(source)?;
     if archive.is_empty() {
-        return Err(unreadable("the archive is empty"));
+        return Err(ArchiveError::Empty);
     }
     if archive.len() > ENTRY_LIMIT {
         return Err(unreadable(format!(

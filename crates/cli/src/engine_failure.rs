@@ -37,7 +37,12 @@ impl EngineFailure {
     /// The exit code that goes with it.
     pub(crate) fn exit_code(&self) -> ExitCode {
         match self {
-            Self::Start(StartError::BeyondLoopback(_), _)
+            Self::Start(
+                StartError::BeyondLoopback(_)
+                | StartError::EnforceWithoutAuth
+                | StartError::Keys(_),
+                _,
+            )
             | Self::Runtime(RuntimeError::NotServed { .. }) => ExitCode::Usage,
             Self::Runtime(RuntimeError::NoInterpreter { .. }) => ExitCode::No,
             _ => ExitCode::TargetFailed,

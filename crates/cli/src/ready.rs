@@ -14,6 +14,9 @@ pub(crate) struct Ready {
     pub endpoint: String,
     pub region: String,
     pub data_dir: String,
+    /// The file of access keys by which the engine verifies signatures.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub auth: Option<String>,
 }
 
 impl Render for Ready {
@@ -22,12 +25,19 @@ impl Render for Ready {
             endpoint,
             region,
             data_dir,
+            auth,
         } = self;
+        let credentials = match auth {
+            Some(file) => format!("# sign with an access key of {file}"),
+            None => format!(
+                "export AWS_ACCESS_KEY_ID={CREDENTIALS}\n\
+                 export AWS_SECRET_ACCESS_KEY={CREDENTIALS}"
+            ),
+        };
         format!(
             "engine at {endpoint} ({data_dir})\n\
              export AWS_ENDPOINT_URL={endpoint}\n\
-             export AWS_ACCESS_KEY_ID={CREDENTIALS}\n\
-             export AWS_SECRET_ACCESS_KEY={CREDENTIALS}\n\
+             {credentials}\n\
              export AWS_DEFAULT_REGION={region}"
         )
     }
@@ -39,6 +49,12 @@ impl Ready {
             endpoint: endpoint.to_owned(),
             region: context.settings.region.value.0.clone(),
             data_dir: context.settings.data_dir.value.display().to_string(),
+            auth: context
+                .settings
+                .auth
+                .value
+                .as_ref()
+                .map(|file| file.display().to_string()),
         }
     }
 }

@@ -44,6 +44,8 @@ pub(crate) struct Settings {
     pub memory_budget: Setting<Option<Megabytes>>,
     pub strict_runtimes: Setting<bool>,
     pub allow_origin: Setting<Option<Origins>>,
+    pub auth: Setting<Option<PathBuf>>,
+    pub enforce_iam: Setting<bool>,
     pub log: Setting<String>,
 }
 
@@ -165,6 +167,8 @@ impl Settings {
             memory_budget: layers.optional(&definition::MEMORY_BUDGET)?,
             strict_runtimes: layers.needed(&definition::STRICT_RUNTIMES)?,
             allow_origin: layers.optional(&definition::ALLOW_ORIGIN)?,
+            auth: layers.optional_path(&definition::AUTH)?,
+            enforce_iam: layers.needed(&definition::ENFORCE_IAM)?,
             log: layers.needed(&definition::LOG)?,
         })
     }
@@ -193,6 +197,8 @@ impl Settings {
             self.memory_budget.row_or_unset(),
             self.strict_runtimes.row(),
             self.allow_origin.row_or_unset(),
+            self.auth.row_or_unset(),
+            self.enforce_iam.row(),
             self.log.row(),
         ]
     }

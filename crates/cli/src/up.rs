@@ -35,6 +35,8 @@ pub(crate) fn run(context: &Context, arguments: &UpArguments) -> Result<ExitCode
         idle_exit: settings.idle_exit.value.map(|span| span.0),
         memory_budget_mb: settings.memory_budget.value.map(|budget| budget.0),
         strict_runtimes: settings.strict_runtimes.value,
+        auth: settings.auth.value.clone(),
+        enforce_iam: settings.enforce_iam.value,
         ..EngineOptions::new(data_dir)
     };
     engine::serve(options, |endpoint| {
@@ -81,6 +83,7 @@ mod tests {
             endpoint: "http://127.0.0.1:4566".into(),
             region: "eu-west-1".into(),
             data_dir: ".lambdalab".into(),
+            auth: None,
         };
         let text = ready.text();
         for line in [
@@ -91,5 +94,12 @@ mod tests {
         ] {
             assert!(text.lines().any(|found| found == line), "{text}");
         }
+        let verifying = Ready {
+            auth: Some("keys.toml".into()),
+            ..ready
+        };
+        let text = verifying.text();
+        assert!(!text.contains("AWS_ACCESS_KEY_ID"), "{text}");
+        assert!(text.contains("access key of keys.toml"), "{text}");
     }
 }

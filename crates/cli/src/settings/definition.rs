@@ -217,6 +217,31 @@ pub(crate) const ALLOW_ORIGIN: Definition = Definition {
     ..BASE
 };
 
+pub(crate) const AUTH: Definition = Definition {
+    name: "auth",
+    flag: "auth",
+    value_name: "FILE",
+    env: &["LAMBDALAB_AUTH"],
+    unset: "none: any credentials are accepted, on this machine only",
+    expected: "a file with [[keys]] of access_key_id, secret_access_key and principal",
+    about: "Verify every request's signature by the access keys in this file, and those that IAM and \
+            STS hand out",
+    scope: Scope::Engine,
+    ..BASE
+};
+
+pub(crate) const ENFORCE_IAM: Definition = Definition {
+    name: "enforce_iam",
+    flag: "enforce-iam",
+    env: &["LAMBDALAB_ENFORCE_IAM"],
+    default: Some("false"),
+    expected: "`true` or `false`",
+    about: "Allow only what the policies of the caller and of the resource allow; needs --auth",
+    scope: Scope::Engine,
+    arity: Arity::Switch,
+    ..BASE
+};
+
 pub(crate) const LOG: Definition = Definition {
     name: "log",
     env: &["LAMBDALAB_LOG"],
@@ -228,7 +253,7 @@ pub(crate) const LOG: Definition = Definition {
 };
 
 /// All settings, in the order in which they are shown.
-pub(crate) const ALL: [&Definition; 14] = [
+pub(crate) const ALL: [&Definition; 16] = [
     &DATA_DIR,
     &RUNTIMES_DIR,
     &TARGET,
@@ -242,6 +267,8 @@ pub(crate) const ALL: [&Definition; 14] = [
     &MEMORY_BUDGET,
     &STRICT_RUNTIMES,
     &ALLOW_ORIGIN,
+    &AUTH,
+    &ENFORCE_IAM,
     &LOG,
 ];
 

@@ -4,7 +4,8 @@
 //! requests to. Four rules keep such pages out, each against one trick:
 //!
 //! 1. The host must be ours. A page that has its own name resolve to 127.0.0.1 (DNS rebinding) is
-//!    same-origin with us, but its requests carry its name.
+//!    same-origin with us, but its requests carry its name. An engine that listens beyond loopback
+//!    has names that it does not know; it verifies signatures, which no such page can make.
 //! 2. The origin, where there is one, must be ours or allowed. This is what a browser adds to
 //!    scripts' requests to other sites. Ours are loopback addresses and `localhost` on our own port;
 //!    names below `localhost` are not, for pages that functions serve may have them.
@@ -29,15 +30,18 @@ const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 pub struct Access {
     listen: SocketAddr,
     allow_origins: Vec<String>,
+    verified: bool,
 }
 
 impl Access {
-    /// The rules for an engine that listens on `listen`, with the origins that may call.
+    /// The rules for an engine that listens on `listen`, with the origins that may call; `verified`
+    /// where it verifies signatures.
     #[must_use]
-    pub fn new(listen: SocketAddr, allow_origins: Vec<String>) -> Self {
+    pub fn new(listen: SocketAddr, allow_origins: Vec<String>, verified: bool) -> Self {
         Self {
             listen,
             allow_origins,
+            verified,
         }
     }
 
@@ -47,7 +51,8 @@ impl Access {
     /// The error to answer.
     pub fn check_origin(&self, request: &Parts) -> Result<(), ServiceError> {
         let host = host(request).ok_or_else(|| refused("the request names no host"))?;
-        if !self.is_ours(&host) {
+        let known_by_others = self.verified && !self.listen.ip().is_loopback();
+        if !known_by_others && !self.is_ours(&host) {
             return Err(refused(&format!(
                 "`{host}` is not a host name of this engine"
             )));
@@ -184,6 +189,7 @@ mod tests {
         Access::new(
             SocketAddr::from(([127, 0, 0, 1], 4566)),
             vec!["https://lab.example".to_owned()],
+            false,
         )
     }
 
@@ -233,6 +239,23 @@ mod tests {
         assert!(access().check_origin(&parts(&[])).is_err());
         let twice = parts(&[("host", "localhost"), ("host", "evil.example")]);
         assert!(access().check_origin(&twice).is_err());
+    }
+
+    #[test]
+    fn an_engine_for_other_machines_goes_by_any_name_but_not_for_foreign_pages() {
+        let everywhere = SocketAddr::from(([0, 0, 0, 0], 4566));
+        let access = Access::new(everywhere, Vec::new(), true);
+        let request = parts(&[("host", "lab.corp.example:4566")]);
+        assert!(access.check_origin(&request).is_ok());
+        let request = parts(&[
+            ("host", "lab.corp.example:4566"),
+            ("origin", "https://evil.example"),
+        ]);
+        assert!(access.check_origin(&request).is_err());
+        let loopback = SocketAddr::from(([127, 0, 0, 1], 4566));
+        let access = Access::new(loopback, Vec::new(), true);
+        let request = parts(&[("host", "lab.corp.example:4566")]);
+        assert!(access.check_origin(&request).is_err());
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! The control API: what AWS has no word for. Its schema is the crate `control`.
 
 use std::convert::Infallible;
+use std::net::IpAddr;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -24,7 +25,9 @@ pub(crate) fn owns(path: &str) -> bool {
     path == "/_lambdalab" || path.starts_with("/_lambdalab/")
 }
 
-pub(crate) async fn serve(shared: &Shared, parts: &Parts) -> Response<Body> {
+/// Serves a page to `peer`. Other machines see only whether the engine is well and the packages that
+/// they know the token of: the pages carry no signature that could be verified.
+pub(crate) async fn serve(shared: &Shared, parts: &Parts, peer: IpAddr) -> Response<Body> {
     if parts.method != Method::GET {
         let mut refusal = message(StatusCode::METHOD_NOT_ALLOWED, "only GET is served here");
         refusal
@@ -32,7 +35,15 @@ pub(crate) async fn serve(shared: &Shared, parts: &Parts) -> Response<Body> {
             .insert(ALLOW, HeaderValue::from_static("GET"));
         return refusal;
     }
-    match parts.uri.path() {
+    let path = parts.uri.path();
+    let for_all = path == control::HEALTH_PATH || path.starts_with(CODE_PATH);
+    if !for_all && !peer.to_canonical().is_loopback() {
+        return message(
+            StatusCode::FORBIDDEN,
+            "this page is served only on the engine's own machine",
+        );
+    }
+    match path {
         control::HEALTH_PATH => json(StatusCode::OK, &health(shared)),
         control::OPERATIONS_PATH => json(StatusCode::OK, &operations()),
         control::LEASE_PATH => {

@@ -2,12 +2,13 @@
 
 use std::future::Future;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use control::{EngineFile, EngineFileError};
+use iam::{Iam, IamOptions};
 use ids::{SharedClock, SystemClock, SystemEntropy};
 use lambda::runtime::install::Runtimes;
 use lambda::{Lambda, LambdaOptions, Peers};
@@ -21,6 +22,8 @@ use tokio::task::JoinHandle;
 use crate::EngineOptions;
 use crate::access::Access;
 use crate::activity::Activity;
+use crate::auth::keys_file::{self, KeysError};
+use crate::auth::{Enforcer, Verifier};
 use crate::body::Bodies;
 use crate::http_server;
 use crate::services::Services;
@@ -55,10 +58,22 @@ pub enum StartError {
     },
     /// Everyone who can reach this machine could run code on it.
     #[error(
-        "refused to listen on {0}: beyond loopback every caller could run code here, and this \
-         engine does not verify signatures yet; listen on 127.0.0.1 or [::1]"
+        "refused to listen on {0}: beyond loopback every caller could run code here; start the \
+         engine with --auth and a file of access keys, or listen on 127.0.0.1 or [::1]"
     )]
     BeyondLoopback(SocketAddr),
+    /// Nobody can be held to policies whose identity is not verified.
+    #[error(
+        "policies cannot be enforced without verified signatures: give --auth and a file of access \
+         keys along with --enforce-iam"
+    )]
+    EnforceWithoutAuth,
+    /// The access keys cannot be used.
+    #[error(transparent)]
+    Keys(#[from] KeysError),
+    /// IAM cannot start.
+    #[error(transparent)]
+    Iam(#[from] iam::StartError),
     /// The control data cannot be opened.
     #[error(transparent)]
     Store(#[from] OpenError),
@@ -114,22 +129,38 @@ impl Engine {
     /// # Errors
     /// See [`StartError`].
     pub async fn start(options: EngineOptions, link: SpawnerLink) -> Result<Self, StartError> {
-        if !options.listen.ip().is_loopback() {
+        if options.enforce_iam && options.auth.is_none() {
+            return Err(StartError::EnforceWithoutAuth);
+        }
+        if options.auth.is_none() && !options.listen.ip().is_loopback() {
             return Err(StartError::BeyondLoopback(options.listen));
         }
+        let keys = match &options.auth {
+            Some(file) => keys_file::read(file, &options.account)?,
+            None => Vec::new(),
+        };
         raise_descriptor_limit();
         let data_dir = DataDir::lock(options.data_dir)?;
         let address = options.listen;
         let listen = |source| StartError::Listen { address, source };
         let listener = TcpListener::bind(address).await.map_err(listen)?;
         let address = listener.local_addr().map_err(listen)?;
-        let endpoint = format!("http://{address}");
+        let endpoint = format!("http://{}", reached_at(address));
         let sandbox = link.connect()?;
         let clock: SharedClock = SystemClock::shared();
         let entropy = SystemEntropy::shared();
         let folder = data_dir.path();
-        let schemas = vec![lambda::SCHEMA];
+        let schemas = vec![lambda::SCHEMA, iam::SCHEMA];
         let store = Store::open(StoreOptions::new(folder, CONTROL_FILE, schemas))?;
+        keep_private(&folder.join(CONTROL_FILE));
+        let iam = Iam::start(IamOptions {
+            store: store.clone(),
+            clock: Arc::clone(&clock),
+            entropy: Arc::clone(&entropy),
+            enforce: options.enforce_iam,
+            fixed: keys,
+        })
+        .await?;
         let blobs = Blobs::open(folder.join("blobs"))?;
         let logs = Logs::start(LogsOptions {
             store: Store::open(logs_store(folder))?,
@@ -152,9 +183,18 @@ impl Engine {
         })
         .await?;
         let activity = Activity::new(Arc::clone(&clock));
+        let verified = options.auth.is_some();
+        let verifier =
+            verified.then(|| Verifier::new(iam.clone(), lambda.clone(), Arc::clone(&clock)));
+        let enforcer = options
+            .enforce_iam
+            .then(|| Enforcer::new(iam.clone(), lambda.clone(), Arc::clone(&clock)));
         let services = Arc::new(Services {
             lambda: lambda.clone(),
             logs,
+            iam,
+            verifier,
+            enforcer,
             account: options.account.into(),
             region: options.region.into(),
             bodies: Bodies::new(Arc::clone(&clock)),
@@ -162,7 +202,7 @@ impl Engine {
         switchboard.connect(&services);
         let shared = Arc::new(Shared {
             services: Arc::clone(&services),
-            access: Access::new(address, options.allow_origins),
+            access: Access::new(address, options.allow_origins, verified),
             activity: Arc::clone(&activity),
             clock: Arc::clone(&clock),
             entropy,
@@ -251,6 +291,36 @@ fn logs_store(folder: &Path) -> StoreOptions {
     options.durability = Durability::Async;
     options
 }
+
+/// Where clients on this machine reach an engine that listens on `address`.
+fn reached_at(address: SocketAddr) -> SocketAddr {
+    let ip = match address.ip() {
+        IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
+        IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
+        other => other,
+    };
+    SocketAddr::new(ip, address.port())
+}
+
+/// The control data hold the secrets of access keys. The data folder is closed to other users; this
+/// also holds for a copy of the file.
+#[cfg(unix)]
+fn keep_private(file: &Path) {
+    use std::os::unix::fs::PermissionsExt;
+    let mut log = file.as_os_str().to_owned();
+    log.push("-wal");
+    for path in [file, Path::new(&log)] {
+        match std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600)) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                tracing::warn!(%error, file = %path.display(), "others may read the secrets in it");
+            }
+            _ => {}
+        }
+    }
+}
+
+#[cfg(not(unix))]
+fn keep_private(_: &Path) {}
 
 /// Every environment takes about ten descriptors, every connection one: the customary soft limit of
 /// 1,024 is raised as far as the hard limit lets it. Functions keep theirs: the sandbox sets it.

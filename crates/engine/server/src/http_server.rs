@@ -1,10 +1,12 @@
 //! Connections and requests: from the listener to the services and back.
 
 use std::convert::Infallible;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use futures_util::StreamExt as _;
 use http::header::{ACCESS_CONTROL_ALLOW_ORIGIN, VARY};
 use http::{HeaderName, HeaderValue, Request, Response, StatusCode};
 use http_body_util::{BodyExt, Full};
@@ -18,6 +20,7 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 
 use crate::access::Access;
+use crate::activity::Ongoing;
 use crate::control_api;
 use crate::services::refusal;
 use crate::shared::{Body, Shared};
@@ -51,8 +54,8 @@ pub(crate) async fn run(
             accepted = listener.accept() => accepted,
             _ = stop.wait_for(|stop| *stop) => break,
         };
-        let stream = match accepted {
-            Ok((stream, _)) => stream,
+        let (stream, peer) = match accepted {
+            Ok(accepted) => accepted,
             Err(error) => {
                 if complaints.due(shared.clock.monotonic()) {
                     tracing::warn!(%error, "a connection could not be accepted");
@@ -67,7 +70,7 @@ pub(crate) async fn run(
         let shared = Arc::clone(&shared);
         let service = service_fn(move |request| {
             let shared = Arc::clone(&shared);
-            async move { Ok::<_, Infallible>(answer(&shared, request).await) }
+            async move { Ok::<_, Infallible>(answer(&shared, request, peer.ip()).await) }
         });
         let connection = builder
             .serve_connection(TokioIo::new(stream), service)
@@ -109,21 +112,22 @@ impl Complaints {
     }
 }
 
-async fn answer(shared: &Shared, request: Request<Incoming>) -> Response<Body> {
+async fn answer(shared: &Shared, request: Request<Incoming>, peer: IpAddr) -> Response<Body> {
     let request_id = RequestId::draw(&*shared.entropy);
     let (parts, body) = request.into_parts();
     let mut answer = if let Err(error) = shared.access.check_origin(&parts) {
         boxed(refusal(error, request_id))
     } else if control_api::owns(parts.uri.path()) {
-        control_api::serve(shared, &parts).await
+        control_api::serve(shared, &parts, peer).await
     } else if shared.access.cors_origin(&parts.headers).is_some() && Access::is_preflight(&parts) {
         preflight()
     } else {
-        let _ongoing = shared.activity.begin();
-        boxed(match shared.access.check_signed(&parts) {
-            Ok(()) => shared.services.serve(&parts, body, request_id).await,
+        let ongoing = shared.activity.begin();
+        let answer = match shared.access.check_signed(&parts) {
+            Ok(()) => shared.services.serve(&parts, body, peer, request_id).await,
             Err(error) => refusal(error, request_id),
-        })
+        };
+        boxed(answer.map(|body| lasting(body, ongoing)))
     };
     let headers = answer.headers_mut();
     if let Ok(id) = HeaderValue::try_from(request_id.to_string()) {
@@ -138,6 +142,19 @@ async fn answer(shared: &Shared, request: Request<Incoming>) -> Response<Body> {
         );
     }
     answer
+}
+
+/// A stream goes on after its request was answered.
+fn lasting(body: wire::Body, ongoing: Ongoing) -> wire::Body {
+    match body {
+        wire::Body::Stream(parts) => {
+            let parts = parts.inspect(move |_| {
+                let _until_the_stream_is_dropped = &ongoing;
+            });
+            wire::Body::Stream(parts.boxed())
+        }
+        whole => whole,
+    }
 }
 
 fn boxed(response: Response<wire::Body>) -> Response<Body> {
@@ -161,6 +178,30 @@ fn preflight() -> Response<Body> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::activity::Activity;
+    use futures_util::{FutureExt as _, stream};
+    use ids::{Clock as _, ManualClock, Timestamp};
+    use std::pin::pin;
+
+    #[test]
+    fn a_stream_is_activity_until_it_is_dropped() {
+        let clock = Arc::new(ManualClock::at(Timestamp(0)));
+        let activity = Activity::new(Arc::<ManualClock>::clone(&clock));
+        let limit = Duration::from_secs(1);
+        let endless = wire::Body::Stream(stream::pending().boxed());
+        let body = lasting(endless, activity.begin());
+        let mut idle = pin!(activity.idle(limit, || false));
+        for _ in 0..3 {
+            assert!(idle.as_mut().now_or_never().is_none());
+            clock.advance(limit);
+        }
+        drop(body);
+        let dropped = clock.monotonic();
+        while idle.as_mut().now_or_never().is_none() {
+            clock.advance(limit);
+            assert!(clock.monotonic() < dropped + 4 * limit, "never idle");
+        }
+    }
 
     #[test]
     fn complains_once_a_second() {

@@ -4,6 +4,7 @@
 //!   needs it any more.
 //! - [`access`]: who may talk to it: requests with an AWS signature, under a host name of ours,
 //!   from no foreign web page.
+//! - [`KeysError`]: what is wrong with the file of access keys by which signatures are verified.
 //! - `Services`, private: routes a request to its service, and is the `Dispatch` by which services
 //!   call one another.
 //!
@@ -11,6 +12,7 @@
 
 pub mod access;
 mod activity;
+mod auth;
 mod body;
 mod control_api;
 mod credentials;
@@ -21,5 +23,6 @@ mod services;
 mod shared;
 mod switchboard;
 
+pub use auth::keys_file::{KeysError, Problem};
 pub use engine::{Engine, RunError, StartError};
 pub use options::EngineOptions;

@@ -25,6 +25,11 @@ pub struct EngineOptions {
     pub memory_budget_mb: Option<u64>,
     /// Refuse a runtime whose interpreter the host lacks, in place of using the nearest one.
     pub strict_runtimes: bool,
+    /// The file of access keys by which signatures are verified; without it callers are taken at
+    /// their word.
+    pub auth: Option<PathBuf>,
+    /// Put each request to the policies of its caller. Needs `auth`.
+    pub enforce_iam: bool,
     /// How long an environment is kept after its last invocation.
     pub environment_idle: Duration,
     /// How long running requests may take once the engine is told to stop.
@@ -45,6 +50,8 @@ impl EngineOptions {
             idle_exit: None,
             memory_budget_mb: None,
             strict_runtimes: false,
+            auth: None,
+            enforce_iam: false,
             environment_idle: Duration::from_mins(5),
             drain: Duration::from_secs(5),
         }

@@ -2,11 +2,13 @@
 //! another here, in process.
 
 use std::any::Any;
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use http::Response;
 use http::request::Parts;
 use hyper::body::Incoming;
+use iam::Iam;
 use ids::RequestId;
 use lambda::Lambda;
 use logs::Logs;
@@ -15,14 +17,32 @@ use wire::{
     Body, BoxFuture, Call, Caller, Dispatch, Limits, Named, Principal, Service, ServiceError,
 };
 
+use crate::auth::{Asked, Enforcer, Pending, Verifier};
 use crate::body::{Bodies, Room};
-use crate::credentials;
+use crate::credentials::{self, Scope};
+
+/// What comes of a request.
+type Served = Result<Response<Body>, ServiceError>;
+
+/// A request on its way, of which the head has come.
+struct Visit<'r> {
+    parts: &'r Parts,
+    caller: Caller,
+    /// Where signatures are verified: what is left of that until the body has come.
+    pending: Option<Pending<'r>>,
+    peer: IpAddr,
+}
 
 /// Every service that this engine serves.
 #[derive(Debug, Clone)]
 pub(crate) struct Services {
     pub(crate) lambda: Lambda,
     pub(crate) logs: Logs,
+    pub(crate) iam: Iam,
+    /// Where signatures are verified.
+    pub(crate) verifier: Option<Verifier>,
+    /// Where policies are enforced, which needs the former.
+    pub(crate) enforcer: Option<Enforcer>,
     /// The account of callers whose credentials name none.
     pub(crate) account: Arc<str>,
     /// The region of callers whose signature names none.
@@ -31,26 +51,18 @@ pub(crate) struct Services {
 }
 
 impl Services {
-    /// Serves one signed request; whatever comes of it is said in the protocol of its service.
+    /// Serves one signed request from `peer`; whatever comes of it is said in the protocol of its
+    /// service.
     pub(crate) async fn serve(
         &self,
         parts: &Parts,
         body: Incoming,
+        peer: IpAddr,
         request_id: RequestId,
     ) -> Response<Body> {
         let scope = match credentials::scope(parts) {
             Ok(scope) => scope,
             Err(error) => return refusal(error, request_id),
-        };
-        let caller = Caller {
-            account: self.account_of(&scope.access_key_id),
-            region: if scope.region == *self.region || scope.region.is_empty() {
-                Arc::clone(&self.region)
-            } else {
-                scope.region.as_str().into()
-            },
-            principal: self.principal(&scope.access_key_id),
-            request_id,
         };
         let not_served = || {
             ServiceError::new(
@@ -66,67 +78,128 @@ impl Services {
         let Some(service) = Service::from_signing_name(&scope.service) else {
             return refusal(not_served(), request_id);
         };
-        let served = match service {
-            Service::Lambda => self.lambda(parts, body, &caller).await,
-            Service::Logs => self.logs(parts, body, &caller).await,
-            _ => Err(not_served()),
+        let served = match self.visit(parts, &scope, peer, request_id) {
+            Err(error) => Err(error),
+            Ok(visit) => match service {
+                Service::Lambda => self.lambda(body, &visit).await,
+                Service::Logs => self.logs(body, &visit).await,
+                Service::Iam => self.iam(body, &visit).await,
+                Service::Sts => self.sts(body, &visit).await,
+                _ => Err(not_served()),
+            },
         };
         served.unwrap_or_else(|error| error.into_response_of(service, request_id))
     }
 
-    async fn lambda(
-        &self,
-        parts: &Parts,
-        body: Incoming,
-        caller: &Caller,
-    ) -> Result<Response<Body>, ServiceError> {
-        let (operation, request, _room) = self.read(wire::lambda::head(parts), body).await?;
-        wire::lambda::serve(&self.lambda, operation, caller, request).await
+    /// What the head says of who calls.
+    ///
+    /// # Errors
+    /// Signatures are verified, and that of this request cannot be good, whatever the body.
+    fn visit<'r>(
+        &'r self,
+        parts: &'r Parts,
+        scope: &Scope,
+        peer: IpAddr,
+        request_id: RequestId,
+    ) -> Result<Visit<'r>, ServiceError> {
+        let pending = match &self.verifier {
+            Some(verifier) => Some(verifier.begin(parts)?),
+            None => None,
+        };
+        let (account, principal) = self.principal(&scope.access_key_id);
+        let caller = Caller {
+            account,
+            region: if scope.region == *self.region || scope.region.is_empty() {
+                Arc::clone(&self.region)
+            } else {
+                scope.region.as_str().into()
+            },
+            principal,
+            request_id,
+        };
+        Ok(Visit {
+            parts,
+            caller,
+            pending,
+            peer,
+        })
     }
 
-    async fn logs(
-        &self,
-        parts: &Parts,
-        body: Incoming,
-        caller: &Caller,
-    ) -> Result<Response<Body>, ServiceError> {
-        let (operation, request, _room) = self.read(wire::logs::head(parts), body).await?;
-        wire::logs::serve(&self.logs, operation, caller, request).await
+    async fn lambda(&self, body: Incoming, visit: &Visit<'_>) -> Served {
+        let head = wire::lambda::head(visit.parts);
+        let (operation, request, _room) = self.read(head, body, visit).await?;
+        wire::lambda::serve(&self.lambda, operation, &visit.caller, request).await
     }
 
-    /// The whole request, its operation, and the room that it takes.
+    async fn logs(&self, body: Incoming, visit: &Visit<'_>) -> Served {
+        let head = wire::logs::head(visit.parts);
+        let (operation, request, _room) = self.read(head, body, visit).await?;
+        wire::logs::serve(&self.logs, operation, &visit.caller, request).await
+    }
+
+    async fn iam(&self, body: Incoming, visit: &Visit<'_>) -> Served {
+        let head = wire::iam::head(visit.parts);
+        let (operation, request, _room) = self.read(head, body, visit).await?;
+        wire::iam::serve(&self.iam, operation, &visit.caller, request).await
+    }
+
+    async fn sts(&self, body: Incoming, visit: &Visit<'_>) -> Served {
+        let head = wire::sts::head(visit.parts);
+        let (operation, request, _room) = self.read(head, body, visit).await?;
+        wire::sts::serve(&self.iam, operation, &visit.caller, request).await
+    }
+
+    /// The whole request, its operation, and the room that it takes; once this is there, its
+    /// signature is verified and its caller may do it, where that is asked for.
     async fn read<'r, Op: Named + Limits>(
         &self,
         head: Result<Head<'r, Op>, ServiceError>,
         body: Incoming,
+        visit: &Visit<'_>,
     ) -> Result<(Op, Request<'r>, Room), ServiceError> {
         let head = head?;
         let limit = head.body_limit();
         let (body, room) = self.bodies.read(body, limit, || head.too_large()).await?;
+        if let Some(pending) = &visit.pending {
+            pending.verify(&body)?;
+        }
         let (operation, request) = head.with_body(body)?;
+        if let (Some(enforcer), Some(pending)) = (&self.enforcer, &visit.pending) {
+            enforcer
+                .check(Asked {
+                    service: Op::SERVICE,
+                    operation: operation.name(),
+                    request: &request,
+                    caller: &visit.caller,
+                    identity: &pending.identity,
+                    peer: visit.peer,
+                })
+                .await?;
+        }
         Ok((operation, request, room))
     }
 
-    /// Twelve digits as an access key id choose the account; everything else is the default one's.
-    fn account_of(&self, access_key_id: &str) -> Arc<str> {
-        let digits = access_key_id.len() == 12 && access_key_id.bytes().all(|b| b.is_ascii_digit());
-        if digits {
-            access_key_id.into()
-        } else {
-            Arc::clone(&self.account)
-        }
-    }
-
-    fn principal(&self, access_key_id: &str) -> Principal {
-        match self.lambda.function_of(access_key_id) {
-            Some(function) => Principal::Function {
+    /// Whose access key it is, and the account that the call is for. Of a key that nobody has been
+    /// given, twelve digits choose the account; everything else is the default one's.
+    fn principal(&self, access_key_id: &str) -> (Arc<str>, Principal) {
+        if let Some(function) = self.lambda.function_of(access_key_id) {
+            let account = function.arn.split(':').nth(4).unwrap_or_default().into();
+            let principal = Principal::Function {
                 arn: Arc::clone(&function.arn),
                 role: Arc::clone(&function.role),
-            },
-            None => Principal::Account {
-                access_key_id: access_key_id.into(),
-            },
+            };
+            return (account, principal);
         }
+        let digits = access_key_id.len() == 12 && access_key_id.bytes().all(|b| b.is_ascii_digit());
+        let account = match self.iam.credential(access_key_id) {
+            Some(credential) => Arc::clone(&credential.identity.account),
+            None if digits => access_key_id.into(),
+            None => Arc::clone(&self.account),
+        };
+        let principal = Principal::Account {
+            access_key_id: access_key_id.into(),
+        };
+        (account, principal)
     }
 }
 
@@ -142,6 +215,8 @@ impl Dispatch for Services {
             match call.service {
                 Service::Lambda => wire::lambda::dispatch(&self.lambda, call).await,
                 Service::Logs => wire::logs::dispatch(&self.logs, call).await,
+                Service::Iam => wire::iam::dispatch(&self.iam, call).await,
+                Service::Sts => wire::sts::dispatch(&self.iam, call).await,
                 other => Err(ServiceError::new(
                     "UnknownOperationException",
                     404,

@@ -1,0 +1,135 @@
+//! Signatures, verified.
+//!
+//! Before the body is read, the key must be known, usable and have its own session token; after
+//! it, the signature must be that of what arrived. So nobody without a key of this engine makes it
+//! read more than a head.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use http::request::Parts;
+use iam::{Iam, Identity};
+use ids::SharedClock;
+use lambda::Lambda;
+use parking_lot::RwLock;
+use wire::ServiceError;
+use wire::sigv4::{Payload, Scope, Signature, SignatureError, SigningKey};
+
+/// How many derived keys are kept. One caller needs one a day for each region and service.
+const MOST_KEYS: usize = 512;
+
+/// Verifies signatures.
+#[derive(Debug, Clone)]
+pub(crate) struct Verifier {
+    iam: Iam,
+    lambda: Lambda,
+    clock: SharedClock,
+    keys: Arc<RwLock<HashMap<Scope, SigningKey>>>,
+}
+
+/// A request whose key is good, and whose signature is still to be held against its body.
+#[derive(Debug)]
+pub(crate) struct Pending<'v> {
+    verifier: &'v Verifier,
+    signature: Signature<'v>,
+    secret: Known,
+    pub(crate) identity: Identity,
+}
+
+/// A secret and where it is from.
+#[derive(Clone)]
+enum Known {
+    Credential(Arc<iam::Credential>),
+    Function(Arc<lambda::FunctionIdentity>),
+}
+
+impl std::fmt::Debug for Known {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Known(…)")
+    }
+}
+
+impl Known {
+    fn secret(&self) -> &str {
+        match self {
+            Self::Credential(credential) => credential.secret.reveal(),
+            Self::Function(function) => &function.secret_access_key,
+        }
+    }
+
+    fn token(&self) -> Option<&str> {
+        match self {
+            Self::Credential(credential) => credential.token.as_ref().map(iam::Secret::reveal),
+            Self::Function(function) => Some(&function.session_token),
+        }
+    }
+}
+
+impl Verifier {
+    pub(crate) fn new(iam: Iam, lambda: Lambda, clock: SharedClock) -> Self {
+        Self {
+            iam,
+            lambda,
+            clock,
+            keys: Arc::default(),
+        }
+    }
+
+    /// Reads the signature and finds its key.
+    ///
+    /// # Errors
+    /// There is no signature that can be read, or its key is not good.
+    pub(crate) fn begin<'v>(&'v self, parts: &'v Parts) -> Result<Pending<'v>, ServiceError> {
+        let signature = Signature::read(parts)?;
+        let id = &signature.scope().access_key_id;
+        let (secret, identity) = if let Some(credential) = self.iam.credential(id) {
+            if !credential.active {
+                return Err(SignatureError::UnknownKey.into());
+            }
+            if credential.expires.is_some_and(|end| end < self.clock.now()) {
+                return Err(SignatureError::ExpiredToken.into());
+            }
+            let identity = credential.identity.clone();
+            (Known::Credential(credential), identity)
+        } else if let Some(function) = self.lambda.function_of(id) {
+            let identity = Identity::of_function(&function.arn, &function.role);
+            (Known::Function(function), identity)
+        } else {
+            return Err(SignatureError::UnknownKey.into());
+        };
+        if signature.session_token() != secret.token() {
+            return Err(SignatureError::UnknownKey.into());
+        }
+        Ok(Pending {
+            verifier: self,
+            signature,
+            secret,
+            identity,
+        })
+    }
+}
+
+impl Pending<'_> {
+    /// Holds the signature against the request with this body.
+    ///
+    /// # Errors
+    /// What is wrong, in AWS's words.
+    pub(crate) fn verify(&self, body: &[u8]) -> Result<(), ServiceError> {
+        let scope = self.signature.scope();
+        let keys = &self.verifier.keys;
+        let kept = keys.read().get(scope).cloned();
+        let fresh = kept.is_none();
+        let key = kept.unwrap_or_else(|| SigningKey::derive(self.secret.secret(), scope));
+        let now = self.verifier.clock.now();
+        self.signature.verify(Payload::Body(body), &key, now)?;
+        if fresh {
+            // Only what was good is kept, so that nobody without a secret fills the map.
+            let mut keys = keys.write();
+            if keys.len() >= MOST_KEYS {
+                keys.clear();
+            }
+            keys.insert(scope.clone(), key);
+        }
+        Ok(())
+    }
+}

@@ -21,7 +21,6 @@ use tokio::sync::watch;
 
 use crate::access::Access;
 use crate::activity::Ongoing;
-use crate::activity::Ongoing;
 use crate::control_api;
 use crate::services::refusal;
 use crate::shared::{Body, Shared};
@@ -158,19 +157,6 @@ fn lasting(body: wire::Body, ongoing: Ongoing) -> wire::Body {
     }
 }
 
-/// A stream goes on after its request was answered.
-fn lasting(body: wire::Body, ongoing: Ongoing) -> wire::Body {
-    match body {
-        wire::Body::Stream(parts) => {
-            let parts = parts.inspect(move |_| {
-                let _until_the_stream_is_dropped = &ongoing;
-            });
-            wire::Body::Stream(parts.boxed())
-        }
-        whole => whole,
-    }
-}
-
 fn boxed(response: Response<wire::Body>) -> Response<Body> {
     response.map(BodyExt::boxed_unsync)
 }
@@ -192,30 +178,6 @@ fn preflight() -> Response<Body> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::activity::Activity;
-    use futures_util::{FutureExt as _, stream};
-    use ids::{Clock as _, ManualClock, Timestamp};
-    use std::pin::pin;
-
-    #[test]
-    fn a_stream_is_activity_until_it_is_dropped() {
-        let clock = Arc::new(ManualClock::at(Timestamp(0)));
-        let activity = Activity::new(Arc::<ManualClock>::clone(&clock));
-        let limit = Duration::from_secs(1);
-        let endless = wire::Body::Stream(stream::pending().boxed());
-        let body = lasting(endless, activity.begin());
-        let mut idle = pin!(activity.idle(limit, || false));
-        for _ in 0..3 {
-            assert!(idle.as_mut().now_or_never().is_none());
-            clock.advance(limit);
-        }
-        drop(body);
-        let dropped = clock.monotonic();
-        while idle.as_mut().now_or_never().is_none() {
-            clock.advance(limit);
-            assert!(clock.monotonic() < dropped + 4 * limit, "never idle");
-        }
-    }
     use crate::activity::Activity;
     use futures_util::{FutureExt as _, stream};
     use ids::{Clock as _, ManualClock, Timestamp};

@@ -1,5 +1,6 @@
 """Node functions: handlers, errors, logs and modules as AWS's own runtime treats them."""
 
+import base64
 import json
 import re
 import time
@@ -10,7 +11,7 @@ from support import functions, runtimes
 
 HERE = runtimes.exact("nodejs")
 # Callbacks went with Node 24.
-RUNTIME = next((name for name in HERE if name < "nodejs24"), None)
+RUNTIME = next((name for name in reversed(HERE) if name < "nodejs24"), None)
 
 pytestmark = pytest.mark.skipif(
     RUNTIME is None, reason=f"no Node from 16 to 22 on this machine (found {HERE or 'none'})"
@@ -134,6 +135,14 @@ def test_the_context(node):
     assert context["callbackWaitsForEmptyEventLoop"] is True
     assert context["methods"] == ["function"] * 3
     assert 5_000 < context["left"] <= 9_000
+
+
+def test_the_client_context(node):
+    context = {"custom": {"größe": "✓"}, "client": {"app_title": "a"}}
+    encoded = base64.b64encode(json.dumps(context, ensure_ascii=False).encode()).decode()
+    function = node("exports.handler = async (event, context) => context.clientContext ?? null")
+    assert function(ClientContext=encoded).value == context
+    assert function().value is None
 
 
 @pytest.mark.parametrize(
@@ -268,7 +277,6 @@ def test_what_the_console_prints(node):
 
 
 def test_json_logs(node):
-    variables = {"AWS_LAMBDA_LOG_FORMAT": "JSON", "AWS_LAMBDA_LOG_LEVEL": "INFO"}
     function = node(
         """
         exports.handler = async () => {
@@ -278,7 +286,7 @@ def test_json_logs(node):
             console.error('failed', new RangeError('far'))
         }
         """,
-        Environment={"Variables": variables},
+        LoggingConfig={"LogFormat": "JSON", "ApplicationLogLevel": "INFO"},
     )
     result = function()
     records = [json.loads(line) for line in lines(result) if line.startswith("{")]

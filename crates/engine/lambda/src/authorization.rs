@@ -14,17 +14,27 @@ use crate::error::ApiError;
 use crate::function::key::FunctionKey;
 use crate::function::registry::Registry;
 use crate::function::target::Target;
+use crate::layer::key::LayerKey;
 use crate::service::Lambda;
 
 /// What a caller of Invoke needs to be allowed.
 pub(crate) const INVOKE: &str = "lambda:InvokeFunction";
 
 impl Lambda {
-    /// The resource policy of the function, version or alias of that ARN, where it has one.
+    /// The resource policy of the function, version, alias or layer version of that ARN, where it
+    /// has one.
     ///
     /// # Errors
     /// The store cannot be read.
     pub async fn resource_policy(&self, arn: &Arn) -> Result<Option<Arc<Policy>>, ServiceError> {
+        if let Some((key, number)) = LayerKey::version_of_arn(&arn.to_string()) {
+            let policy = self
+                .inner
+                .registry
+                .read(move |tables| tables.layer_policy(&key, number))
+                .await?;
+            return Ok(policy.and_then(|policy| policy.parsed()).map(Arc::new));
+        }
         let mut parts = arn.resource.split(':').skip(1);
         let key = FunctionKey {
             account: arn.account.as_str().into(),

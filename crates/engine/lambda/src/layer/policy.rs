@@ -151,13 +151,17 @@ impl LayerPolicy {
         ))
     }
 
+    /// Itself, for who judges by it; `None` where it has no statements.
+    pub(crate) fn parsed(&self) -> Option<Policy> {
+        if self.is_empty() {
+            return None;
+        }
+        Policy::parse(&self.document().ok()?, Kind::Resource).ok()
+    }
+
     /// Whether an account may use the layer version of that ARN. Of organizations the engine knows
     /// nothing, so that a statement for one's members allows nobody.
     pub(crate) fn allows(&self, account: &str, layer_version: &str) -> bool {
-        let parsed = self
-            .document()
-            .ok()
-            .and_then(|document| Policy::parse(&document, Kind::Resource).ok());
         let principal = Principal::Root {
             account: account.to_owned(),
         };
@@ -169,7 +173,8 @@ impl LayerPolicy {
             resource: layer_version,
             context: &context,
         };
-        parsed.is_some_and(|policy| evaluate(&request, &[&policy]).outcome == Outcome::Allow)
+        self.parsed()
+            .is_some_and(|policy| evaluate(&request, &[&policy]).outcome == Outcome::Allow)
     }
 }
 

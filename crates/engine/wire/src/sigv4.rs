@@ -109,8 +109,7 @@ impl<'r> Signature<'r> {
         key: &SigningKey,
         now: Timestamp,
     ) -> Result<(), SignatureError> {
-        self.check_time(now)?;
-        self.check_signed_headers()?;
+        self.check_head(now)?;
         let hash = self.payload_hash(payload)?;
         let request = canonical_request(self, &hash);
         let digest = Sha256::digest(request.as_bytes());
@@ -121,6 +120,16 @@ impl<'r> Signature<'r> {
         mac(key.bytes(), to_sign.as_bytes())
             .verify_slice(&self.signature)
             .map_err(|_| SignatureError::Mismatch)
+    }
+
+    /// What can be told before the body has come and without the secret: whether the request is of
+    /// its time, and whether what must be signed says to be. [`verify`](Self::verify) asks again.
+    ///
+    /// # Errors
+    /// What is wrong, in AWS's words.
+    pub fn check_head(&self, now: Timestamp) -> Result<(), SignatureError> {
+        self.check_time(now)?;
+        self.check_signed_headers()
     }
 
     fn check_time(&self, now: Timestamp) -> Result<(), SignatureError> {

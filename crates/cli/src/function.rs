@@ -3,6 +3,7 @@
 mod change;
 mod effect;
 mod invoke;
+mod logs;
 mod package;
 mod view;
 
@@ -22,6 +23,7 @@ use crate::target;
 use change::ConfigurationArguments;
 pub(crate) use change::memory;
 use invoke::InvokeArguments;
+use logs::LogsArguments;
 use package::{NeededPackage, PackageArguments};
 use view::{Functions, Shown};
 
@@ -55,6 +57,8 @@ pub(crate) enum FunctionCommand {
     },
     /// Invoke a function: its answer on standard output, everything else on standard error
     Invoke(InvokeArguments),
+    /// Show what a function has logged, and with --follow what it logs
+    Logs(LogsArguments),
 }
 
 #[derive(Debug, Args)]
@@ -130,6 +134,7 @@ pub(crate) async fn run(context: &Context, command: FunctionCommand) -> Result<E
         FunctionCommand::Update(arguments) => update(context, arguments).await,
         FunctionCommand::Delete { name } => delete(context, name).await,
         FunctionCommand::Invoke(arguments) => invoke::run(context, arguments).await,
+        FunctionCommand::Logs(arguments) => logs::run(context, arguments).await,
     }
 }
 

@@ -1,4 +1,4 @@
-//! The two SDK clients behind a session, and what its handles share besides.
+//! The SDK clients behind a session, and what its handles share besides.
 
 use std::time::Duration;
 
@@ -25,6 +25,8 @@ pub(crate) struct Connection {
     /// Never retries and never gives up: an invocation may last fifteen minutes, and a second
     /// attempt would be a second invocation.
     pub(crate) invoking: Client,
+    /// Retries as `control` does.
+    pub(crate) logs: aws_sdk_cloudwatchlogs::Client,
     pub(crate) clock: SharedClock,
     /// The engine behind it, and the lease that keeps it there.
     pub(crate) engine: Option<Ensured>,
@@ -41,6 +43,8 @@ impl Connection {
     ) -> Self {
         let shared = loader.load().await;
         let builder = || lambda_config(&shared, endpoint.clone());
+        let mut logs = aws_sdk_cloudwatchlogs::config::Builder::from(&shared);
+        logs.set_endpoint_url(endpoint.clone());
         let patient = TimeoutConfig::builder()
             .connect_timeout(CONNECT_TIMEOUT)
             .build();
@@ -53,6 +57,7 @@ impl Connection {
             description,
             control: Client::from_conf(builder().build()),
             invoking: Client::from_conf(invoking),
+            logs: aws_sdk_cloudwatchlogs::Client::from_conf(logs.build()),
             clock,
             engine: None,
             _lease: None,

@@ -7,6 +7,7 @@
 //!   when none runs, keeping it for as long as it is needed.
 //! - [`Session`]: a target made ready.
 //! - [`FunctionHandle`]: one function of it; [`Invocation`] and [`Report`] are what comes back.
+//! - [`LogEvents`]: what a log group holds and, if wanted, what comes.
 //! - [`pack_folder`]: code as Lambda takes it.
 //!
 //! It knows no crate of the engine: the two meet on the wire. It decides nothing about what is
@@ -19,6 +20,7 @@ mod control_client;
 mod engine;
 mod error;
 mod function;
+mod logs;
 mod process;
 mod report;
 mod session;
@@ -36,6 +38,7 @@ pub use control_client::ControlError;
 pub use engine::{EngineError, Lease, RunningEngine};
 pub use error::{CallError, CallFailure};
 pub use function::{FunctionHandle, Invocation, Invoke};
+pub use logs::{LogEvent, LogEvents, LogSearch};
 pub use report::Report;
 pub use session::{Session, SessionError, SessionOptions};
 pub use starter::{EngineStarter, Ensured};

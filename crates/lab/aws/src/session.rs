@@ -20,6 +20,7 @@ use crate::connection::{CONNECT_TIMEOUT, Connection};
 use crate::engine::EngineError;
 use crate::error::CallError;
 use crate::function::FunctionHandle;
+use crate::logs::{LogEvents, LogSearch};
 use crate::starter::{EngineStarter, Ensured};
 use crate::target::{Credentials, Identity, Target};
 
@@ -140,6 +141,12 @@ impl Session {
     #[must_use]
     pub fn function(&self, name: impl Into<String>) -> FunctionHandle {
         FunctionHandle::new(Arc::clone(&self.connection), name.into())
+    }
+
+    /// The events of a log group; nothing is called yet.
+    #[must_use]
+    pub fn log_events(&self, search: LogSearch) -> LogEvents {
+        LogEvents::new(Arc::clone(&self.connection), search)
     }
 
     /// Creates a function. It may be `Pending` for a while: see [`FunctionHandle::wait_active`].

@@ -344,8 +344,7 @@ SDK = """
         }))
         return {
             answer: JSON.parse(Buffer.from(answer.Payload).toString()),
-            key: (await client.config.credentials()).accessKeyId,
-            mine: process.env.AWS_ACCESS_KEY_ID,
+            caller: (await identity.send(new GetCallerIdentityCommand({}))).Arn,
         }
     }
 """
@@ -359,7 +358,7 @@ def test_a_function_invokes_another_by_the_bundled_sdk(node, deploy, kind):
         files = {
             "index.js": """
                 const { LambdaClient, InvokeCommand } = require('@aws-sdk/client-lambda')
-                const { STSClient } = require('@aws-sdk/client-sts')
+                const { STSClient, GetCallerIdentityCommand } = require('@aws-sdk/client-sts')
                 """
             + SDK.replace("IMPORTED const handler", "exports.handler")
         }
@@ -367,14 +366,13 @@ def test_a_function_invokes_another_by_the_bundled_sdk(node, deploy, kind):
         files = {
             "index.mjs": """
                 import { LambdaClient, InvokeCommand } from '@aws-sdk/client-lambda'
-                import { STSClient } from '@aws-sdk/client-sts'
+                import { STSClient, GetCallerIdentityCommand } from '@aws-sdk/client-sts'
                 """
             + SDK.replace("IMPORTED", "export")
         }
     result = node(files, Timeout=30)({"callee": callee, "n": 41}).value
     assert result["answer"] == 42
-    assert result["key"] == result["mine"]
-    assert result["mine"].startswith("ASIA")
+    assert result["caller"].startswith("arn:aws:sts::000000000000:assumed-role/test/")
 
 
 @pytest.mark.parametrize("extension", ["js", "mjs"])

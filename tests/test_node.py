@@ -335,6 +335,20 @@ def test_a_streaming_handler_answers(node):
         assert result.value == {"id": result.request_id, "event": event}
 
 
+def test_a_streaming_handler_fails_on_the_way(node):
+    function = node(
+        """
+        exports.handler = awslambda.streamifyResponse(async (event, stream) => {
+            stream.write('begun')
+            throw new RangeError('far')
+        })
+        """
+    )
+    result = function()
+    assert result.error == "Unhandled"
+    assert (result.payload["errorType"], result.payload["errorMessage"]) == ("RangeError", "far")
+
+
 SDK = """
     const client = new LambdaClient({})
     const identity = new STSClient({})

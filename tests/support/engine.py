@@ -35,11 +35,12 @@ def command_environment(home, **more):
 class Engine:
     """A running engine. `stop` proves that nothing of it is left."""
 
-    def __init__(self, data_dir, *arguments):
+    def __init__(self, data_dir, *arguments, listen="127.0.0.1:0"):
         self.data_dir = Path(data_dir)
         self.data_dir.mkdir(parents=True, exist_ok=True)
         self.mark = f"t{uuid.uuid4().hex[:12]}"
         self.arguments = arguments
+        self.listen = listen
         self.process = None
         self.start()
 
@@ -52,7 +53,7 @@ class Engine:
                     BINARY,
                     "up",
                     "--listen",
-                    "127.0.0.1:0",
+                    self.listen,
                     "--data-dir",
                     self.data_dir,
                     *self.arguments,

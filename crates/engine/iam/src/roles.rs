@@ -5,9 +5,9 @@ use wire::iam::{
     CreateServiceLinkedRoleRequest, CreateServiceLinkedRoleResponse,
     DeleteRolePermissionsBoundaryRequest, DeleteRoleRequest, GetRoleRequest, GetRoleResponse,
     ListInstanceProfilesForRoleRequest, ListInstanceProfilesForRoleResponse, ListRolesRequest,
-    ListRolesResponse, PermissionsBoundaryAttachmentType, PutRolePermissionsBoundaryRequest, Role,
-    RoleLastUsed, UpdateAssumeRolePolicyRequest, UpdateRoleDescriptionRequest,
-    UpdateRoleDescriptionResponse, UpdateRoleRequest, UpdateRoleResponse,
+    ListRolesResponse, PutRolePermissionsBoundaryRequest, Role, RoleLastUsed,
+    UpdateAssumeRolePolicyRequest, UpdateRoleDescriptionRequest, UpdateRoleDescriptionResponse,
+    UpdateRoleRequest, UpdateRoleResponse,
 };
 use wire::{Caller, DateTime};
 
@@ -57,9 +57,8 @@ fn shown(role: &RoleRecord, account: &str, view: View) -> Role {
 /// As shapes have it.
 pub(crate) fn boundary(arn: &str) -> AttachedPermissionsBoundary {
     AttachedPermissionsBoundary {
-        permissions_boundary_type: Some(
-            PermissionsBoundaryAttachmentType::PermissionsBoundaryPolicy,
-        ),
+        // The model's only value is another one, which AWS does not answer.
+        permissions_boundary_type: Some("Policy".into()),
         permissions_boundary_arn: Some(arn.to_owned()),
     }
 }

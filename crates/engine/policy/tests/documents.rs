@@ -180,10 +180,21 @@ fn a_policy_knows_what_it_asks_for() {
         let statement = format!(
             r#"{{"Effect": "Allow", "Action": "*", "Resource": "{resource}", "Condition": {condition}}}"#
         );
-        identity(&statement).unwrap().mentions(policy::key::RESOURCE_TAG)
+        identity(&statement)
+            .unwrap()
+            .mentions(policy::key::RESOURCE_TAG)
     };
-    assert!(asks(r#"{"StringEquals": {"AWS:resourcetag/team": "a"}}"#, "*"));
-    assert!(asks(r#"{"StringEquals": {"aws:username": "${aws:ResourceTag/owner}"}}"#, "*"));
+    assert!(asks(
+        r#"{"StringEquals": {"AWS:resourcetag/team": "a"}}"#,
+        "*"
+    ));
+    assert!(asks(
+        r#"{"StringEquals": {"aws:username": "${aws:ResourceTag/owner}"}}"#,
+        "*"
+    ));
     assert!(asks("{}", "arn:aws:s3:::${aws:ResourceTag/owner}"));
-    assert!(!asks(r#"{"StringEquals": {"aws:RequestTag/team": "a"}}"#, "*"));
+    assert!(!asks(
+        r#"{"StringEquals": {"aws:RequestTag/team": "a"}}"#,
+        "*"
+    ));
 }

@@ -97,6 +97,13 @@ fn check_form(statement: &Object) -> Result<(), PolicyError> {
 }
 
 fn statement(object: &Object, kind: Kind, variables: bool) -> Result<Statement, PolicyError> {
+    let has = |name: &str| object.contains_key(name) || object.contains_key(&format!("Not{name}"));
+    match kind {
+        Kind::Trust if has("Resource") => return Err(PolicyError::ProhibitedResource),
+        Kind::Identity if has("Principal") => return Err(PolicyError::ProhibitedPrincipal),
+        Kind::Trust | Kind::Resource if !has("Principal") => return Err(PolicyError::NoPrincipal),
+        _ => {}
+    }
     let actions = of(object, "Action", |value| {
         let actions = texts(value)?;
         if actions.is_empty() {
@@ -120,16 +127,8 @@ fn statement(object: &Object, kind: Kind, variables: bool) -> Result<Statement, 
             .collect()
     })?;
     let principals = of(object, "Principal", principals)?;
-    match kind {
-        Kind::Identity if principals.is_some() => return Err(PolicyError::ProhibitedPrincipal),
-        Kind::Resource | Kind::Trust if principals.is_none() => {
-            return Err(PolicyError::NoPrincipal);
-        }
-        Kind::Trust if resources.is_some() => return Err(PolicyError::ProhibitedResource),
-        Kind::Identity | Kind::Resource if resources.is_none() => {
-            return Err(PolicyError::NoResource);
-        }
-        _ => {}
+    if resources.is_none() && kind != Kind::Trust {
+        return Err(PolicyError::NoResource);
     }
     let conditions = match object.get("Condition") {
         None => Vec::new(),

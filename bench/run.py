@@ -26,6 +26,7 @@ import tempfile
 import time
 from pathlib import Path
 
+import logs
 import store
 from measure import boto3_client, cold_invokes, create_function, sequential_invokes
 from servers import LOAD, REPOSITORY, Engine, Ministack, runtime_client_folder
@@ -232,6 +233,7 @@ def main():
     begin = time.monotonic()
     start_figures(table)
     store.figures(table, request)
+    logs.figures(table, request)
     with Engine() as ours, Ministack() as rival:
         for server in (ours, rival):
             server.client = boto3_client(server.endpoint)

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use iam::{Authority, Iam, Identity};
 use ids::{Arn, SharedClock};
 use lambda::Lambda;
-use policy::{Context, Kind, Outcome, Policies, Policy, Request as Question, authorize, key};
-use wire::lambda::{GetLayerVersionPolicyRequest, LambdaApi, ListTagsRequest};
+use policy::{Context, Outcome, Policies, Policy, Request as Question, authorize, key};
+use wire::lambda::{LambdaApi, ListTagsRequest};
 use wire::protocol::Request;
 use wire::{Caller, Service, ServiceError};
 
@@ -97,9 +97,7 @@ impl Enforcer {
         )
         .await?;
         for resource in &resources {
-            let policy = self
-                .resource_policy(&action, resource, asked.caller)
-                .await?;
+            let policy = self.resource_policy(resource).await?;
             self.learn_tags(
                 &authority,
                 policy.as_deref(),
@@ -126,39 +124,19 @@ impl Enforcer {
         Ok(())
     }
 
-    /// The policy that the resource itself has.
+    /// The policy that the resource itself has: functions and versions of layers have one.
     async fn resource_policy(
         &self,
-        action: &str,
         resource: &Resource,
-        caller: &Caller,
     ) -> Result<Option<Arc<Policy>>, ServiceError> {
         let Some(arn) = lambda_arn(resource) else {
             return Ok(None);
         };
-        if arn.resource.starts_with("function:") {
-            return self.lambda.resource_policy(&arn).await;
+        let parts: Vec<&str> = arn.resource.split(':').collect();
+        match parts.as_slice() {
+            ["function", ..] | ["layer", _, _] => self.lambda.resource_policy(&arn).await,
+            _ => Ok(None),
         }
-        if action != "lambda:GetLayerVersion" {
-            return Ok(None);
-        }
-        let mut parts = arn.resource.splitn(3, ':').skip(1);
-        let (Some(_), Some(version)) = (parts.next(), parts.next()) else {
-            return Ok(None);
-        };
-        let input = GetLayerVersionPolicyRequest {
-            layer_name: resource
-                .arn
-                .trim_end_matches(&format!(":{version}"))
-                .to_owned(),
-            version_number: version.parse().unwrap_or_default(),
-        };
-        // Where there is no layer or no policy, there is nothing to permit: the operation tells.
-        let found = self.lambda.get_layer_version_policy(caller, input).await;
-        Ok(found
-            .ok()
-            .and_then(|found| Policy::parse(&found.policy?, Kind::Resource).ok())
-            .map(Arc::new))
     }
 
     /// Tells `context` the resource's tags, where a policy asks for them.

@@ -1,8 +1,8 @@
 //! Signatures, verified.
 //!
-//! Before the body is read, the key must be known, usable and have its own session token; after
-//! it, the signature must be that of what arrived. So nobody without a key of this engine makes it
-//! read more than a head.
+//! Before the body is read, the key must be known, usable and have its own session token, and the
+//! time must be right; after it, the signature must be that of what arrived. So nobody who does not
+//! know a key's id makes the engine read more than a head.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -100,6 +100,7 @@ impl Verifier {
         if signature.session_token() != secret.token() {
             return Err(SignatureError::UnknownKey.into());
         }
+        signature.check_head(self.clock.now())?;
         Ok(Pending {
             verifier: self,
             signature,

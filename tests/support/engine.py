@@ -20,9 +20,24 @@ REGION = "us-east-1"
 ACCOUNT = "000000000000"
 
 
+# How this machine reaches package registries, from which runtimes' clients are installed.
+NETWORK = (
+    "HTTP_PROXY",
+    "HTTPS_PROXY",
+    "NO_PROXY",
+    "NODE_EXTRA_CA_CERTS",
+    "SSL_CERT_FILE",
+    "PIP_CERT",
+    "PIP_INDEX_URL",
+    "npm_config_registry",
+)
+
+
 def command_environment(home, **more):
-    """The environment for a command of ours: nothing of the developer's, but for the path."""
+    """The environment for a command of ours: nothing of the developer's, but for the path and the
+    way to the package registries."""
     return {
+        **{name: os.environ[name] for name in NETWORK if name in os.environ},
         "PATH": os.environ["PATH"],
         "HOME": str(home),
         "LANG": "C.UTF-8",

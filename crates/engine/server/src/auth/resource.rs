@@ -53,33 +53,61 @@ pub(super) async fn of(
     })
 }
 
+/// Operations of Lambda that are about no resource.
+const ABOUT_NONE: [&str; 7] = [
+    "CreateCodeSigningConfig",
+    "CreateEventSourceMapping",
+    "GetAccountSettings",
+    "ListCodeSigningConfigs",
+    "ListEventSourceMappings",
+    "ListFunctions",
+    "ListLayers",
+];
+
+/// Those whose path names the resource by its ARN.
+const BY_ARN: [&str; 7] = [
+    "DeleteCodeSigningConfig",
+    "GetCodeSigningConfig",
+    "ListFunctionsByCodeSigningConfig",
+    "ListTags",
+    "TagResource",
+    "UntagResource",
+    "UpdateCodeSigningConfig",
+];
+
+/// Those about a layer.
+const ABOUT_LAYERS: [&str; 2] = ["ListLayerVersions", "PublishLayerVersion"];
+
+/// Those about a version of a layer.
+const ABOUT_LAYER_VERSIONS: [&str; 5] = [
+    "AddLayerVersionPermission",
+    "DeleteLayerVersion",
+    "GetLayerVersion",
+    "GetLayerVersionPolicy",
+    "RemoveLayerVersionPermission",
+];
+
+/// Those about an event source mapping, by its UUID.
+const ABOUT_MAPPINGS: [&str; 3] = [
+    "DeleteEventSourceMapping",
+    "GetEventSourceMapping",
+    "UpdateEventSourceMapping",
+];
+
+/// All others are about the function that their path names.
 fn lambda(operation: &str, fields: &Fields<'_>, caller: &Caller) -> Resource {
     let arn = match operation {
-        "CreateCodeSigningConfig"
-        | "CreateEventSourceMapping"
-        | "GetAccountSettings"
-        | "ListCodeSigningConfigs"
-        | "ListEventSourceMappings"
-        | "ListFunctions"
-        | "ListLayers" => None,
         "CreateFunction" => fields
             .text("FunctionName")
             .and_then(|name| function(&name, None, caller)),
-        "DeleteCodeSigningConfig"
-        | "GetCodeSigningConfig"
-        | "ListFunctionsByCodeSigningConfig"
-        | "ListTags"
-        | "TagResource"
-        | "UntagResource"
-        | "UpdateCodeSigningConfig" => fields.label(0),
         "GetLayerVersionByArn" => fields.query("Arn"),
-        "ListLayerVersions" | "PublishLayerVersion" => layer(fields.label(0), None, caller),
-        "AddLayerVersionPermission"
-        | "DeleteLayerVersion"
-        | "GetLayerVersion"
-        | "GetLayerVersionPolicy"
-        | "RemoveLayerVersionPermission" => layer(fields.label(0), fields.label(1), caller),
-        "DeleteEventSourceMapping" | "GetEventSourceMapping" | "UpdateEventSourceMapping" => fields
+        _ if ABOUT_NONE.contains(&operation) => None,
+        _ if BY_ARN.contains(&operation) => fields.label(0),
+        _ if ABOUT_LAYERS.contains(&operation) => layer(fields.label(0), None, caller),
+        _ if ABOUT_LAYER_VERSIONS.contains(&operation) => {
+            layer(fields.label(0), fields.label(1), caller)
+        }
+        _ if ABOUT_MAPPINGS.contains(&operation) => fields
             .label(0)
             .map(|id| in_lambda(caller, format!("event-source-mapping:{id}"))),
         _ => fields
@@ -296,6 +324,19 @@ mod tests {
             ),
         ] {
             assert_eq!(of_lambda(method, uri), expected, "{uri}");
+        }
+    }
+
+    #[test]
+    fn the_tables_name_operations_that_there_are() {
+        let tables = ABOUT_NONE
+            .iter()
+            .chain(&BY_ARN)
+            .chain(&ABOUT_LAYERS)
+            .chain(&ABOUT_LAYER_VERSIONS)
+            .chain(&ABOUT_MAPPINGS);
+        for operation in tables {
+            assert!(LambdaOperation::named(operation).is_some(), "{operation}");
         }
     }
 

@@ -8,8 +8,8 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use http::request::Parts;
-use iam::{Iam, Identity};
-use ids::SharedClock;
+use iam::{Credential, Iam, Identity};
+use ids::{SharedClock, Timestamp};
 use lambda::Lambda;
 use parking_lot::RwLock;
 use wire::ServiceError;
@@ -39,7 +39,7 @@ pub(crate) struct Pending<'v> {
 /// A secret and where it is from.
 #[derive(Clone)]
 enum Known {
-    Credential(Arc<iam::Credential>),
+    Credential(Arc<Credential>),
     Function(Arc<lambda::FunctionIdentity>),
 }
 
@@ -81,14 +81,10 @@ impl Verifier {
     /// There is no signature that can be read, or its key is not good.
     pub(crate) fn begin<'v>(&'v self, parts: &'v Parts) -> Result<Pending<'v>, ServiceError> {
         let signature = Signature::read(parts)?;
+        let now = self.clock.now();
         let id = &signature.scope().access_key_id;
         let (secret, identity) = if let Some(credential) = self.iam.credential(id) {
-            if !credential.active {
-                return Err(SignatureError::UnknownKey.into());
-            }
-            if credential.expires.is_some_and(|end| end < self.clock.now()) {
-                return Err(SignatureError::ExpiredToken.into());
-            }
+            check_usable(&credential, now)?;
             let identity = credential.identity.clone();
             (Known::Credential(credential), identity)
         } else if let Some(function) = self.lambda.function_of(id) {
@@ -100,13 +96,24 @@ impl Verifier {
         if signature.session_token() != secret.token() {
             return Err(SignatureError::UnknownKey.into());
         }
-        signature.check_head(self.clock.now())?;
+        signature.check_head(now)?;
         Ok(Pending {
             verifier: self,
             signature,
             secret,
             identity,
         })
+    }
+}
+
+/// Whether a key that there is may be used at `now`.
+fn check_usable(credential: &Credential, now: Timestamp) -> Result<(), SignatureError> {
+    if !credential.active {
+        return Err(SignatureError::UnknownKey);
+    }
+    match credential.expires {
+        Some(end) if end <= now => Err(SignatureError::ExpiredToken),
+        _ => Ok(()),
     }
 }
 
@@ -132,5 +139,35 @@ impl Pending<'_> {
             keys.insert(scope.clone(), key);
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use iam::{Holder, Secret};
+
+    #[test]
+    fn a_key_is_good_while_it_is_active_and_has_not_ended() {
+        let key = |active, expires| Credential {
+            access_key_id: "ASIAX".into(),
+            secret: Secret::new("sesame-open"),
+            token: None,
+            expires,
+            active,
+            identity: Identity {
+                account: "111122223333".into(),
+                holder: Holder::Root,
+            },
+        };
+        let end = Timestamp(1_000_000);
+        let at = |active, expires, now| check_usable(&key(active, expires), Timestamp(now));
+        assert_eq!(at(true, None, i64::MAX), Ok(()));
+        assert_eq!(at(true, Some(end), 999_999), Ok(()));
+        assert_eq!(
+            at(true, Some(end), 1_000_000),
+            Err(SignatureError::ExpiredToken)
+        );
+        assert_eq!(at(false, None, 0), Err(SignatureError::UnknownKey));
     }
 }

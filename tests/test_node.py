@@ -389,6 +389,26 @@ def test_a_function_invokes_another_by_the_bundled_sdk(node, deploy, kind):
     assert result["caller"].startswith("arn:aws:sts::000000000000:assumed-role/test/")
 
 
+@pytest.mark.skipif(RUNTIME == "nodejs16.x", reason="nodejs16.x bundles no SDK here")
+@pytest.mark.parametrize(
+    "line",
+    [
+        "import { LambdaClient } from '@aws-sdk/client-lambda'",
+        'import{LambdaClient}from"@aws-sdk/client-lambda"',
+        "const { LambdaClient } = await import('@aws-sdk/client-lambda')",
+        "const name = 'lambda'; const { LambdaClient } = await import(`@aws-sdk/client-${name}`)",
+        "import { LambdaClient } from /* of the runtime */ '@aws-sdk/client-lambda'",
+    ],
+)
+def test_modules_of_modules_find_the_bundled_sdk(node, line):
+    files = {
+        "index.mjs": "export { handler } from './src/deep.mjs'",
+        "src/deep.mjs": "import fs from 'node:fs'\nimport '../index.mjs'\n"
+        f"{line}\nexport const handler = async () => LambdaClient.name",
+    }
+    assert node(files)().value == "LambdaClient"
+
+
 @pytest.mark.parametrize("extension", ["js", "mjs"])
 def test_the_functions_own_packages_come_first(node, extension):
     package = "node_modules/@aws-sdk/client-lambda"

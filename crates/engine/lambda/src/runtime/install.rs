@@ -29,7 +29,7 @@ use super::Runtime;
 use super::interpreter::{self, Language, Version};
 
 /// Changes when a folder's layout does; older folders are made again.
-const LAYOUT: u32 = 2;
+const LAYOUT: u32 = 3;
 
 /// Why a runtime cannot be had.
 #[derive(Debug, thiserror::Error)]

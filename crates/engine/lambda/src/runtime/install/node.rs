@@ -84,6 +84,7 @@ pub(super) async fn install(order: &Order<'_>, major: u16) -> Result<Contents, R
     let transport = include_bytes!("../client/node/transport.js");
     order.write(&format!("{addon}/index.js"), transport)?;
     order.write(BOOTSTRAP, include_bytes!("../client/node/bootstrap.mjs"))?;
+    order.write("legacy.mjs", include_bytes!("../client/node/legacy.mjs"))?;
     order.write("resolve.mjs", include_bytes!("../client/node/resolve.mjs"))?;
     let modules = order.site().join("node_modules");
     fs::create_dir_all(&modules).map_err(io(&modules))?;

@@ -105,43 +105,58 @@ async fn show(
     arguments: LogsArguments,
 ) -> Result<ExitCode, CliError> {
     let now = context.clock.now();
+    let since = arguments.since.millis(now);
+    let Group { name, missing } = group(session, &arguments.name).await?;
     let mut events = session.log_events(LogSearch {
-        group: group(session, &arguments.name).await?,
-        since: Some(arguments.since.millis(now)),
+        group: name,
+        since: Some(since),
         until: arguments.until.map(|until| until.millis(now)),
         pattern: arguments.filter.clone(),
         stream_prefix: arguments.stream.clone(),
     });
     let mut shown = 0;
     loop {
-        shown += print_all(context, &mut events).await?;
+        shown += print_all(context, &mut events, missing.as_ref()).await?;
         if !arguments.follow {
             break;
         }
         events.wait().await;
     }
     if shown == 0 {
-        context.console.note(
-            "nothing was logged there; --since reaches further back than the last 10 minutes",
-        )?;
+        let since = Timestamp(since.saturating_mul(1_000)).iso_millis_z();
+        context.console.note(&format!(
+            "nothing was logged since {since}; --since reaches further back"
+        ))?;
     }
     Ok(ExitCode::Yes)
 }
 
+/// Where a function logs.
+struct Group {
+    name: String,
+    /// What the target said where it has no such function: its log may outlive it.
+    missing: Option<CallError>,
+}
+
 /// The log group of a function; of one that is gone, the one that it had unless it was told
 /// otherwise.
-async fn group(session: &Session, name: &str) -> Result<String, CliError> {
-    let usual = |name: &str| format!("/aws/lambda/{name}");
-    let short = |name: &str| match name.parse::<FunctionRef>() {
-        Ok(function) => function.name,
-        Err(_) => name.to_owned(),
+async fn group(session: &Session, function: &str) -> Result<Group, CliError> {
+    let usual = || {
+        let name = function.parse::<FunctionRef>();
+        let name = name.map_or_else(|_| function.to_owned(), |function| function.name);
+        format!("/aws/lambda/{name}")
     };
-    match session.function(name).configuration(None).await {
-        Ok(found) => {
-            let logging = found.logging_config.map(|logging| logging.log_group);
-            Ok(logging.unwrap_or_else(|| usual(&short(name))))
-        }
-        Err(error) if is_missing(&error) => Ok(usual(&short(name))),
+    match session.function(function).configuration(None).await {
+        Ok(found) => Ok(Group {
+            name: found
+                .logging_config
+                .map_or_else(usual, |logging| logging.log_group),
+            missing: None,
+        }),
+        Err(error) if is_missing(&error) => Ok(Group {
+            name: usual(),
+            missing: Some(error),
+        }),
         Err(error) => Err(error.into()),
     }
 }
@@ -150,14 +165,22 @@ fn is_missing(error: &CallError) -> bool {
     error.code() == Some("ResourceNotFoundException")
 }
 
-/// Prints what is there. A group that does not exist is one that nothing was logged to yet.
-async fn print_all(context: &Context, events: &mut LogEvents) -> Result<usize, CliError> {
+/// Prints what is there. A group that does not exist is one that nothing was logged to yet, unless
+/// its function does not exist either.
+async fn print_all(
+    context: &Context,
+    events: &mut LogEvents,
+    no_function: Option<&CallError>,
+) -> Result<usize, CliError> {
     let mut printed = 0;
     loop {
         let page = match events.next_page().await {
             Ok(Some(page)) => page,
             Ok(None) => return Ok(printed),
-            Err(error) if is_missing(&error) => return Ok(printed),
+            Err(error) if is_missing(&error) => match no_function {
+                Some(error) => return Err(error.clone().into()),
+                None => return Ok(printed),
+            },
             Err(error) => return Err(error.into()),
         };
         printed += page.len();

@@ -16,6 +16,10 @@ use crate::filter::FilterPattern;
 use crate::service::Inner;
 use crate::token;
 
+/// From when on events can be listed from new to old: 2024-01-01, in milliseconds since the epoch.
+/// Source: <https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_FilterLogEvents.html>.
+const DESCENDING_FROM: i64 = 1_704_067_200_000;
+
 impl Inner {
     pub(crate) async fn filter_log_events(
         &self,
@@ -34,6 +38,14 @@ impl Inner {
                 ));
             }
         };
+        if input.start_from_head == Some(false)
+            && input.start_time.is_some_and(|at| at < DESCENDING_FROM)
+        {
+            return Err(invalid(
+                "startFromHead can be false only where startTime is on or after Jan 1, 2024 00:00:00 \
+                 UTC.",
+            ));
+        }
         let from = input
             .next_token
             .as_deref()

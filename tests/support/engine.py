@@ -32,6 +32,9 @@ NETWORK = (
     "npm_config_registry",
 )
 
+# Homes of the tests' own hide the developer's interpreters, which lie there.
+PYENV = os.environ.get("PYENV_ROOT", os.path.expanduser("~/.pyenv"))
+
 
 def command_environment(home, **more):
     """The environment for a command of ours: nothing of the developer's, but for the path and the
@@ -39,6 +42,7 @@ def command_environment(home, **more):
     return {
         **{name: os.environ[name] for name in NETWORK if name in os.environ},
         "PATH": os.environ["PATH"],
+        "PYENV_ROOT": PYENV,
         "HOME": str(home),
         "LANG": "C.UTF-8",
         "LAMBDALAB_HOME": str(home),

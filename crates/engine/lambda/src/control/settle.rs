@@ -107,7 +107,9 @@ impl Inner {
             .ensure(runtime)
             .await
             .map_err(|error| match error {
-                RuntimeError::NotServed { .. } | RuntimeError::NoInterpreter { .. } => {
+                RuntimeError::NotServed { .. }
+                | RuntimeError::NoInterpreter { .. }
+                | RuntimeError::NoClient { .. } => {
                     NotReady::new(MISSING_RUNTIME, &error)
                 }
                 RuntimeError::Install { .. } | RuntimeError::Io { .. } => {

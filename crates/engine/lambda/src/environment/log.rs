@@ -133,15 +133,18 @@ impl Log {
     /// Adds a line of the platform's own, behind whatever was printed before.
     pub(crate) fn platform(&self, event: &PlatformEvent<'_>) {
         let time = self.clock.now();
-        let Some(line) = event.line(&self.settings, time) else {
-            return;
-        };
         let now = time.as_millis();
         let mut state = self.state.lock();
         state.drain(now);
         state.end_lines(now);
-        state.tail.push(line.as_bytes());
-        state.stream.write(now, now, line);
+        if matches!(event, PlatformEvent::Start { .. }) {
+            // What was printed while the environment was initialised is in its stream alone.
+            state.tail.take();
+        }
+        if let Some(line) = event.line(&self.settings, time) {
+            state.tail.push(line.as_bytes());
+            state.stream.write(now, now, line);
+        }
     }
 
     /// Ends an invocation's share: what was printed until now, of which the last part is kept.

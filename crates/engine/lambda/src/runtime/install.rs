@@ -12,7 +12,7 @@ mod package_manager;
 mod python;
 mod ruby;
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -61,6 +61,14 @@ pub enum RuntimeError {
         /// The runtime.
         runtime: Runtime,
         /// The last words of the package manager.
+        reason: String,
+    },
+    /// The client is not fetched from a registry, and is not where it is looked for.
+    #[error("the runtime interface client for {runtime} is missing: {reason}")]
+    NoClient {
+        /// The runtime.
+        runtime: Runtime,
+        /// Where it is looked for, and how it gets there.
         reason: String,
     },
     /// The runtimes folder cannot be used.
@@ -151,13 +159,16 @@ impl Installed {
     }
 }
 
+type Accepted = parking_lot::Mutex<HashMap<Runtime, Arc<Mutex<bool>>>>;
+
 /// The runtimes folder.
 #[derive(Debug, Clone)]
 pub struct Runtimes {
     folder: PathBuf,
     strict: bool,
-    /// One installation at a time, and the substitutes that have been looked into.
-    accepted: Arc<Mutex<HashSet<Runtime>>>,
+    /// One installation of a runtime at a time, and whether its substitute has been looked into: a
+    /// registry that does not answer holds up no other runtime.
+    accepted: Arc<Accepted>,
 }
 
 impl Runtimes {
@@ -209,10 +220,11 @@ impl Runtimes {
         if let Some(installed) = self.installed(runtime).filter(exact) {
             return Ok(Some(installed));
         }
-        let mut accepted = self.accepted.lock().await;
+        let accepted = Arc::clone(self.accepted.lock().entry(runtime).or_default());
+        let mut accepted = accepted.lock().await;
         let installed = self.installed(runtime);
         if let Some(installed) = &installed
-            && (exact(installed) || accepted.contains(&runtime))
+            && (exact(installed) || *accepted)
         {
             return Ok(Some(installed.clone()));
         }
@@ -228,7 +240,7 @@ impl Runtimes {
         };
         if let Some(substitution) = installed.substitution(runtime) {
             tracing::warn!(%runtime, "{substitution}");
-            accepted.insert(runtime);
+            *accepted = true;
         }
         Ok(Some(installed))
     }
@@ -349,6 +361,13 @@ impl Order<'_> {
 
     fn failed(&self, reason: impl Into<String>) -> RuntimeError {
         RuntimeError::Install {
+            runtime: self.runtime,
+            reason: reason.into(),
+        }
+    }
+
+    fn no_client(&self, reason: impl Into<String>) -> RuntimeError {
+        RuntimeError::NoClient {
             runtime: self.runtime,
             reason: reason.into(),
         }

@@ -29,7 +29,7 @@ pub(super) fn install(order: &Order<'_>) -> Result<Contents, RuntimeError> {
         })
         .partition(|package| package.starts_with(CLIENT));
     if clients.is_empty() {
-        return Err(order.failed(format!(
+        return Err(order.no_client(format!(
             "AWS's client for Java is looked for in {}: put {CLIENT}-*.jar there, with the \
              aws-lambda-java-core and aws-lambda-java-serialization that it depends on, from \
              com.amazonaws in Maven Central",

@@ -6,6 +6,7 @@
 //! in JavaScript.
 
 use std::fs;
+use std::path::Path;
 
 use serde_json::Value;
 use tokio::process::Command;
@@ -144,9 +145,24 @@ fn npm(order: &Order<'_>) -> Command {
     let mut command = beside(order.interpreter, "npm");
     command
         .current_dir(order.draft)
-        .env("npm_config_update_notifier", "false");
+        .env("npm_config_update_notifier", "false")
+        .env("npm_config_fetch_retries", "1")
+        .env("npm_config_fetch_timeout", "30000");
+    // Node trusts the authorities that it was built with; npm is to trust those of the host.
+    let own = std::env::var_os("NODE_EXTRA_CA_CERTS").is_some();
+    let of_host = AUTHORITIES.iter().find(|file| Path::new(file).is_file());
+    if let Some(file) = of_host.filter(|_| !own) {
+        command.env("NODE_EXTRA_CA_CERTS", file);
+    }
     command
 }
+
+/// Where distributions keep the certificates of the authorities that they trust.
+const AUTHORITIES: [&str; 3] = [
+    "/etc/ssl/certs/ca-certificates.crt",
+    "/etc/pki/tls/certs/ca-bundle.crt",
+    "/etc/ssl/cert.pem",
+];
 
 /// Those of AWS's flags that this Node knows.
 async fn flags(order: &Order<'_>, major: u16) -> Result<Vec<String>, RuntimeError> {
@@ -163,7 +179,7 @@ async fn flags(order: &Order<'_>, major: u16) -> Result<Vec<String>, RuntimeErro
     Ok(flags)
 }
 
-fn version(package: &std::path::Path) -> String {
+fn version(package: &Path) -> String {
     let description = fs::read(package.join("package.json")).unwrap_or_default();
     let description: Value = serde_json::from_slice(&description).unwrap_or_default();
     description["version"]

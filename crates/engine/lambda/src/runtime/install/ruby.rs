@@ -16,7 +16,7 @@ pub(super) async fn install(order: &Order<'_>) -> Result<Contents, RuntimeError>
     let mut ask = Command::new(order.interpreter);
     ask.args(["-e", PROBE]).env_remove("RUBYOPT");
     let missing = || {
-        order.failed(format!(
+        order.no_client(format!(
             "the gem {CLIENT} is not among those of {}: install it with that Ruby's `gem install \
              {CLIENT}`",
             order.interpreter.display()

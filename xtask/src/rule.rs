@@ -3,8 +3,8 @@
 //! The one rule of the design: engine and instruments meet only on the wire. No crate under
 //! `crates/engine` knows one under `crates/lab`, nor the other way round; `crates/base` knows
 //! neither; only `crates/cli` and `python` know both. Within the engine, services never know one
-//! another: they call through `wire::Dispatch`. Development and build dependencies count, and so
-//! do detours.
+//! another: they call through `wire::Dispatch`. `wire` and `policy` are no services, and all may
+//! depend on them. Development and build dependencies count, and so do detours.
 //!
 //! [`Workspace::read`] asks cargo; [`Workspace::broken`] judges.
 

@@ -5,7 +5,7 @@
 //! - [`Request`]: who ([`Principal`]) wants to do what to which resource, with the [`Context`] that
 //!   conditions ask about.
 //! - [`authorize`]: every policy that has a say ([`Policies`]) put together by the rules of one
-//!   account and of two; [`evaluate`] asks resource policies alone, which is all there is where a
+//!   account and of two; [`evaluate()`] asks resource policies alone, which is all there is where a
 //!   service calls. Both answer with a [`Decision`] that knows which statement made it.
 //!
 //! It is pure: no I/O, no clock, no store. Services may depend on it as they do on `wire`; which

@@ -60,7 +60,8 @@ pub(super) fn of(
     let seconds = now.0.div_euclid(1_000_000);
     context.set(key::EPOCH_TIME, [seconds.to_string()]);
     context.set(key::REQUESTED_REGION, [&*caller.region]);
-    context.set(key::SOURCE_IP, [peer.to_string()]);
+    // A listener for IPv6 sees IPv4 in its clothes.
+    context.set(key::SOURCE_IP, [peer.to_canonical().to_string()]);
     context.set(key::SECURE_TRANSPORT, ["false"]);
     if let Some(agent) = parts.headers.get(USER_AGENT) {
         let agent = String::from_utf8_lossy(agent.as_bytes());

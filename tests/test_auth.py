@@ -68,8 +68,12 @@ def verifying(start):
 
 @pytest.fixture(scope="module")
 def enforcing(start):
-    """An engine that enforces policies, too."""
-    return start("--enforce-iam")
+    """An engine that enforces policies, too; functions there need a role that exists."""
+    engine = start("--enforce-iam")
+    client(engine, "iam").create_role(
+        RoleName=functions.ROLE.rpartition("/")[2], AssumeRolePolicyDocument=LAMBDA_MAY_ASSUME
+    )
+    return engine
 
 
 @pytest.fixture(scope="module")
@@ -408,11 +412,24 @@ def test_a_role_is_passed_only_with_permission(enforcing, fresh):
         f"resource: {role} because no identity-based policy allows the iam:PassRole action"
     )
     to_lambda = {"StringEquals": {"iam:PassedToService": "lambda.amazonaws.com"}}
-    client(enforcing, "iam").put_user_policy(
+    iam = client(enforcing, "iam")
+    iam.put_user_policy(
         UserName=name,
         PolicyName="pass",
         PolicyDocument=policy(("Allow", "iam:PassRole", role, to_lambda)),
     )
+    # It may be passed; it must also be there, and trust Lambda.
+    refused = (
+        "InvalidParameterValueException",
+        "The role defined for the function cannot be assumed by Lambda.",
+        400,
+    )
+    assert error_of(user.create_function, **arguments) == refused
+    iam.create_role(
+        RoleName=name, AssumeRolePolicyDocument=trust(f"arn:aws:iam::{ACCOUNT}:user/{name}")
+    )
+    assert error_of(user.create_function, **arguments) == refused
+    iam.update_assume_role_policy(RoleName=name, PolicyDocument=LAMBDA_MAY_ASSUME)
     user.create_function(**arguments)
 
 

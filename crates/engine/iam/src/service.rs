@@ -109,6 +109,14 @@ impl Iam {
         Ok(self.inner.arn_of::<UserRecord>(account, name).await?)
     }
 
+    /// Whether there is a role of that ARN that lets `service`, a host name, assume it.
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    pub async fn trusts(&self, role_arn: &str, service: &str) -> Result<bool, ServiceError> {
+        Ok(self.inner.trusts(role_arn, service).await?)
+    }
+
     /// The ARN of whoever calls.
     ///
     /// # Errors

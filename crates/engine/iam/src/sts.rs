@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ids::Arn;
-use policy::{Context, Kind as PolicyKind, Policy, Principal, Request, authorize, key};
+use policy::{Context, Kind as PolicyKind, Policy, Principal, Request, authorize, evaluate, key};
 use wire::sts::{
     AssumeRoleRequest, AssumeRoleResponse, AssumedRoleUser, Credentials as Shown,
     GetAccessKeyInfoRequest, GetAccessKeyInfoResponse, GetCallerIdentityRequest,
@@ -175,6 +175,26 @@ impl Inner {
             source_identity: input.source_identity,
             ..AssumeRoleResponse::default()
         })
+    }
+
+    /// Whether there is a role of that ARN that lets `service` assume it.
+    pub(crate) async fn trusts(&self, role_arn: &str, service: &str) -> Result<bool, ApiError> {
+        let account = role_arn.split(':').nth(4).unwrap_or_default().to_owned();
+        let wanted = role_arn.to_owned();
+        let role = self
+            .read(move |tables| {
+                let role = tables.entity::<RoleRecord>(&account, name_of(&wanted))?;
+                Ok(role.filter(|role| role.arn(&account) == wanted))
+            })
+            .await?;
+        let trust = role.and_then(|role| Policy::parse(&role.trust, PolicyKind::Trust).ok());
+        let request = Request {
+            principal: &Principal::Service(service.to_owned()),
+            action: "sts:AssumeRole",
+            resource: role_arn,
+            context: &Context::new(),
+        };
+        Ok(trust.is_some_and(|trust| evaluate(&request, &[&trust]).allowed()))
     }
 
     /// The documents that the caller limits the session with.

@@ -120,6 +120,9 @@ impl Enforcer {
                 also: Vec::new(),
             };
             judge(&authority, "iam:PassRole", &role, None, &context)?;
+            if !self.iam.trusts(&role.arn, service).await? {
+                return Err(not_trusted(asked.service));
+            }
         }
         Ok(())
     }
@@ -182,6 +185,20 @@ impl Enforcer {
             }
         }
         Ok(())
+    }
+}
+
+/// The answer where a role does not exist or does not let the service assume it.
+fn not_trusted(service: Service) -> ServiceError {
+    match service {
+        Service::States => ServiceError::access_denied(Some(
+            "Neither the global service principal states.amazonaws.com, nor the regional one is \
+             authorized to assume the provided role."
+                .to_owned(),
+        )),
+        _ => wire::lambda::errors::invalid_parameter_value_exception(
+            "The role defined for the function cannot be assumed by Lambda.",
+        ),
     }
 }
 

@@ -79,5 +79,6 @@ class Ledger:
         lines = [f"recordings: {count}; not expressible: {len(self._skipped)}"]
         lines += [f"  miss: {name}: {reason}" for name, reason in sorted(self._missed.items())]
         reasons = Counter(self._skipped.values())
-        lines += [f"  not expressible, {number}: {reason}" for reason, number in reasons.most_common()]
+        for reason, number in reasons.most_common():
+            lines.append(f"  not expressible, {number}: {reason}")
         return lines

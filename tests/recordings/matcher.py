@@ -5,7 +5,7 @@ occurs in a string. The first occurrence binds the placeholder to what stands th
 one must be equal, and two numbers of one name are two different values: a revision that ought to
 have changed, and one that ought not to, are both held to it.
 
-What is not bound, because a recording writes one and the same word for different values:
+What is not bound, because one and the same word is written for different values:
 
 | written                                  | holds any                                   |
 |------------------------------------------|---------------------------------------------|
@@ -17,8 +17,9 @@ What is not bound, because a recording writes one and the same word for differen
 | `log-result`, `event-id`, `sender-id`    | text                                        |
 | `<stack-trace>`                          | text, or a list of lines                    |
 
-The rest of the conventions: `<a:len(N)>` is N times the letter a; the account is 111111111111, which
-the engine takes from the credentials; a JSON document within a string was recorded as a document.
+The rest of the conventions: `<a:len(N)>` is N times the letter a; the account is 111111111111,
+which the engine takes from the credentials; a JSON document within a string was recorded as a
+document. Nothing else is left out of the comparison: of HTTP the recordings hold the status alone.
 """
 
 import datetime
@@ -91,10 +92,7 @@ class Matcher:
         if isinstance(expected, str):
             return self._text(expected, actual, path)
         if isinstance(expected, (dict, list)) and isinstance(actual, str):
-            try:
-                actual = json.loads(actual)
-            except ValueError:
-                return [_differ(path, expected, actual)]
+            actual = document(actual)
         if isinstance(expected, dict):
             return self._members(expected, actual, path)
         if isinstance(expected, list):
@@ -122,7 +120,8 @@ class Matcher:
             return [_differ(path, expected, actual)]
         found = []
         if len(expected) != len(actual):
-            found.append(f"{path}: expected {len(expected)} items, got {len(actual)}: {_show(actual)}")
+            counts = f"expected {len(expected)} items, got {len(actual)}"
+            found.append(f"{path}: {counts}: {_show(actual)}")
         for index, (wanted, got) in enumerate(zip(expected, actual, strict=False)):
             found += self.compare(wanted, got, f"{path}[{index}]")
         return found
@@ -177,6 +176,14 @@ class Matcher:
                 return [f"{path}: {token} and {other} are two values, got {_show(value)} for both"]
         self.bound[token] = value
         return []
+
+
+def document(text):
+    """The JSON document that the text is; the text where it is none."""
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text
 
 
 def _kind(token):

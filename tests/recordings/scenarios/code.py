@@ -18,7 +18,9 @@ ADDED = {
     "SnapStart": "since November 2022",
     "RuntimeVersionConfig": "since January 2023",
 }
-LARGEST = 262_144_000
+LARGEST_PACKAGE = 262_144_000
+# What remains of 4 KB beside the name and the JSON around it.
+LARGEST_VARIABLE = 4096 - len('{"LARGE_VAR":""}')
 
 
 @scenario("TestLambdaSizeLimits::test_oversized_lambda")
@@ -27,7 +29,7 @@ def oversized(lab):
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
         archive.writestr("index.py", functions.ECHO)
         with archive.open("zeros", "w") as file:
-            for _ in range(LARGEST // 1_000_000 + 1):
+            for _ in range(LARGEST_PACKAGE // 1_000_000 + 1):
                 file.write(bytes(1_000_000))
     code = {"ZipFile": buffer.getvalue()}
     lab.record("invalid_param_exc", "create_function", **lab.arguments(Code=code))
@@ -37,12 +39,8 @@ def oversized(lab):
 def variables_near_limit(lab):
     lab.deploy(
         "successful_create_fn_result",
-        Environment={"Variables": {"LARGE_VAR": "x" * LARGE}},
+        Environment={"Variables": {"LARGE_VAR": "x" * LARGEST_VARIABLE}},
     )
-
-
-# What remains of 4 KB beside the name and the JSON around it.
-LARGE = 4096 - len('{"LARGE_VAR":""}')
 
 
 @scenario("TestLambdaFeatures::test_basic_invoke", LAMBDA, grown=ADDED)

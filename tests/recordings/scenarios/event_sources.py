@@ -84,7 +84,8 @@ def name_variations(lab):
     lab.call("publish_version", FunctionName=name)
     lab.call("create_alias", FunctionName=name, Name="myalias", FunctionVersion="1")
     names = {"name_only": name}
-    for kind, start in {"partial_arn": f"{ACCOUNT}:function:{name}", "full_arn": lab.arn(name)}.items():
+    kinds = {"partial_arn": f"{ACCOUNT}:function:{name}", "full_arn": lab.arn(name)}
+    for kind, start in kinds.items():
         for suffix, qualifier in {"latest": "$LATEST", "version": "1", "alias": "myalias"}.items():
             names[f"{kind}_{suffix}"] = f"{start}:{qualifier}"
     for variation, named in names.items():

@@ -10,7 +10,7 @@ Rules found here:
 import base64
 
 from recordings.registry import LAMBDA, scenario
-from recordings.scenarios.sources import ECHO, package, runnable
+from recordings.scenarios.sources import ECHO, OURS, package, runnable
 from support import functions
 
 QUOTED = {"foo": "bar with 'quotes\""}
@@ -161,7 +161,7 @@ def segfault(lab):
     lab.invoke("invocation_error", lab.deploy(source=source))
 
 
-@scenario("TestLambdaBehavior::test_lambda_init_environment", LAMBDA)
+@scenario("TestLambdaBehavior::test_lambda_init_environment", LAMBDA, grown=OURS)
 def init_environment(lab):
     source = """
         import os

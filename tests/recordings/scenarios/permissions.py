@@ -4,8 +4,8 @@ Rules found here:
 
 - A function, each version and each alias has a policy of its own; publishing copies none, and
   GetPolicy of what has none is ResourceNotFoundException in the words of a missing resource.
-- Which qualifier is meant decides the words: an alias-like one that is missing is `Cannot find alias
-  arn: …`, a number or one with a `$` is `Function not found: …`, `$LATEST` is not supported.
+- Which qualifier is meant decides the words: an alias-like one that is missing is `Cannot find
+  alias arn: …`, a number or one with a `$` is `Function not found: …`, `$LATEST` is not supported.
 - The revision that GetPolicy shows changes with every statement.
 """
 
@@ -48,7 +48,8 @@ def exceptions(lab):
     remove("remove_permission_fn_doesnotexist", "doesnotexist")
     remove("remove_permission_fn_alias_doesnotexist", name, Qualifier="alias-doesnotexist")
     lab.record("get_policy_fn_doesnotexist", "get_policy", FunctionName="doesnotexist")
-    lab.record("get_policy_fn_version_doesnotexist", "get_policy", FunctionName=name, Qualifier="77")
+    version = {"FunctionName": name, "Qualifier": "77"}
+    lab.record("get_policy_fn_version_doesnotexist", "get_policy", **version)
     for key, change in {
         "invalid_statement_id": {"StatementId": "example.com"},
         "principal_invalid": {"Principal": "invalid.nonaws.com"},

@@ -5,7 +5,7 @@ not.
 """
 
 from recordings.registry import COMMON, RUNTIMES, scenario
-from recordings.scenarios.sources import language, package, runnable
+from recordings.scenarios.sources import OURS, language, package, runnable
 from support import functions
 from support.waiting import eventually
 
@@ -13,7 +13,7 @@ HANDLERS = {
     "dotnet": "dotnet::Dotnet.Function::FunctionHandler",
     "java": "echo.Handler",
     "nodejs": "index.handler",
-    "provided.al": "function.handler",
+    "provided": "function.handler",
     "python": "handler.handler",
     "ruby": "function.handler",
 }
@@ -93,7 +93,7 @@ def _package(runtime, sources):
     return package(runtime, sources)
 
 
-@scenario("TestLambdaRuntimesCommon::test_introspection_invoke", COMMON)
+@scenario("TestLambdaRuntimesCommon::test_introspection_invoke", COMMON, grown=OURS)
 def introspection(lab, runtime):
     runnable(runtime)
     name = _create(

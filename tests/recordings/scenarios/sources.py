@@ -19,12 +19,15 @@ ECHO = {
     """,
 }
 
+# What a function's environment has here and not on AWS.
+OURS = {"AWS_ENDPOINT_URL": "by it the SDKs in a function find the engine"}
+
 FILES = {"python": "handler.py", "nodejs": "handler.js"}
 
 
 def language(runtime):
     """`python` for `python3.12`; the whole name where it has no number."""
-    return runtime.rstrip("0123456789.x") or runtime
+    return runtime.removesuffix(".al2").removesuffix(".al2023").rstrip("0123456789.x") or runtime
 
 
 def package(runtime, sources):

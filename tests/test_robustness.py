@@ -56,9 +56,9 @@ def test_routes_that_are_none(engine, method, path):
 
 
 def test_an_operation_that_is_not_served_yet_says_so(engine):
-    answer = raw.request(engine.address, "GET", "/2018-10-31/layers")
+    answer = raw.request(engine.address, "GET", "/2025-11-30/capacity-providers")
     raw.assert_aws_error(answer)
-    assert "ListLayers" in answer.body.decode()
+    assert "ListCapacityProviders" in answer.body.decode()
 
 
 @pytest.mark.parametrize(

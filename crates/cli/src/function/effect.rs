@@ -27,6 +27,12 @@ pub(super) fn without_effect(function: &FunctionConfiguration) -> Vec<String> {
             &format!("{} is not mounted", system.local_mount_path),
         );
     }
+    if !function.layers.is_empty() {
+        note(
+            "layers",
+            "found by the runtime's search paths; nothing lies at /opt itself",
+        );
+    }
     if function.kms_key_arn.is_some() {
         note("KMS key", "environment variables are kept as they are");
     }

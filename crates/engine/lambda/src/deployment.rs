@@ -26,6 +26,8 @@ pub(crate) struct Deployment {
     /// The ARN of the role that its functions run as.
     pub(crate) role: Arc<str>,
     pub(crate) runtime: Runtime,
+    /// The ARN of the runtime's version, as the configuration shows it.
+    pub(crate) runtime_version_arn: String,
     /// The interpreter and client, where the runtime has them.
     pub(crate) client: Option<Installed>,
     pub(crate) handler: String,

@@ -116,9 +116,9 @@ impl Runtime {
         matches!(self, Self::Provided { .. })
     }
 
-    /// What `INIT_START` names: the runtime's version and the ARN of that version. The engine's
-    /// runtimes have no releases of their own, so the version is always the first.
-    pub(crate) fn version(self, region: &str) -> (String, String) {
+    /// The runtime's version, as `INIT_START` names it. The engine's runtimes have no releases of
+    /// their own, so it is always the first.
+    pub(crate) fn version(self) -> String {
         let name = match self {
             Self::Python { minor } => format!("python:3.{minor}"),
             Self::Node { major } => format!("nodejs:{major}"),
@@ -128,13 +128,7 @@ impl Runtime {
             Self::Dotnet { major } => format!("dotnet:{major}"),
             Self::Provided { base } => format!("provided:{base}"),
         };
-        (format!("{name}.v1"), self.version_arn(region))
-    }
-
-    /// The ARN of the runtime version: a stable digest of its name stands where AWS has its own.
-    pub(crate) fn version_arn(self, region: &str) -> String {
-        let digest = store::Digest::of(self.to_string().as_bytes());
-        format!("arn:aws:lambda:{region}::runtime:{digest}")
+        format!("{name}.v1")
     }
 
     /// `AWS_EXECUTION_ENV`, which custom runtimes do not have.

@@ -178,8 +178,12 @@ pub(super) fn deployment(
     (code, opt): (CodeLease, OptLease),
 ) -> Deployment {
     let environment = configuration.environment.as_ref();
+    let runtime_version = configuration.runtime_version_config.as_ref();
     Deployment {
         id,
+        runtime_version_arn: runtime_version
+            .and_then(|version| version.runtime_version_arn.clone())
+            .unwrap_or_default(),
         key: key.clone(),
         version: configuration.version.as_deref().unwrap_or_default().into(),
         arn: key.arn().into(),

@@ -61,8 +61,8 @@ impl PlatformEvent<'_> {
     fn text(&self, now: Timestamp) -> Option<String> {
         match self {
             Self::InitStart { deployment, .. } => {
-                let (version, arn) = deployment.runtime.version(&deployment.key.region);
-                Some(report::init_start(&version, &arn))
+                let version = deployment.runtime.version();
+                Some(report::init_start(&version, &deployment.runtime_version_arn))
             }
             Self::InitReport {
                 took,
@@ -106,7 +106,8 @@ impl PlatformEvent<'_> {
                 deployment,
                 environment,
             } => {
-                let (version, arn) = deployment.runtime.version(&deployment.key.region);
+                let version = deployment.runtime.version();
+                let arn = &deployment.runtime_version_arn;
                 let record = json!({
                     "initializationType": "on-demand",
                     "phase": "init",

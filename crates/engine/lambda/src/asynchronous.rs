@@ -6,9 +6,11 @@
 //! empty.
 //!
 //! - [`queue`]: the events on disk.
-//! - [`line`]: one function's line, from due events to finished ones.
+//! - [`lines`]: which functions have lines, and what each holds.
+//! - [`line`]: what a line does, from due events to finished ones.
 //! - [`retry`]: when a failed one is due again.
 
-pub(crate) mod line;
+mod line;
+pub(crate) mod lines;
 pub(crate) mod queue;
 pub(crate) mod retry;

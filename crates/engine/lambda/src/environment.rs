@@ -29,7 +29,7 @@ use crate::invoke::failure::Failure;
 use crate::logging::platform::PlatformEvent;
 use crate::logging::shipper::{Destination, Shipper};
 use crate::logging::stream::StreamWriter;
-use crate::runtime::launch;
+use crate::runtime::identity::Identity;
 use crate::schedule::admission::Admission;
 use idleness::Power;
 use log::Log;
@@ -50,7 +50,7 @@ pub(crate) struct Place {
     pub(crate) clock: SharedClock,
     /// The share of the host's memory that is set aside for it.
     pub(crate) memory: OwnedSemaphorePermit,
-    pub(crate) identity: launch::Identity,
+    pub(crate) identity: Identity,
     /// Takes its log.
     pub(crate) logs: Shipper,
 }
@@ -61,7 +61,7 @@ pub(crate) struct Environment {
     pub(crate) deployment: Arc<Deployment>,
     pub(crate) log: Arc<Log>,
     sandbox: sandbox::Environment,
-    identity: launch::Identity,
+    identity: Identity,
     clock: SharedClock,
     home: Box<dyn Home>,
     finishing: Arc<AtomicUsize>,

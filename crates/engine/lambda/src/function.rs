@@ -8,4 +8,5 @@ pub(crate) mod resource_policy;
 pub(crate) mod settings;
 pub(crate) mod status;
 pub(crate) mod tables;
+pub(crate) mod tags;
 pub(crate) mod target;

@@ -28,9 +28,10 @@ mod logging;
 mod package;
 pub mod runtime;
 mod schedule;
+mod schema;
 mod service;
 
-pub use function::tables::SCHEMA;
 pub use identity::FunctionIdentity;
 pub use invoke::recent::Measured;
+pub use schema::SCHEMA;
 pub use service::{Lambda, LambdaOptions, Peers, StartError};

@@ -2,4 +2,5 @@
 
 pub(crate) mod archive;
 pub(crate) mod code_store;
+pub(crate) mod error;
 pub(crate) mod opt;

@@ -7,6 +7,7 @@
 //! - `launch`, `variables` and `places`: program, arguments and environment of a process, and where
 //!   the paths lie that AWS documents.
 
+pub(crate) mod identity;
 pub mod install;
 pub mod interpreter;
 pub(crate) mod launch;

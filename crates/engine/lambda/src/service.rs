@@ -11,7 +11,7 @@ use ids::{RequestId, SharedClock, SharedEntropy};
 use store::{Blobs, Digest, Store};
 use wire::Dispatch;
 
-use crate::asynchronous::line::Lines;
+use crate::asynchronous::lines::Lines;
 use crate::asynchronous::queue::Queue;
 use crate::environment::Environment;
 use crate::function::registry::Registry;
@@ -19,7 +19,8 @@ use crate::identity::FunctionIdentity;
 use crate::invoke::recent::{Measured, Recent};
 use crate::invoke::report::Figures;
 use crate::logging::shipper::Shipper;
-use crate::package::code_store::{CodeError, CodeStore};
+use crate::package::code_store::CodeStore;
+use crate::package::error::CodeError;
 use crate::runtime::install::Runtimes;
 use crate::runtime::launch;
 use crate::schedule::admission::Admission;

@@ -1,16 +1,14 @@
 //! One function's line: takes due events from the disk, runs them side by side, and ends when the
 //! function has none left.
 
-use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use ids::Timestamp;
-use parking_lot::Mutex;
-use tokio::sync::Notify;
 use wire::ServiceError;
 
+use super::lines::Line;
 use super::queue::{Due, StoredEvent};
 use super::retry;
 use crate::error::ApiError;
@@ -29,26 +27,6 @@ const QUEUE_LIMIT: usize = 1_000_000;
 /// How long a line waits before it asks a store again that could not answer.
 const PAUSE: Duration = Duration::from_secs(1);
 
-/// The lines of all functions.
-#[derive(Debug, Default)]
-pub(crate) struct Lines {
-    open: Mutex<HashMap<FunctionKey, Arc<Line>>>,
-    /// Events on disk.
-    queued: AtomicUsize,
-    /// No event is begun any more.
-    closed: AtomicBool,
-}
-
-#[derive(Debug, Default)]
-struct Line {
-    /// Something has changed: an event has come, or one has ended.
-    changed: Notify,
-    /// Whether an event came since the line last looked.
-    has_news: AtomicBool,
-    /// Events that are being run. They stay on disk until they have ended.
-    held: Mutex<HashSet<i64>>,
-}
-
 /// What became of an event.
 enum Outcome {
     /// It has succeeded, or is given up.
@@ -61,25 +39,6 @@ enum Outcome {
     },
     /// The engine stops: it stays as it is.
     Untouched,
-}
-
-impl Lines {
-    /// How many events wait or run.
-    pub(crate) fn queued(&self) -> usize {
-        self.queued.load(Ordering::Relaxed)
-    }
-
-    /// Lets running events end and begins no other.
-    pub(crate) fn close(&self) {
-        self.closed.store(true, Ordering::SeqCst);
-        for line in self.open.lock().values() {
-            line.changed.notify_one();
-        }
-    }
-
-    fn is_closed(&self) -> bool {
-        self.closed.load(Ordering::SeqCst)
-    }
 }
 
 impl Inner {

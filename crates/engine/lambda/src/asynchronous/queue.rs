@@ -161,7 +161,8 @@ impl Queue {
                     due.next = Some(when);
                     break;
                 }
-                due.events.extend(event(connection, &key, id)?.map(|event| (id, event)));
+                due.events
+                    .extend(event(connection, &key, id)?.map(|event| (id, event)));
             }
             Ok(due)
         })

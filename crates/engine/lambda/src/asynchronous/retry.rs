@@ -66,6 +66,9 @@ mod tests {
     #[test]
     fn six_hours_are_old_enough() {
         assert!(!is_too_old(NOW, NOW.plus(LONGEST_AGE)));
-        assert!(is_too_old(NOW, NOW.plus(LONGEST_AGE + Duration::from_secs(1))));
+        assert!(is_too_old(
+            NOW,
+            NOW.plus(LONGEST_AGE + Duration::from_secs(1))
+        ));
     }
 }

@@ -12,7 +12,7 @@ use crate::layer::key::LayerKey;
 use crate::layer::policy::GET_LAYER_VERSION;
 use crate::layer::record::LayerVersionRecord;
 use crate::package::archive::UNZIPPED_LIMIT;
-use crate::package::code_store::CodeError;
+use crate::package::error::CodeError;
 use crate::service::Inner;
 
 /// The most layers that a function may have.

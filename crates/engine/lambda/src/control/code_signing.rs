@@ -19,11 +19,12 @@ use wire::lambda::{
 use wire::{Caller, ServiceError};
 
 use super::concurrency::whole_function;
-use super::{list, tag};
+use super::list;
 use crate::error::ApiError;
 use crate::function::code_signing::ConfigKey;
 use crate::function::key::FunctionKey;
 use crate::function::tables::Tables;
+use crate::function::tags;
 use crate::function::target::Target;
 use crate::service::Inner;
 
@@ -34,7 +35,7 @@ impl Inner {
         input: CreateCodeSigningConfigRequest,
     ) -> Result<CreateCodeSigningConfigResponse, ServiceError> {
         let tags = input.tags.unwrap_or_default();
-        tag::check(&tags)?;
+        tags::check(&tags)?;
         let tags = serde_json::to_string(&tags).map_err(ApiError::from)?;
         let key = ConfigKey {
             account: caller.account.to_string(),

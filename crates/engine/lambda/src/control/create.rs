@@ -12,16 +12,16 @@ use wire::lambda::{
 };
 use wire::{Blob, Caller, ServiceError};
 
-use super::{code_signing, configure, runtime_name, tag};
+use super::{code_signing, configure, runtime_name};
 use crate::error::ApiError;
 use crate::function::key::FunctionKey;
 use crate::function::record::LATEST;
 use crate::function::record::VersionRecord;
 use crate::function::settings::Settings;
-use crate::function::status;
 use crate::function::target::Target;
+use crate::function::{status, tags};
 use crate::package::archive::ArchiveError;
-use crate::package::code_store::CodeError;
+use crate::package::error::CodeError;
 use crate::service::Inner;
 
 /// The longest bare function name: the model's constraint covers whole ARNs.
@@ -43,7 +43,7 @@ impl Inner {
                 key.name
             )));
         }
-        tag::check(input.tags.as_ref().unwrap_or(&BTreeMap::new()))?;
+        tags::check(input.tags.as_ref().unwrap_or(&BTreeMap::new()))?;
         let _gate = self.code_gate.read().await;
         let mut configuration = configuration(&key, &input)?;
         let layers = input.layers.unwrap_or_default();

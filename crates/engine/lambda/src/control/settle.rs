@@ -16,7 +16,7 @@ use crate::function::key::FunctionKey;
 use crate::function::record::{Live, VersionRecord};
 use crate::function::status::{self, NotReady};
 use crate::function::tables::Tables;
-use crate::package::code_store::CodeError;
+use crate::package::error::CodeError;
 use crate::runtime::Runtime;
 use crate::runtime::install::RuntimeError;
 use crate::service::Inner;
@@ -109,9 +109,7 @@ impl Inner {
             .map_err(|error| match error {
                 RuntimeError::NotServed { .. }
                 | RuntimeError::NoInterpreter { .. }
-                | RuntimeError::NoClient { .. } => {
-                    NotReady::new(MISSING_RUNTIME, &error)
-                }
+                | RuntimeError::NoClient { .. } => NotReady::new(MISSING_RUNTIME, &error),
                 RuntimeError::Install { .. } | RuntimeError::Io { .. } => {
                     NotReady::new("InternalError", &error)
                 }

@@ -3,8 +3,6 @@
 //! Source: AWS's answers and
 //! <https://docs.aws.amazon.com/lambda/latest/dg/configuration-tags.html>.
 
-use std::collections::BTreeMap;
-
 use ids::Arn;
 use wire::lambda::{
     ListTagsRequest, ListTagsResponse, TagResourceRequest, UntagResourceRequest, errors,
@@ -15,15 +13,9 @@ use super::code_signing;
 use crate::error::ApiError;
 use crate::function::code_signing::ConfigKey;
 use crate::function::tables::Tables;
+use crate::function::tags::{self, Tags};
 use crate::function::target::Target;
 use crate::service::Inner;
-
-/// The most tags that a resource may have, those of AWS's own not counted.
-const LIMIT: usize = 50;
-/// What keys of AWS's own begin with.
-const RESERVED: &str = "aws:";
-
-type Tags = BTreeMap<String, String>;
 
 impl Inner {
     pub(crate) async fn tag_resource(
@@ -38,10 +30,10 @@ impl Inner {
                 "An error occurred and the request cannot be processed.",
             ));
         }
-        check_owner(&added)?;
+        tags::check_owner(&added)?;
         self.retag(resource, |tags| {
             tags.extend(added);
-            check_number(tags)
+            tags::check_number(tags)
         })
         .await
     }
@@ -94,34 +86,6 @@ impl Inner {
             None => self.registry.write_apart(work).await?,
         }
         Ok(())
-    }
-}
-
-/// Whether a resource may be created with these tags.
-pub(super) fn check(tags: &Tags) -> Result<(), ServiceError> {
-    check_owner(tags)?;
-    check_number(tags)
-}
-
-fn check_number(tags: &Tags) -> Result<(), ServiceError> {
-    if tags.len() <= LIMIT {
-        return Ok(());
-    }
-    Err(errors::invalid_parameter_value_exception(
-        "Number of tags exceeds resource tag limit.",
-    ))
-}
-
-fn check_owner(tags: &Tags) -> Result<(), ServiceError> {
-    let reserved = |key: &&String| {
-        let prefix = key.get(..RESERVED.len());
-        prefix.is_some_and(|prefix| prefix.eq_ignore_ascii_case(RESERVED))
-    };
-    match tags.keys().find(reserved) {
-        Some(key) => Err(errors::invalid_parameter_value_exception(format!(
-            "The tag key {key} is reserved: keys that begin with {RESERVED} are AWS's own."
-        ))),
-        None => Ok(()),
     }
 }
 
@@ -179,34 +143,5 @@ impl Tagged {
             Self::Function(target) => tables.put_tags(&target.key, &tags),
             Self::CodeSigningConfig(key) => tables.put_code_signing_tags(key, &tags),
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn tags(entries: impl IntoIterator<Item = (String, String)>) -> Result<(), ServiceError> {
-        check(&entries.into_iter().collect())
-    }
-
-    #[test]
-    fn fifty_are_the_most() {
-        let numbered = |count: usize| (0..count).map(|n| (n.to_string(), String::new()));
-        assert!(tags(numbered(50)).is_ok());
-        let error = tags(numbered(51)).unwrap_err();
-        assert_eq!(
-            error.message.as_deref(),
-            Some("Number of tags exceeds resource tag limit.")
-        );
-    }
-
-    #[test]
-    fn keys_of_awss_own_are_refused() {
-        let one = |key: &str| tags([(key.to_owned(), "aws:x".to_owned())]).is_ok();
-        assert!(one("k"));
-        assert!(one("team:aws:x"));
-        assert!(!one("aws:cloudformation:stack-name"));
-        assert!(!one("AWS:x"));
     }
 }

@@ -4,29 +4,14 @@
 //! what it returns, however many functions there are.
 
 use rusqlite::{Connection, OptionalExtension, params};
-use store::{Digest, Migration, Schema};
+use store::{Digest, Migration};
 
 use super::key::FunctionKey;
 use super::record::{AliasRecord, VersionRecord};
-use super::{code_signing, resource_policy, settings};
-use crate::asynchronous::queue;
 use crate::error::ApiError;
-use crate::layer;
 
-/// The tables of this crate.
-pub const SCHEMA: Schema = Schema {
-    component: "lambda",
-    migrations: &[
-        FUNCTIONS,
-        queue::MIGRATION,
-        settings::MIGRATION,
-        resource_policy::MIGRATION,
-        code_signing::MIGRATION,
-        layer::tables::MIGRATION,
-    ],
-};
-
-const FUNCTIONS: Migration = Migration {
+/// The tables that came first.
+pub(crate) const MIGRATION: Migration = Migration {
     name: "functions, versions, aliases",
     sql: "
         CREATE TABLE lambda_function (

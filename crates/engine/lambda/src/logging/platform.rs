@@ -62,7 +62,10 @@ impl PlatformEvent<'_> {
         match self {
             Self::InitStart { deployment, .. } => {
                 let version = deployment.runtime.version();
-                Some(report::init_start(&version, &deployment.runtime_version_arn))
+                Some(report::init_start(
+                    &version,
+                    &deployment.runtime_version_arn,
+                ))
             }
             Self::InitReport {
                 took,

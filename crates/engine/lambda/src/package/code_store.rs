@@ -14,30 +14,11 @@ use std::sync::Arc;
 use bytes::Bytes;
 use ids::SharedEntropy;
 use parking_lot::Mutex;
-use store::{BlobError, Blobs, Digest};
+use store::{Blobs, Digest};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
-use super::archive::{self, ArchiveError};
-use super::opt;
-
-/// Why a package cannot be kept or unpacked.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum CodeError {
-    /// The package itself.
-    #[error(transparent)]
-    Archive(#[from] ArchiveError),
-    /// The blob store.
-    #[error(transparent)]
-    Blob(#[from] BlobError),
-    /// The folder.
-    #[error("cannot use {path}: {source}")]
-    Io {
-        /// Where.
-        path: PathBuf,
-        /// The system's reason.
-        source: io::Error,
-    },
-}
+use super::error::CodeError;
+use super::{archive, opt};
 
 /// Where packages lie.
 #[derive(Debug, Clone)]

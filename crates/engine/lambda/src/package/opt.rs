@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 use store::Digest;
 
 use super::archive;
-use super::code_store::CodeError;
+use super::error::CodeError;
 
 /// The name under which the merged folder of these layers lies, in place of a package's digest.
 pub(crate) fn merged_name(layers: &[Digest]) -> Digest {

@@ -6,8 +6,8 @@
 use std::collections::BTreeMap;
 
 use super::Runtime;
+use super::identity::Identity;
 use super::interpreter::Version;
-use super::launch::Identity;
 use super::places::Places;
 use crate::deployment::Deployment;
 

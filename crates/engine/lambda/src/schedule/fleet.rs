@@ -16,6 +16,7 @@ use crate::deployment::Deployment;
 use crate::environment::{Environment, Home, Place};
 use crate::identity::FunctionIdentity;
 use crate::logging::shipper::Shipper;
+use crate::runtime::identity::Identity;
 use crate::runtime::launch;
 
 /// How many retired deployments are remembered: an invocation names one for some milliseconds at most
@@ -163,10 +164,10 @@ impl Fleet {
         let began = self.clock.monotonic();
         let id = EnvironmentId::draw(&*self.entropy);
         let deployment = Arc::clone(&pool.deployment);
-        let identity = launch::Identity::new(
+        let identity = Identity::new(
             id,
             &deployment,
-            &self.settings,
+            (&self.settings.endpoint, &self.settings.environments),
             &*self.clock,
             &*self.entropy,
         );

@@ -1,0 +1,53 @@
+//! By what an environment is known.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use ids::{Clock, Entropy, EnvironmentId};
+
+use crate::deployment::Deployment;
+use crate::identity::FunctionIdentity;
+
+/// By what an environment is known to the engine and to its function.
+#[derive(Clone)]
+pub(crate) struct Identity {
+    pub(crate) access_key_id: String,
+    pub(super) secret_access_key: String,
+    pub(super) session_token: String,
+    pub(crate) log_stream: String,
+    pub(super) endpoint: String,
+    /// The environment's own folder.
+    pub(crate) folder: PathBuf,
+}
+
+impl Identity {
+    /// A new identity, with credentials that are nobody else's.
+    pub(crate) fn new(
+        id: EnvironmentId,
+        deployment: &Deployment,
+        (endpoint, environments): (&str, &Path),
+        clock: &dyn Clock,
+        entropy: &dyn Entropy,
+    ) -> Self {
+        let hex = |entropy: &dyn Entropy| format!("{:032X}", entropy.bits());
+        let day = clock.now().civil().strftime("%Y/%m/%d").to_string();
+        Self {
+            access_key_id: format!("ASIA{}", &hex(entropy)[..16]),
+            secret_access_key: format!("{}{}", hex(entropy), &hex(entropy)[..8]),
+            session_token: format!("{}{}", hex(entropy), hex(entropy)),
+            log_stream: format!("{day}/[{}]{id}", deployment.version),
+            endpoint: endpoint.to_owned(),
+            folder: environments.join(id.to_string()),
+        }
+    }
+
+    /// The same as the rest of the engine sees it.
+    pub(crate) fn of(&self, deployment: &Deployment) -> FunctionIdentity {
+        FunctionIdentity {
+            arn: Arc::clone(&deployment.arn),
+            role: Arc::clone(&deployment.role),
+            secret_access_key: self.secret_access_key.clone(),
+            session_token: self.session_token.clone(),
+        }
+    }
+}

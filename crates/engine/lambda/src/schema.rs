@@ -1,0 +1,20 @@
+//! The tables of this crate, each kept beside what reads it.
+
+use store::Schema;
+
+use crate::asynchronous::queue;
+use crate::function::{code_signing, resource_policy, settings, tables};
+use crate::layer;
+
+/// The tables of this crate. Migrations are only ever added, at the end.
+pub const SCHEMA: Schema = Schema {
+    component: "lambda",
+    migrations: &[
+        tables::MIGRATION,
+        queue::MIGRATION,
+        settings::MIGRATION,
+        resource_policy::MIGRATION,
+        code_signing::MIGRATION,
+        layer::tables::MIGRATION,
+    ],
+};

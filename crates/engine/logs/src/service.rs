@@ -6,6 +6,7 @@ use ids::{SharedClock, SharedEntropy};
 use rusqlite::Connection;
 use store::Store;
 use tokio::sync::Notify;
+use tokio::task::AbortHandle;
 use wire::logs as shapes;
 use wire::{Caller, ServiceError};
 
@@ -38,6 +39,13 @@ pub(crate) struct Inner {
     pub(crate) tails: Arc<Tails>,
     /// Tells the sweeper that something was deleted.
     pub(crate) deleted: Arc<Notify>,
+    sweeping: AbortHandle,
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        self.sweeping.abort();
+    }
 }
 
 impl Logs {
@@ -49,16 +57,19 @@ impl Logs {
             clock,
             entropy,
         } = options;
-        let inner = Arc::new(Inner {
+        let deleted = Arc::new(Notify::new());
+        let sweeping = sweeper::run(store.clone(), Arc::clone(&deleted), Arc::clone(&clock));
+        let inner = Inner {
             store,
-            clock: Arc::clone(&clock),
+            clock,
             entropy,
             tails: Arc::new(Tails::new()),
-            deleted: Arc::default(),
-        });
-        let deleted = Arc::clone(&inner.deleted);
-        tokio::spawn(sweeper::run(Arc::downgrade(&inner), deleted, clock));
-        Self { inner }
+            deleted,
+            sweeping: tokio::spawn(sweeping).abort_handle(),
+        };
+        Self {
+            inner: Arc::new(inner),
+        }
     }
 
     /// Ends every live-tail session, which would go on for hours otherwise.

@@ -1,30 +1,25 @@
 //! The task that removes what was deleted or has expired.
 
-use std::sync::{Arc, Weak};
+use std::sync::Arc;
 use std::time::Duration;
 
 use ids::SharedClock;
+use store::Store;
 use tokio::sync::Notify;
 
 use crate::archive::sweep::{Swept, step};
-use crate::service::Inner;
 
 /// How often events are looked over that may have expired. They are not shown any more once they
 /// have; this only gives their room back.
 const EVERY: Duration = Duration::from_secs(60);
 
-/// Removes step by step for as long as the service lives; `wake` says that something was deleted.
-/// Between steps others write.
-pub(crate) async fn run(service: Weak<Inner>, wake: Arc<Notify>, clock: SharedClock) {
+/// Removes step by step for as long as it is let; `wake` says that something was deleted. Between
+/// steps others write.
+pub(crate) async fn run(store: Store, wake: Arc<Notify>, clock: SharedClock) {
     loop {
         loop {
-            let Some(service) = service.upgrade() else {
-                return;
-            };
             let now = clock.now().as_millis();
-            let stepping = service.store.write(move |connection| step(connection, now));
-            drop(service);
-            match stepping.await {
+            match store.write(move |connection| step(connection, now)).await {
                 Ok(Swept::More) => {}
                 Ok(Swept::Done) => break,
                 Err(error) => {

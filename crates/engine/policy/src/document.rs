@@ -2,9 +2,9 @@
 
 use crate::PolicyError;
 use crate::condition::Condition;
-use crate::evaluate::Request;
 use crate::pattern::Pattern;
 use crate::principal::{Named, Naming};
+use crate::request::Request;
 
 mod parse;
 mod resource;

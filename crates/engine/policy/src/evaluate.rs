@@ -12,21 +12,8 @@
 use crate::decision::{Decision, Outcome, Reason, Source, Tier};
 use crate::document::{Effect, Policy};
 use crate::principal::Naming;
-use crate::{Context, Principal};
-
-/// A question: may `principal` do `action` to `resource`?
-#[derive(Debug, Clone, Copy)]
-pub struct Request<'a> {
-    /// Who.
-    pub principal: &'a Principal,
-    /// What: `lambda:InvokeFunction`.
-    pub action: &'a str,
-    /// To which resource, by ARN; `*` for actions that have none.
-    pub resource: &'a str,
-    /// The circumstances. [`authorize`] and [`evaluate`] do not add to them: see
-    /// [`Principal::describe`].
-    pub context: &'a Context,
-}
+use crate::request::Request;
+use crate::Principal;
 
 /// The policies that have a say.
 #[derive(Debug, Clone, Default)]

@@ -44,11 +44,13 @@ mod error;
 mod evaluate;
 mod pattern;
 mod principal;
+mod request;
 
 pub use context::{Context, key};
 pub use decision::{Decision, Outcome, Reason, Source, Tier};
 pub use document::{Effect, Kind, Policy};
 pub use error::PolicyError;
-pub use evaluate::{Policies, Request, authorize, evaluate};
+pub use evaluate::{Policies, authorize, evaluate};
 pub use pattern::glob;
 pub use principal::Principal;
+pub use request::Request;

@@ -16,7 +16,7 @@ use futures_util::{Stream, StreamExt as _};
 use http::HeaderValue;
 use serde::Serialize;
 
-use crate::protocol::{write_error, write_json};
+use crate::protocol::rest_json::{write as write_json, write_error};
 use crate::{Body, ServiceError};
 
 /// The media type of such a body.

@@ -16,7 +16,7 @@ mod aws_json;
 mod head;
 mod query;
 mod request;
-mod rest_json;
+pub(crate) mod rest_json;
 mod text;
 
 use bytes::Bytes;
@@ -35,7 +35,6 @@ pub use head::Head;
 pub use query::Query;
 pub use request::Request;
 pub use rest_json::RestJson;
-pub(crate) use rest_json::{write as write_json, write_error};
 pub use text::Text;
 
 /// How a service writes documents and errors.

@@ -7,8 +7,8 @@
 use std::collections::BTreeMap;
 
 use super::FilterError;
-use super::lexer::{Comparison, Lexer};
-use super::value::{Value, number};
+use super::lexer::Lexer;
+use super::value::{Comparison, Value, number};
 
 /// More words than this are not told apart.
 const MAX_WORDS: usize = 1_024;

@@ -8,8 +8,8 @@ use std::collections::BTreeMap;
 use serde_json::Value as Node;
 
 use super::FilterError;
-use super::lexer::{Comparison, Lexer};
-use super::value::Value;
+use super::lexer::Lexer;
+use super::value::{Comparison, Value};
 
 #[derive(Debug)]
 pub(super) struct Json {

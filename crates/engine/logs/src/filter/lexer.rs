@@ -2,7 +2,7 @@
 
 use super::FilterError;
 use super::regex::Regex;
-use super::value::Value;
+use super::value::{Comparison, Value};
 
 /// How deep conditions may be nested in parentheses.
 pub(super) const MAX_DEPTH: usize = 64;
@@ -16,17 +16,6 @@ pub(super) struct Lexer<'p> {
     rest: &'p str,
     depth: usize,
     regexes: usize,
-}
-
-/// How a value is compared.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Comparison {
-    Equal,
-    NotEqual,
-    Less,
-    LessOrEqual,
-    Greater,
-    GreaterOrEqual,
 }
 
 impl<'p> Lexer<'p> {

@@ -1,7 +1,17 @@
 //! Values that a condition compares with.
 
-use super::lexer::Comparison;
 use super::regex::Regex;
+
+/// How a value is compared.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Comparison {
+    Equal,
+    NotEqual,
+    Less,
+    LessOrEqual,
+    Greater,
+    GreaterOrEqual,
+}
 
 /// The right side of a comparison.
 #[derive(Debug)]

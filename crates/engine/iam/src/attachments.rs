@@ -11,8 +11,8 @@ use wire::iam::{
 
 use crate::error::{ApiError, no_such_entity, quota};
 use crate::inline::owner;
+use crate::managed::{is_attachable, name_of, path_of, policy};
 use crate::page::{Page, Paged};
-use crate::policies::{is_attachable, name_of, path_of, policy};
 use crate::record::{Entity, Kind, RoleRecord, UserRecord};
 use crate::service::{Inner, found_owner};
 use crate::tables::{Owner, Tables, key};

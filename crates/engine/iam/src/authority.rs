@@ -9,9 +9,8 @@ use policy::{Context, Kind as PolicyKind, Policies, Policy, Principal, key};
 
 use crate::credentials::{Holder, Identity};
 use crate::error::ApiError;
-use crate::policies::{document, name_of};
+use crate::managed::{document, name_of};
 use crate::record::{Entity, Kind, RoleRecord, Tags, UserRecord, arn};
-use crate::service::Inner;
 use crate::tables::{Owner, Tables};
 use crate::unique_id::{Prefix, derived};
 
@@ -77,9 +76,20 @@ impl Authorities {
         self.kept.write().clear();
     }
 
-    fn keep(&self, generation: u64, identity: Identity, authority: Arc<Authority>) {
+    /// What is kept of `identity`.
+    pub(crate) fn get(&self, identity: &Identity) -> Option<Arc<Authority>> {
+        self.kept.read().get(identity).map(Arc::clone)
+    }
+
+    /// Changes whenever something has changed.
+    pub(crate) fn generation(&self) -> u64 {
+        self.generation.load(Ordering::SeqCst)
+    }
+
+    /// Keeps what was read since `generation`, unless something has changed meanwhile.
+    pub(crate) fn keep(&self, generation: u64, identity: Identity, authority: Arc<Authority>) {
         let mut kept = self.kept.write();
-        if self.generation.load(Ordering::SeqCst) != generation {
+        if self.generation() != generation {
             return;
         }
         if kept.len() >= MOST {
@@ -89,23 +99,8 @@ impl Authorities {
     }
 }
 
-impl Inner {
-    /// What `identity` may do.
-    pub(crate) async fn authority(&self, identity: &Identity) -> Result<Arc<Authority>, ApiError> {
-        if let Some(authority) = self.authorities.kept.read().get(identity) {
-            return Ok(Arc::clone(authority));
-        }
-        let generation = self.authorities.generation.load(Ordering::SeqCst);
-        let wanted = identity.clone();
-        let authority = self.read(move |tables| gather(tables, &wanted)).await?;
-        let authority = Arc::new(authority);
-        self.authorities
-            .keep(generation, identity.clone(), Arc::clone(&authority));
-        Ok(authority)
-    }
-}
-
-fn gather(tables: &Tables<'_>, identity: &Identity) -> Result<Authority, ApiError> {
+/// Everything that `identity` may do, read anew.
+pub(crate) fn gather(tables: &Tables<'_>, identity: &Identity) -> Result<Authority, ApiError> {
     let account = &*identity.account;
     match &identity.holder {
         Holder::Root => Ok(Authority {

@@ -9,11 +9,9 @@ use std::time::Duration;
 
 use ids::{Arn, Timestamp};
 use parking_lot::RwLock;
-use wire::{Caller, Principal};
 
 use crate::Secret;
 use crate::record::{KeyRecord, SessionOf, SessionRecord};
-use crate::service::Inner;
 
 /// How long an ended session is remembered, so that whoever still uses it hears that it has ended.
 const REMEMBERED: Duration = Duration::from_hours(1);
@@ -174,25 +172,6 @@ impl Credentials {
 pub(crate) fn forgotten(now: Timestamp) -> Timestamp {
     let micros = i64::try_from(REMEMBERED.as_micros()).unwrap_or(i64::MAX);
     Timestamp(now.0.saturating_sub(micros))
-}
-
-impl Inner {
-    /// Who calls. Somebody with a key that is not known is the root user of the account that the
-    /// call is for: an engine that does not verify signatures knows nobody's keys.
-    pub(crate) fn identity(&self, caller: &Caller) -> Identity {
-        let known = match &caller.principal {
-            Principal::Account { access_key_id } => self
-                .credentials
-                .get(access_key_id)
-                .map(|credential| credential.identity.clone()),
-            Principal::Function { arn, role } => Some(Identity::of_function(arn, role)),
-            Principal::Service(_) => None,
-        };
-        known.unwrap_or_else(|| Identity {
-            account: Arc::clone(&caller.account),
-            holder: Holder::Root,
-        })
-    }
 }
 
 #[cfg(test)]

@@ -13,8 +13,8 @@ use wire::{Caller, DateTime};
 
 use crate::document::{check_trust, encoded};
 use crate::error::{ApiError, conflict, exists, invalid, no_such_entity, unmodifiable};
+use crate::managed::is_attachable;
 use crate::page::Page;
-use crate::policies::is_attachable;
 use crate::record::{Entity, Kind, RoleRecord};
 use crate::service::{Inner, found};
 use crate::tables::{Owner, Tables, key};

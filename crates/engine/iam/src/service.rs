@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use ids::{SharedClock, SharedEntropy};
 use store::Store;
-use wire::{Caller, ServiceError};
+use wire::{Caller, Principal, ServiceError};
 
-use crate::authority::{Authorities, Authority};
-use crate::credentials::{Credential, Credentials, Identity, forgotten};
+use crate::authority::{Authorities, Authority, gather};
+use crate::credentials::{Credential, Credentials, Holder, Identity, forgotten};
 use crate::error::{ApiError, no_such};
 use crate::record::{Entity, Kind, RoleRecord, UserRecord, arn};
 use crate::tables::{Owner, Tables};
@@ -153,6 +153,37 @@ impl Drop for Forget<'_> {
 }
 
 impl Inner {
+    /// Who calls. Somebody with a key that is not known is the root user of the account that the
+    /// call is for: an engine that does not verify signatures knows nobody's keys.
+    pub(crate) fn identity(&self, caller: &Caller) -> Identity {
+        let known = match &caller.principal {
+            Principal::Account { access_key_id } => self
+                .credentials
+                .get(access_key_id)
+                .map(|credential| credential.identity.clone()),
+            Principal::Function { arn, role } => Some(Identity::of_function(arn, role)),
+            Principal::Service(_) => None,
+        };
+        known.unwrap_or_else(|| Identity {
+            account: Arc::clone(&caller.account),
+            holder: Holder::Root,
+        })
+    }
+
+    /// What `identity` may do.
+    pub(crate) async fn authority(&self, identity: &Identity) -> Result<Arc<Authority>, ApiError> {
+        if let Some(authority) = self.authorities.get(identity) {
+            return Ok(authority);
+        }
+        let generation = self.authorities.generation();
+        let wanted = identity.clone();
+        let authority = self.read(move |tables| gather(tables, &wanted)).await?;
+        let authority = Arc::new(authority);
+        self.authorities
+            .keep(generation, identity.clone(), Arc::clone(&authority));
+        Ok(authority)
+    }
+
     async fn arn_of<E: Entity>(&self, account: &str, name: &str) -> Result<String, ApiError> {
         let (account, name) = (account.to_owned(), name.to_owned());
         self.read(move |tables| {

@@ -14,8 +14,8 @@ use wire::iam::{
 use crate::authority::{Authority, Sourced};
 use crate::credentials::{Holder, Identity};
 use crate::error::{ApiError, invalid};
+use crate::managed::name_of;
 use crate::page::Page;
-use crate::policies::name_of;
 use crate::record::{Entity, RoleRecord, UserRecord};
 use crate::service::{Inner, found};
 use crate::tables::Tables;

@@ -16,7 +16,7 @@ use crate::Secret;
 use crate::authority::Authority;
 use crate::credentials::{Credential, Holder, forgotten};
 use crate::error::{ApiError, validation};
-use crate::policies::{document, name_of};
+use crate::managed::{document, name_of};
 use crate::record::{Entity, RoleRecord, SessionOf, SessionRecord, Tags};
 use crate::service::Inner;
 use crate::unique_id::{self, Prefix};

@@ -7,7 +7,7 @@ use ids::SharedClock;
 use store::Store;
 use tokio::sync::Notify;
 
-use crate::archive::sweep::{Swept, step};
+use crate::archive::sweep::{Progress, Swept, step};
 
 /// How often events are looked over that may have expired. They are not shown any more once they
 /// have; this only gives their room back.
@@ -17,10 +17,12 @@ const EVERY: Duration = Duration::from_secs(60);
 /// steps others write.
 pub(crate) async fn run(store: Store, wake: Arc<Notify>, clock: SharedClock) {
     loop {
+        let mut progress = Progress::default();
         loop {
             let now = clock.now().as_millis();
-            match store.write(move |connection| step(connection, now)).await {
-                Ok(Swept::More) => {}
+            let step = store.write(move |connection| step(connection, progress, now));
+            match step.await {
+                Ok(Swept::More(further)) => progress = further,
                 Ok(Swept::Done) => break,
                 Err(error) => {
                     tracing::warn!(%error, "deleted or expired events could not be removed yet");

@@ -7,29 +7,46 @@ use super::{ArchiveError, EVENT_OVERHEAD, horizon};
 /// How many events, or streams, one step removes: some milliseconds for whoever waits to write.
 pub(crate) const STEP: i64 = 1_000;
 
+/// How many groups one step looks at for events that have expired, for as long as there are none.
+const GROUPS: i64 = 200;
+
+/// How far a sweep has come. A sweep that began at the first group again after each step would take
+/// the square of their number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct Progress {
+    /// The last group, by number, in which nothing has expired any more.
+    group: i64,
+}
+
 /// Whether there may be more to remove.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Swept {
-    More,
+    More(Progress),
     Done,
 }
 
-/// One step at the time `now`: of a deleted group, else of a deleted stream, else of events that
-/// are older than their group keeps them.
-pub(crate) fn step(connection: &Connection, now: i64) -> Result<Swept, ArchiveError> {
+/// One step at the time `now` of a sweep that has come as far as `progress`: of a deleted group,
+/// else of a deleted stream, else of events that are older than their group keeps them.
+pub(crate) fn step(
+    connection: &Connection,
+    progress: Progress,
+    now: i64,
+) -> Result<Swept, ArchiveError> {
     if let Some(group) = first(
         connection,
         "SELECT min(id) FROM log_group WHERE deleted = 1",
     )? {
-        return deleted_group(connection, group);
+        deleted_group(connection, group)?;
+        return Ok(Swept::More(progress));
     }
     if let Some(stream) = first(
         connection,
         "SELECT min(id) FROM log_stream WHERE deleted = 1",
     )? {
-        return deleted_stream(connection, stream);
+        deleted_stream(connection, stream)?;
+        return Ok(Swept::More(progress));
     }
-    expired(connection, now)
+    expired(connection, progress, now)
 }
 
 fn first(connection: &Connection, sql: &str) -> Result<Option<i64>, ArchiveError> {
@@ -38,9 +55,9 @@ fn first(connection: &Connection, sql: &str) -> Result<Option<i64>, ArchiveError
         .query_row([], |row| row.get(0))?)
 }
 
-fn deleted_group(connection: &Connection, group: i64) -> Result<Swept, ArchiveError> {
-    if remove_events(connection, "log_group", group, i64::MAX)?.0 > 0 {
-        return Ok(Swept::More);
+fn deleted_group(connection: &Connection, group: i64) -> Result<(), ArchiveError> {
+    if remove_events(connection, "log_group", group, i64::MAX, STEP)?.0 > 0 {
+        return Ok(());
     }
     let streams = connection
         .prepare_cached(
@@ -53,11 +70,11 @@ fn deleted_group(connection: &Connection, group: i64) -> Result<Swept, ArchiveEr
             .prepare_cached("DELETE FROM log_group WHERE id = ?1")?
             .execute([group])?;
     }
-    Ok(Swept::More)
+    Ok(())
 }
 
-fn deleted_stream(connection: &Connection, stream: i64) -> Result<Swept, ArchiveError> {
-    let (events, bytes) = remove_events(connection, "stream", stream, i64::MAX)?;
+fn deleted_stream(connection: &Connection, stream: i64) -> Result<(), ArchiveError> {
+    let (events, bytes) = remove_events(connection, "stream", stream, i64::MAX, STEP)?;
     if events == 0 {
         connection
             .prepare_cached("DELETE FROM log_stream WHERE id = ?1")?
@@ -70,36 +87,56 @@ fn deleted_stream(connection: &Connection, stream: i64) -> Result<Swept, Archive
             )?
             .execute((stream, bytes))?;
     }
-    Ok(Swept::More)
+    Ok(())
 }
 
-fn expired(connection: &Connection, now: i64) -> Result<Swept, ArchiveError> {
-    let mut statement = connection.prepare_cached(
-        "SELECT id, retention FROM log_group WHERE deleted = 0 AND retention IS NOT NULL",
-    )?;
-    let mut groups = statement.query([])?;
-    while let Some(group) = groups.next()? {
-        let (id, retention): (i64, i64) = (group.get(0)?, group.get(1)?);
+fn expired(connection: &Connection, progress: Progress, now: i64) -> Result<Swept, ArchiveError> {
+    let groups = with_retention(connection, progress)?;
+    if groups.is_empty() {
+        return Ok(Swept::Done);
+    }
+    let (mut gone_through, mut room) = (progress, STEP);
+    for (group, retention) in groups {
         let cutoff = horizon(Some(retention), now);
-        let (events, bytes) = remove_events(connection, "log_group", id, cutoff)?;
+        let (events, bytes) = remove_events(connection, "log_group", group, cutoff, room)?;
         if events > 0 {
             connection
                 .prepare_cached("UPDATE log_group SET bytes = bytes - ?2 WHERE id = ?1")?
-                .execute((id, bytes))?;
-            return Ok(Swept::More);
+                .execute((group, bytes))?;
         }
+        room -= events;
+        if room == 0 {
+            return Ok(Swept::More(gone_through));
+        }
+        gone_through.group = group;
     }
-    Ok(Swept::Done)
+    Ok(Swept::More(gone_through))
 }
 
-/// Removes the first events of a group or stream from before `cutoff`. Returns how many there were,
-/// and what they counted.
+/// The next groups that do not keep their events for ever, each with the days that it keeps them.
+fn with_retention(
+    connection: &Connection,
+    progress: Progress,
+) -> Result<Vec<(i64, i64)>, ArchiveError> {
+    let mut statement = connection.prepare_cached(
+        "SELECT id, retention FROM log_group
+         WHERE deleted = 0 AND retention IS NOT NULL AND id > ?1 ORDER BY id LIMIT ?2",
+    )?;
+    let groups = statement.query_map((progress.group, GROUPS), |row| {
+        Ok((row.get(0)?, row.get(1)?))
+    })?;
+    Ok(groups.collect::<Result<_, _>>()?)
+}
+
+/// Removes the first events of a group or stream from before `cutoff`, `limit` at most. Returns how
+/// many there were, and what they counted.
 fn remove_events(
     connection: &Connection,
     column: &'static str,
     key: i64,
     cutoff: i64,
-) -> Result<(usize, i64), ArchiveError> {
+    limit: i64,
+) -> Result<(i64, i64), ArchiveError> {
     // The last event of this step; everything up to it goes.
     let last: Option<(i64, i64)> = connection
         .prepare_cached(&format!(
@@ -107,7 +144,7 @@ fn remove_events(
                                    WHERE {column} = ?1 AND time < ?2 ORDER BY time, id LIMIT ?3)
              ORDER BY time DESC, id DESC LIMIT 1"
         ))?
-        .query_row((key, cutoff, STEP), |row| Ok((row.get(0)?, row.get(1)?)))
+        .query_row((key, cutoff, limit), |row| Ok((row.get(0)?, row.get(1)?)))
         .optional()?;
     let Some((time, id)) = last else {
         return Ok((0, 0));
@@ -136,8 +173,12 @@ mod tests {
 
     /// Sweeps until nothing is left to do; how many steps that took, and how many rows are left.
     fn sweep(store: &store::Store) -> (usize, i64, i64) {
-        let mut steps = 0;
-        while store.write_blocking(|c| step(c, NOW)).unwrap() == Swept::More {
+        let (mut steps, mut progress) = (0, Progress::default());
+        while let Swept::More(further) = store
+            .write_blocking(move |c| step(c, progress, NOW))
+            .unwrap()
+        {
+            progress = further;
             steps += 1;
             assert!(steps < 100, "the sweep does not come to an end");
         }
@@ -204,5 +245,36 @@ mod tests {
         assert_eq!(events, 3);
         let group = store.read_blocking(|c| find_group(c, &key("g"))).unwrap();
         assert_eq!(group.bytes, 2 * 27);
+    }
+
+    #[test]
+    fn many_groups_are_gone_through_once() {
+        let (_folder, store) = store();
+        let groups = 2 * GROUPS + 50;
+        for number in 0..groups {
+            let name = number.to_string();
+            group(&store, &name, &["s"]);
+            put(&store, &name, "s", &[(NOW - 2 * DAY, "a"), (NOW, "b")]);
+            store
+                .write_blocking(move |c| set_retention(c, &key(&name), Some(1)))
+                .unwrap();
+        }
+        let (steps, events, _) = sweep(&store);
+        assert_eq!(events, groups, "the newer event of each group");
+        assert_eq!(steps, 3, "as few as the groups fit into");
+    }
+
+    #[test]
+    fn a_group_that_fills_a_step_is_gone_on_with() {
+        let (_folder, store) = store();
+        for (name, events) in [("a", 900), ("b", 2_300), ("c", 10)] {
+            group(&store, name, &["s"]);
+            put(&store, name, "s", &vec![(NOW - 2 * DAY, "x"); events]);
+            store
+                .write_blocking(move |c| set_retention(c, &key(name), Some(1)))
+                .unwrap();
+        }
+        let (steps, events, _) = sweep(&store);
+        assert_eq!((steps, events), (4, 0), "3,210 events by the thousand");
     }
 }

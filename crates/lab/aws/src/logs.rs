@@ -58,8 +58,39 @@ pub struct LogEvents {
     token: Option<String>,
     /// Whether the search has been to its end.
     ended: bool,
-    /// What was handed out lately, by id, with its time.
-    seen: HashMap<String, i64>,
+    handed_out: HandedOut,
+}
+
+/// The events that were handed out lately: those that a further search may find again.
+#[derive(Debug, Default)]
+struct HandedOut {
+    /// Their times, by their ids.
+    times: HashMap<String, i64>,
+    /// The time of the newest there ever was.
+    newest: Option<i64>,
+}
+
+impl HandedOut {
+    /// The earliest time from which a further search asks for events.
+    fn since(&self) -> Option<i64> {
+        self.newest.map(|newest| newest.saturating_sub(LATENESS))
+    }
+
+    /// Those of `events` that were not handed out before. What is too old to be found again is
+    /// forgotten.
+    fn take(&mut self, events: impl Iterator<Item = LogEvent>) -> Vec<LogEvent> {
+        let fresh = events
+            .filter(|event| {
+                let before = self.times.insert(event.id.clone(), event.timestamp);
+                before.is_none()
+            })
+            .collect();
+        self.newest = self.newest.max(self.times.values().max().copied());
+        if let Some(from) = self.since() {
+            self.times.retain(|_, time| *time >= from);
+        }
+        fresh
+    }
 }
 
 impl LogEvents {
@@ -69,7 +100,7 @@ impl LogEvents {
             search,
             token: None,
             ended: false,
-            seen: HashMap::new(),
+            handed_out: HandedOut::default(),
         }
     }
 
@@ -104,22 +135,60 @@ impl LogEvents {
             message: event.message.unwrap_or_default(),
             id: event.event_id.unwrap_or_default(),
         });
-        let events = events.filter(|event| {
-            let before = self.seen.insert(event.id.clone(), event.timestamp);
-            before.is_none()
-        });
-        Ok(Some(events.collect()))
+        Ok(Some(self.handed_out.take(events)))
     }
 
     /// Waits a while and makes ready to be asked for what has come since.
     pub async fn wait(&mut self) {
         self.connection.clock().sleep(ASK_EVERY).await;
-        if let Some(newest) = self.seen.values().max() {
-            let from = newest - LATENESS;
+        if let Some(from) = self.handed_out.since() {
             self.search.since = Some(self.search.since.unwrap_or(from).max(from));
-            // What is older is not asked for again.
-            self.seen.retain(|_, time| *time >= from);
         }
         self.ended = false;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn event(number: i64, timestamp: i64) -> LogEvent {
+        LogEvent {
+            timestamp,
+            stream: "s".to_owned(),
+            message: String::new(),
+            id: number.to_string(),
+        }
+    }
+
+    fn numbers(events: &[LogEvent]) -> Vec<&str> {
+        events.iter().map(|event| &*event.id).collect()
+    }
+
+    #[test]
+    fn what_was_handed_out_lately_is_not_handed_out_again() {
+        let mut handed_out = HandedOut::default();
+        assert_eq!(handed_out.since(), None);
+        handed_out.take([event(1, 50_000), event(2, 60_000)].into_iter());
+        assert_eq!(handed_out.since(), Some(50_000));
+        let again = [event(1, 50_000), event(3, 55_000), event(2, 60_000)];
+        assert_eq!(numbers(&handed_out.take(again.into_iter())), ["3"]);
+    }
+
+    #[test]
+    fn a_long_search_keeps_only_what_can_be_found_again() {
+        let mut handed_out = HandedOut::default();
+        for page in 0..100 {
+            let numbers = page * 1_000..(page + 1) * 1_000;
+            let events = numbers.map(|number| event(number, number * 100));
+            assert_eq!(handed_out.take(events).len(), 1_000);
+        }
+        assert_eq!(
+            handed_out.times.len(),
+            101,
+            "ten seconds of ten events each"
+        );
+        assert_eq!(handed_out.take(std::iter::empty()), []);
+        assert_eq!(handed_out.since(), Some(99_999 * 100 - LATENESS));
     }
 }

@@ -68,14 +68,15 @@ def test_the_context(client, deploy):
     assert version.startswith("$LATEST]")
 
 
-def test_the_client_context_arrives(client, deploy):
+@pytest.mark.parametrize("indent", [None, 4])
+def test_the_client_context_arrives(client, deploy, indent):
     source = """
         def handler(event, context):
             return [context.client_context.custom, context.client_context.env]
     """
     name = deploy(source)
     sent = {"custom": {"trip": "42"}, "env": {"locale": "de"}, "client": {"app_title": "t"}}
-    encoded = base64.b64encode(json.dumps(sent).encode()).decode()
+    encoded = base64.b64encode(json.dumps(sent, indent=indent).encode()).decode()
     result = functions.invoke(client, name, {}, ClientContext=encoded)
     assert result.value == [{"trip": "42"}, {"locale": "de"}]
 

@@ -317,7 +317,7 @@ fn event_payload(payload: Option<Bytes>) -> Result<Bytes, ServiceError> {
     Ok(payload)
 }
 
-/// The client context: base64 of JSON.
+/// The client context: base64 of JSON, which goes to the runtime as a header.
 fn client_context(encoded: &str) -> Result<String, ServiceError> {
     let refuse = |reason: &str| {
         errors::invalid_request_content_exception(format!("Client context {reason}"))
@@ -332,7 +332,42 @@ fn client_context(encoded: &str) -> Result<String, ServiceError> {
         .map_err(|_| refuse("must be valid Base64-encoded JSON"))?;
     let text = String::from_utf8(bytes).map_err(|_| refuse("must be valid Base64-encoded JSON"))?;
     match serde_json::from_str::<IgnoredAny>(&text) {
-        Ok(_) => Ok(text),
+        Ok(_) => Ok(on_one_line(&text)),
         Err(_) => Err(refuse("must be a valid JSON object")),
+    }
+}
+
+/// The same JSON, which must be valid, without any character that no header can hold. Numbers and
+/// the order of members stay as they were written.
+fn on_one_line(json: &str) -> String {
+    let mut line = String::with_capacity(json.len());
+    let (mut in_text, mut escaped) = (false, false);
+    for character in json.chars() {
+        match character {
+            ' ' | '\t' | '\n' | '\r' if !in_text => continue,
+            // The one control character that may stand in a text as it is.
+            '\u{7f}' => line.push_str("\\u007f"),
+            _ => line.push(character),
+        }
+        in_text ^= character == '"' && !escaped;
+        escaped = in_text && character == '\\' && !escaped;
+    }
+    line
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_client_context_fits_a_header() {
+        let written =
+            "{\n\t\"a b\": [1.50, 12345678901234567890123],\r\n  \"q\\\"\\\\\": \"{ é\u{7f} }\"\n}";
+        let read = client_context(&STANDARD.encode(written)).unwrap();
+        assert_eq!(
+            read,
+            r#"{"a b":[1.50,12345678901234567890123],"q\"\\":"{ é\u007f }"}"#
+        );
+        assert!(http::HeaderValue::from_bytes(read.as_bytes()).is_ok());
     }
 }

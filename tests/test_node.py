@@ -3,11 +3,11 @@
 import base64
 import json
 import re
-import time
 
 import pytest
 
-from support import functions, runtimes
+from support import census, functions, runtimes
+from support.waiting import eventually
 
 HERE = runtimes.exact("nodejs")
 # Callbacks went with Node 24.
@@ -308,10 +308,12 @@ def test_large_events_and_answers(node):
     assert len(grow(6_000_000).value) == 6_000_000
 
 
-def test_an_idle_function_is_frozen_and_goes_on(node):
-    function = node("let n = 0; exports.handler = async () => ++n")
+def test_an_idle_function_is_frozen_and_goes_on(node, engine, names):
+    name = next(names)
+    function = node("let n = 0; exports.handler = async () => ++n", FunctionName=name)
     assert function().value == 1
-    time.sleep(0.1)  # well past the ten milliseconds after which it is frozen
+    (process,) = census.of_function(engine.mark, name)
+    eventually(lambda: census.stands_still(process), "the function is frozen")
     assert function().value == 2
 
 

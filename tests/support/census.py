@@ -11,6 +11,8 @@ import re
 from pathlib import Path
 
 CGROUPS = Path("/sys/fs/cgroup")
+# Where the unified hierarchy is mounted: alone, or beside the older ones.
+UNIFIED = (CGROUPS, CGROUPS / "unified")
 
 
 def processes(mark):
@@ -38,6 +40,15 @@ def functions(mark):
     }
 
 
+def of_function(mark, name):
+    """The pids of those that run the function of that name."""
+    return [
+        pid
+        for pid in functions(mark)
+        if environment(pid).get("AWS_LAMBDA_FUNCTION_NAME") == name
+    ]
+
+
 def environment(pid):
     """The environment that a process was started with; empty when it is gone."""
     try:
@@ -51,11 +62,25 @@ def environment(pid):
 def parent(pid):
     """The pid of a process's parent; None when it is gone."""
     try:
-        stat = Path(f"/proc/{pid}/stat").read_text()
+        return int(_status(pid)[1])
     except (FileNotFoundError, ProcessLookupError):
         return None
+
+
+def _status(pid):
+    """What the kernel says of a process: its state, its parent and more."""
+    stat = Path(f"/proc/{pid}/stat").read_text()
     # The command's name, in parentheses, may hold anything; the state and the parent follow it.
-    return int(stat.rpartition(")")[2].split()[1])
+    return stat.rpartition(")")[2].split()
+
+
+def stands_still(pid):
+    """Whether a process is frozen by its control group or, on hosts without those, stopped."""
+    groups = [group.lstrip("/") for group in cgroups_of(pid)]
+    for events in (root / group / "cgroup.events" for root in UNIFIED for group in groups):
+        if events.is_file() and "frozen 1" in events.read_text().splitlines():
+            return True
+    return _status(pid)[0] == "T"
 
 
 def cgroups(engine_pid):

@@ -1,12 +1,14 @@
 """Fixtures: one engine for most tests, engines of their own for tests that kill theirs."""
 
 import fcntl
+import functools
 import itertools
 import subprocess
 
 import pytest
 
 from support import functions, layers
+from support.aws_cli import AwsCli
 from support.engine import BINARY, RUNTIMES, Engine, command_environment
 
 
@@ -49,6 +51,12 @@ def unchecked(engine):
 def names(engine):
     """Function names that are new, and that the census finds."""
     return (f"{engine.mark}-{number}" for number in itertools.count())
+
+
+@pytest.fixture
+def aws_cli(engine, tmp_path):
+    """Makes the AWS CLI of a service for the shared engine, in the test's own folder."""
+    return functools.partial(AwsCli, engine, tmp_path)
 
 
 @pytest.fixture

@@ -1,38 +1,15 @@
 """The real AWS CLI, pointed at the engine by the environment alone."""
 
 import json
-import subprocess
-import sys
-from pathlib import Path
 
 import pytest
 
 from support import functions
 
-AWS = Path(sys.executable).parent / "aws"
-
 
 @pytest.fixture
-def aws(engine, tmp_path):
-    """Runs `aws lambda …` and returns its answer; `aws.fails` returns the finished process."""
-
-    def run(*arguments):
-        return subprocess.run(
-            [sys.executable, AWS, "lambda", *arguments],
-            env=engine.sdk_environment(AWS_PAGER="", AWS_MAX_ATTEMPTS="1"),
-            cwd=tmp_path,
-            capture_output=True,
-            text=True,
-            timeout=60,
-        )
-
-    def aws(*arguments):
-        done = run(*arguments)
-        assert done.returncode == 0, done.stderr
-        return json.loads(done.stdout) if done.stdout.strip() else None
-
-    aws.fails = run
-    return aws
+def aws(aws_cli):
+    return aws_cli("lambda")
 
 
 def test_the_life_of_a_function(aws, names, tmp_path):

@@ -3,16 +3,12 @@
 import datetime
 import itertools
 import json
-import subprocess
-import sys
-from pathlib import Path
 
 import pytest
 
 from support.engine import ACCOUNT
 from support.identity import LAMBDA_MAY_ASSUME, error_of, policy, trust
 
-AWS = Path(sys.executable).parent / "aws"
 READ = policy(("Allow", "lambda:Get*", "*"))
 BASIC = "arn:aws:iam::aws:policy/service-role/AWSLambdaBasicExecutionRole"
 
@@ -350,21 +346,10 @@ def test_a_summary_counts(iam, role):
     assert iam.list_account_aliases()["AccountAliases"] == []
 
 
-def test_a_session_of_the_aws_cli(engine, fresh, tmp_path):
+def test_a_session_of_the_aws_cli(aws_cli, fresh, tmp_path):
     name = next(fresh)
 
-    def aws(*arguments):
-        done = subprocess.run(
-            [sys.executable, AWS, "iam", *arguments],
-            env=engine.sdk_environment(AWS_PAGER="", AWS_MAX_ATTEMPTS="1"),
-            cwd=tmp_path,
-            capture_output=True,
-            text=True,
-            timeout=60,
-        )
-        assert done.returncode == 0, done.stderr
-        return json.loads(done.stdout) if done.stdout.strip() else None
-
+    aws = aws_cli("iam")
     (tmp_path / "trust.json").write_text(LAMBDA_MAY_ASSUME)
     (tmp_path / "read.json").write_text(READ)
     made = aws(

@@ -3,11 +3,8 @@
 import functools
 import io
 import json
-import subprocess
-import sys
 import urllib.request
 import zipfile
-from pathlib import Path
 
 import boto3
 import pytest
@@ -15,7 +12,6 @@ import pytest
 from support import functions, layers
 from support.layers import refusal
 
-AWS = Path(sys.executable).parent / "aws"
 LIMIT = 262_144_000
 
 
@@ -366,23 +362,12 @@ def test_policies_of_layers_that_there_are_not(client, unchecked, names):
     )
 
 
-def test_a_session_of_the_aws_cli(engine, client, names, tmp_path):
+def test_a_session_of_the_aws_cli(aws_cli, client, names, tmp_path):
     name = next(names)
     (tmp_path / "layer.zip").write_bytes(layers.module("cli"))
     (tmp_path / "code.zip").write_bytes(functions.python(layers.ASK))
 
-    def aws(*arguments):
-        done = subprocess.run(
-            [sys.executable, AWS, "lambda", *arguments],
-            env=engine.sdk_environment(AWS_PAGER="", AWS_MAX_ATTEMPTS="1"),
-            cwd=tmp_path,
-            capture_output=True,
-            text=True,
-            timeout=60,
-        )
-        assert done.returncode == 0, done.stderr
-        return json.loads(done.stdout) if done.stdout.strip() else None
-
+    aws = aws_cli("lambda")
     published = aws(
         "publish-layer-version", "--layer-name", name, "--zip-file", "fileb://layer.zip",
         "--compatible-runtimes", functions.RUNTIME, "--license-info", "Apache-2.0",

@@ -1,12 +1,8 @@
 """CloudWatch Logs as boto3 and the AWS CLI use it."""
 
 import itertools
-import json
 import re
-import subprocess
-import sys
 import time
-from pathlib import Path
 
 import pytest
 
@@ -14,7 +10,6 @@ from support.cloudwatch import messages, now, pages, put, refusal
 from support.engine import ACCOUNT, REGION
 from support.waiting import eventually
 
-AWS = Path(sys.executable).parent / "aws"
 NUMBERS = itertools.count()
 
 
@@ -398,19 +393,8 @@ def test_what_was_put_outlives_kill_9(own_engine):
 # The AWS CLI
 
 
-def test_a_session_of_the_aws_cli(engine, tmp_path):
-    def aws(*arguments):
-        done = subprocess.run(
-            [sys.executable, AWS, "logs", *arguments],
-            env=engine.sdk_environment(AWS_PAGER="", AWS_MAX_ATTEMPTS="1"),
-            cwd=tmp_path,
-            capture_output=True,
-            text=True,
-            timeout=60,
-        )
-        assert done.returncode == 0, done.stderr
-        return json.loads(done.stdout) if done.stdout.lstrip().startswith("{") else done.stdout
-
+def test_a_session_of_the_aws_cli(aws_cli, engine):
+    aws = aws_cli("logs")
     name = f"/cli/{engine.mark}"
     aws("create-log-group", "--log-group-name", name, "--tags", "a=1")
     aws("create-log-stream", "--log-group-name", name, "--log-stream-name", "s")

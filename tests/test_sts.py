@@ -2,10 +2,6 @@
 
 import datetime
 import itertools
-import json
-import subprocess
-import sys
-from pathlib import Path
 
 import pytest
 
@@ -13,7 +9,6 @@ from support import functions, identity
 from support.engine import ACCOUNT
 from support.identity import error_of, key_of, trust
 
-AWS = Path(sys.executable).parent / "aws"
 ANYBODY = trust(f"arn:aws:iam::{ACCOUNT}:root")
 
 
@@ -143,19 +138,8 @@ def test_a_function_whose_role_does_not_exist_is_a_session_all_the_same(deploy, 
     )
 
 
-def test_a_session_of_the_aws_cli(engine, role, tmp_path):
-    def aws(*arguments, **environment):
-        done = subprocess.run(
-            [sys.executable, AWS, "sts", *arguments],
-            env={**engine.sdk_environment(AWS_PAGER="", AWS_MAX_ATTEMPTS="1"), **environment},
-            cwd=tmp_path,
-            capture_output=True,
-            text=True,
-            timeout=60,
-        )
-        assert done.returncode == 0, done.stderr
-        return json.loads(done.stdout)
-
+def test_a_session_of_the_aws_cli(aws_cli, role):
+    aws = aws_cli("sts")
     assert aws("get-caller-identity")["Arn"] == f"arn:aws:iam::{ACCOUNT}:root"
     answer = aws("assume-role", "--role-arn", role["Arn"], "--role-session-name", "cli")
     credentials = answer["Credentials"]

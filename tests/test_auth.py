@@ -203,6 +203,39 @@ def test_a_presigned_url_is_good_for_its_time(verifying, monkeypatch):
     assert "Signature expired" in answer.body.decode()
 
 
+def test_nobody_calls_as_another_than_who_signed(verifying, fresh):
+    """A second key beside the one that signed must not become the caller."""
+    key = new_user(verifying, next(fresh))
+    body = b"Action=GetCallerIdentity&Version=2011-06-15"
+    form = {"Content-Type": "application/x-www-form-urlencoded"}
+    path, headers = signed(verifying, "/", body, key=key, service="sts")
+    answer = send(verifying, path, {**headers, **form}, body)
+    assert answer.status == 200 and b":user/" in answer.body
+    day = headers["X-Amz-Date"][:8]
+    for other in ("NOBODY", "111122223333", ROOT[0]):
+        claim = f"Credential={other}/{day}/us-east-1/sts/aws4_request"
+        algorithm, _, rest = headers["Authorization"].partition(" ")
+        for said in (f"{claim}, {rest}", f"{rest}, {claim}"):
+            twice = {**headers, **form, "Authorization": f"{algorithm} {said}"}
+            answer = send(verifying, path, twice, body)
+            assert answer.status == 403, answer
+            assert answer.headers["x-amzn-errortype"] == "IncompleteSignatureException"
+    asked = "/?Action=GetCallerIdentity&Version=2011-06-15"
+    path, _ = signed(verifying, asked, key=key, service="sts", presign=True)
+    answer = send(verifying, path, {})
+    assert answer.status == 200 and b":user/" in answer.body
+    claim = urllib.parse.quote(f"{ROOT[0]}/{day}/us-east-1/sts/aws4_request", safe="")
+    for name in ("X-Amz-Credential", "X-Amz%2DCredential"):
+        answer = send(verifying, f"{path}&{name}={claim}", {})
+        assert answer.headers["x-amzn-errortype"] == "IncompleteSignatureException"
+        front = path.replace("?", f"?{name}={claim}&")
+        assert send(verifying, front, {}).status == 403
+    # Hidden from whoever looks for the plain name, the key that signed is still the one that calls.
+    hidden = path.replace("X-Amz-Credential=", "X-Amz%2DCredential=")
+    answer = send(verifying, hidden, {})
+    assert answer.status == 200 and b":user/" in answer.body
+
+
 def test_keys_that_iam_and_sts_hand_out_count(verifying, fresh):
     name = next(fresh)
     iam = client(verifying, "iam")

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use ids::{SharedClock, SharedEntropy};
 use store::Store;
+use wire::sigv4::SignatureError;
 use wire::{Caller, Principal, ServiceError};
 
 use crate::authority::{Authorities, Authority, gather};
@@ -23,6 +24,8 @@ pub struct IamOptions {
     pub entropy: SharedEntropy,
     /// Whether AssumeRole asks trust policies.
     pub enforce: bool,
+    /// Whether signatures are verified, so that only known keys reach the service.
+    pub verified: bool,
     /// Access keys that the engine was started with, beside those that it keeps.
     pub fixed: Vec<Credential>,
 }
@@ -46,6 +49,7 @@ pub(crate) struct Inner {
     pub(crate) credentials: Credentials,
     pub(crate) authorities: Authorities,
     pub(crate) enforce: bool,
+    verified: bool,
 }
 
 impl Iam {
@@ -82,6 +86,7 @@ impl Iam {
                 credentials,
                 authorities: Authorities::default(),
                 enforce: options.enforce,
+                verified: options.verified,
             }),
         })
     }
@@ -122,15 +127,8 @@ impl Iam {
     /// # Errors
     /// The store cannot be read.
     pub async fn own_arn(&self, caller: &Caller) -> Result<String, ServiceError> {
-        let authority = self.authority(&self.identity(caller)).await?;
-        Ok(authority.principal.arn())
-    }
-
-    /// Who calls. Somebody with a key that is not known is the root user of the account that the
-    /// call is for.
-    #[must_use]
-    pub fn identity(&self, caller: &Caller) -> Identity {
-        self.inner.identity(caller)
+        let identity = self.inner.identity(caller)?;
+        Ok(self.authority(&identity).await?.principal.arn())
     }
 
     /// What `identity` may do, by its own policies.
@@ -154,20 +152,26 @@ impl Drop for Forget<'_> {
 
 impl Inner {
     /// Who calls. Somebody with a key that is not known is the root user of the account that the
-    /// call is for: an engine that does not verify signatures knows nobody's keys.
-    pub(crate) fn identity(&self, caller: &Caller) -> Identity {
+    /// call is for where signatures are not verified, for such an engine knows nobody's keys.
+    ///
+    /// # Errors
+    /// Where they are, the key went while the request was on its way.
+    pub(crate) fn identity(&self, caller: &Caller) -> Result<Identity, ServiceError> {
         let known = match &caller.principal {
-            Principal::Account { access_key_id } => self
-                .credentials
-                .get(access_key_id)
-                .map(|credential| credential.identity.clone()),
+            Principal::Account { access_key_id } => {
+                let credential = self.credentials.get(access_key_id);
+                if credential.is_none() && self.verified {
+                    return Err(SignatureError::UnknownKey.into());
+                }
+                credential.map(|credential| credential.identity.clone())
+            }
             Principal::Function { arn, role } => Some(Identity::of_function(arn, role)),
             Principal::Service(_) => None,
         };
-        known.unwrap_or_else(|| Identity {
+        Ok(known.unwrap_or_else(|| Identity {
             account: Arc::clone(&caller.account),
             holder: Holder::Root,
-        })
+        }))
     }
 
     /// What `identity` may do.

@@ -49,7 +49,7 @@ impl Inner {
         caller: &Caller,
         _: GetCallerIdentityRequest,
     ) -> Result<GetCallerIdentityResponse, ApiError> {
-        let identity = self.identity(caller);
+        let identity = self.identity(caller)?;
         let authority = self.authority(&identity).await?;
         let id = match &authority.principal {
             Principal::User { id, .. } | Principal::Session { id, .. } => id.clone(),
@@ -83,7 +83,7 @@ impl Inner {
         caller: &Caller,
         input: GetSessionTokenRequest,
     ) -> Result<GetSessionTokenResponse, ApiError> {
-        let identity = self.identity(caller);
+        let identity = self.identity(caller)?;
         let temporary = match &caller.principal {
             WirePrincipal::Account { access_key_id } => self
                 .credentials
@@ -126,7 +126,7 @@ impl Inner {
             .ok()
             .filter(|arn| arn.service == "iam" && arn.resource.starts_with("role/"))
             .ok_or_else(|| validation(format!("{role_arn} is invalid")))?;
-        let identity = self.identity(caller);
+        let identity = self.identity(caller)?;
         let authority = self.authority(&identity).await?;
         let (account, wanted) = (parsed.account.clone(), role_arn.clone());
         let role = self

@@ -86,7 +86,7 @@ impl Inner {
         if named.is_some() {
             return Ok(named);
         }
-        match self.identity(caller).holder {
+        match self.identity(caller)?.holder {
             Holder::Root => Ok(None),
             Holder::User { name, .. } => Ok(Some(name.to_string())),
             Holder::Session { .. } => Err(validation(

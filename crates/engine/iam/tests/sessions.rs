@@ -14,7 +14,7 @@ use iam::{Holder, Iam, IamOptions};
 use ids::{ManualClock, RequestId, SeededEntropy, Timestamp};
 use store::{Store, StoreOptions};
 use wire::iam::{CreateRoleRequest, IamApi, PutRolePolicyRequest};
-use wire::sts::{AssumeRoleRequest, GetCallerIdentityRequest, StsApi};
+use wire::sts::{AssumeRoleRequest, GetCallerIdentityRequest, GetSessionTokenRequest, StsApi};
 use wire::{Caller, Principal};
 
 const ACCOUNT: &str = "111122223333";
@@ -22,6 +22,10 @@ const TRUST: &str = r#"{"Version": "2012-10-17", "Statement": {"Effect": "Allow"
     "Principal": {"AWS": "111122223333"}, "Action": "sts:AssumeRole"}}"#;
 
 async fn start(folder: &Path, clock: &Arc<ManualClock>, seed: u64) -> Iam {
+    start_with(folder, clock, seed, false).await
+}
+
+async fn start_with(folder: &Path, clock: &Arc<ManualClock>, seed: u64, verified: bool) -> Iam {
     let schemas = vec![iam::SCHEMA];
     let store = Store::open(StoreOptions::new(folder, "control.db", schemas)).unwrap();
     Iam::start(IamOptions {
@@ -29,6 +33,7 @@ async fn start(folder: &Path, clock: &Arc<ManualClock>, seed: u64) -> Iam {
         clock: Arc::clone(clock) as _,
         entropy: Arc::new(SeededEntropy::new(seed)),
         enforce: false,
+        verified,
         fixed: Vec::new(),
     })
     .await
@@ -113,6 +118,21 @@ async fn a_session_outlives_a_restart_but_not_its_time_for_long() {
     drop(iam);
     let iam = start(folder.path(), &clock, 4).await;
     assert!(iam.credential(&id).is_none());
+}
+
+/// A request may still be on its way when its key is deleted: its caller is nobody then, not root.
+#[tokio::test]
+async fn where_signatures_are_verified_a_key_that_is_gone_is_nobodys() {
+    let folder = tempfile::tempdir().unwrap();
+    let clock = Arc::new(ManualClock::at(Timestamp(1_795_339_900_000_000)));
+    let iam = start_with(folder.path(), &clock, 1, true).await;
+    let caller = caller("deleted");
+    let error = iam
+        .get_session_token(&caller, GetSessionTokenRequest::default())
+        .await
+        .unwrap_err();
+    assert_eq!(error.code, "UnrecognizedClientException");
+    assert!(iam.own_arn(&caller).await.is_err());
 }
 
 #[tokio::test]

@@ -11,13 +11,13 @@
 //!    names below `localhost` are not, for pages that functions serve may have them.
 //! 3. `Sec-Fetch-Site` must not tell of another site, unless the origin is an allowed one. Browsers
 //!    send it with images, forms and links too, which carry no origin, yet can name any URL.
-//! 4. There must be an AWS `Authorization` header or a presigned query. A page can set that header
-//!    only after a preflight, which is refused. Signatures are not verified, so a made-up query
-//!    passes this rule; from a page it is the third that stops it.
+//! 4. There must be an AWS `Authorization` header or a presigned query, which [`wire::sigv4::Claim`]
+//!    reads. A page can set that header only after a preflight, which is refused. Where signatures
+//!    are not verified, a made-up query passes this rule; from a page it is the third that stops it.
 
 use std::net::{IpAddr, SocketAddr};
 
-use http::header::{AUTHORIZATION, HOST, ORIGIN};
+use http::header::{HOST, ORIGIN};
 use http::request::Parts;
 use http::uri::Authority;
 use http::{HeaderMap, HeaderName, Method};
@@ -74,26 +74,6 @@ impl Access {
             return Err(refused("pages of other sites may not call"));
         }
         Ok(())
-    }
-
-    /// Rule 4, which holds for every AWS operation.
-    ///
-    /// # Errors
-    /// The error to answer.
-    pub fn check_signed(&self, request: &Parts) -> Result<(), ServiceError> {
-        let presigned = request.uri.query().is_some_and(|query| {
-            query
-                .split('&')
-                .any(|part| part.starts_with("X-Amz-Signature="))
-        });
-        if presigned || request.headers.contains_key(AUTHORIZATION) {
-            return Ok(());
-        }
-        Err(ServiceError::new(
-            "MissingAuthenticationTokenException",
-            403,
-            "Missing Authentication Token",
-        ))
     }
 
     /// The origin to name in CORS headers, where a page of an allowed one asks.
@@ -321,16 +301,6 @@ mod tests {
             access()
                 .cors_origin(&headers("http://localhost:4566"))
                 .is_none()
-        );
-    }
-
-    #[test]
-    fn unsigned_requests_do_not() {
-        assert!(access().check_signed(&parts(&[])).is_err());
-        assert!(
-            access()
-                .check_signed(&parts(&[("authorization", "AWS4-HMAC-SHA256 …")]))
-                .is_ok()
         );
     }
 }

@@ -11,8 +11,10 @@ mod circumstances;
 mod enforcer;
 mod fields;
 pub(crate) mod keys_file;
+mod known;
 mod resource;
 mod verifier;
 
 pub(crate) use enforcer::{Asked, Enforcer};
+pub(crate) use known::Known;
 pub(crate) use verifier::{Pending, Verifier};

@@ -158,6 +158,7 @@ impl Engine {
             clock: Arc::clone(&clock),
             entropy: Arc::clone(&entropy),
             enforce: options.enforce_iam,
+            verified: options.auth.is_some(),
             fixed: keys,
         })
         .await?;

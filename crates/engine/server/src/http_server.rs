@@ -123,10 +123,8 @@ async fn answer(shared: &Shared, request: Request<Incoming>, peer: IpAddr) -> Re
         preflight()
     } else {
         let ongoing = shared.activity.begin();
-        let answer = match shared.access.check_signed(&parts) {
-            Ok(()) => shared.services.serve(&parts, body, peer, request_id).await,
-            Err(error) => refusal(error, request_id),
-        };
+        let services = &shared.services;
+        let answer = services.serve(&parts, body, peer, request_id).await;
         boxed(answer.map(|body| lasting(body, ongoing)))
     };
     let headers = answer.headers_mut();

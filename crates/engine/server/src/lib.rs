@@ -15,7 +15,6 @@ mod activity;
 mod auth;
 mod body;
 mod control_api;
-mod credentials;
 mod engine;
 mod http_server;
 mod options;

@@ -13,13 +13,13 @@ use ids::RequestId;
 use lambda::Lambda;
 use logs::Logs;
 use wire::protocol::{Head, Request, RestJson};
+use wire::sigv4::Claim;
 use wire::{
     Body, BoxFuture, Call, Caller, Dispatch, Limits, Named, Principal, Service, ServiceError,
 };
 
-use crate::auth::{Asked, Enforcer, Pending, Verifier};
+use crate::auth::{Asked, Enforcer, Known, Pending, Verifier};
 use crate::body::{Bodies, Room};
-use crate::credentials::{self, Scope};
 
 /// What comes of a request.
 type Served = Result<Response<Body>, ServiceError>;
@@ -60,25 +60,25 @@ impl Services {
         peer: IpAddr,
         request_id: RequestId,
     ) -> Response<Body> {
-        let scope = match credentials::scope(parts) {
-            Ok(scope) => scope,
-            Err(error) => return refusal(error, request_id),
+        let claim = match Claim::read(parts) {
+            Ok(claim) => claim,
+            Err(error) => return refusal(error.into(), request_id),
         };
+        let name = claim.scope().service.clone();
         let not_served = || {
             ServiceError::new(
                 "UnknownOperationException",
                 404,
                 format!(
-                    "This engine does not serve the service `{}`; `lambdalab api` lists what it \
-                     serves.",
-                    scope.service
+                    "This engine does not serve the service `{name}`; `lambdalab api` lists what it \
+                     serves."
                 ),
             )
         };
-        let Some(service) = Service::from_signing_name(&scope.service) else {
+        let Some(service) = Service::from_signing_name(&name) else {
             return refusal(not_served(), request_id);
         };
-        let served = match self.visit(parts, &scope, peer, request_id) {
+        let served = match self.visit(parts, claim, peer, request_id) {
             Err(error) => Err(error),
             Ok(visit) => match service {
                 Service::Lambda => self.lambda(body, &visit).await,
@@ -98,31 +98,40 @@ impl Services {
     fn visit<'r>(
         &'r self,
         parts: &'r Parts,
-        scope: &Scope,
+        claim: Claim<'r>,
         peer: IpAddr,
         request_id: RequestId,
     ) -> Result<Visit<'r>, ServiceError> {
-        let pending = match &self.verifier {
-            Some(verifier) => Some(verifier.begin(parts)?),
-            None => None,
-        };
-        let (account, principal) = self.principal(&scope.access_key_id);
-        let caller = Caller {
-            account,
-            region: if scope.region == *self.region || scope.region.is_empty() {
-                Arc::clone(&self.region)
-            } else {
-                scope.region.as_str().into()
-            },
-            principal,
-            request_id,
+        let region = self.region(&claim.scope().region);
+        let (account, principal, pending) = match &self.verifier {
+            Some(verifier) => {
+                let pending = verifier.begin(claim)?;
+                let (account, principal) = pending.known.caller();
+                (account, principal, Some(pending))
+            }
+            None => {
+                let (account, principal) = self.claimed(&claim.scope().access_key_id);
+                (account, principal, None)
+            }
         };
         Ok(Visit {
             parts,
-            caller,
+            caller: Caller {
+                account,
+                region,
+                principal,
+                request_id,
+            },
             pending,
             peer,
         })
+    }
+
+    fn region(&self, named: &str) -> Arc<str> {
+        if named == &*self.region || named.is_empty() {
+            return Arc::clone(&self.region);
+        }
+        named.into()
     }
 
     async fn lambda(&self, body: Incoming, visit: &Visit<'_>) -> Served {
@@ -179,22 +188,17 @@ impl Services {
         Ok((operation, request, room))
     }
 
-    /// Whose access key it is, and the account that the call is for. Of a key that nobody has been
-    /// given, twelve digits choose the account; everything else is the default one's.
-    fn principal(&self, access_key_id: &str) -> (Arc<str>, Principal) {
-        if let Some(function) = self.lambda.function_of(access_key_id) {
-            let account = function.arn.split(':').nth(4).unwrap_or_default().into();
-            let principal = Principal::Function {
-                arn: Arc::clone(&function.arn),
-                role: Arc::clone(&function.role),
-            };
-            return (account, principal);
+    /// Whose access key it is, and the account that the call is for, where nobody verifies that. Of
+    /// a key that nobody has been given, twelve digits choose the account; everything else is the
+    /// default one's.
+    fn claimed(&self, access_key_id: &str) -> (Arc<str>, Principal) {
+        if let Some(known) = Known::find(&self.iam, &self.lambda, access_key_id) {
+            return known.caller();
         }
         let digits = access_key_id.len() == 12 && access_key_id.bytes().all(|b| b.is_ascii_digit());
-        let account = match self.iam.credential(access_key_id) {
-            Some(credential) => Arc::clone(&credential.identity.account),
-            None if digits => access_key_id.into(),
-            None => Arc::clone(&self.account),
+        let account = match digits {
+            true => access_key_id.into(),
+            false => Arc::clone(&self.account),
         };
         let principal = Principal::Account {
             access_key_id: access_key_id.into(),

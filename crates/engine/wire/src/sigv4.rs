@@ -1,7 +1,7 @@
 //! Signature Version 4: whether a request was signed with the secret that belongs to its access key.
 //!
-//! [`Signature::read`] takes from a request who says to have signed it and how, from the header
-//! `Authorization` or from the query of a presigned URL. Whoever knows the secret of that access key
+//! [`Claim::read`] takes from a request who says to have signed it and for what, from the header
+//! `Authorization` or from the query of a presigned URL, and [`Claim::signature`] how. Whoever knows the secret of that access key
 //! derives a [`SigningKey`] (the same for a whole day, region and service: worth keeping) and asks
 //! [`Signature::verify`].
 //!
@@ -32,6 +32,7 @@ use self::key::mac;
 
 pub use error::SignatureError;
 pub use key::{Scope, SigningKey};
+pub use read::Claim;
 
 /// How far the clocks of caller and engine may be apart.
 const SKEW: Duration = Duration::from_micros(SKEW_MICROS.unsigned_abs());

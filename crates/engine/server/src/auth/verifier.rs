@@ -7,13 +7,14 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use http::request::Parts;
 use iam::{Credential, Iam, Identity};
 use ids::{SharedClock, Timestamp};
 use lambda::Lambda;
 use parking_lot::RwLock;
 use wire::ServiceError;
-use wire::sigv4::{Payload, Scope, Signature, SignatureError, SigningKey};
+use wire::sigv4::{Claim, Payload, Scope, Signature, SignatureError, SigningKey};
+
+use super::known::Known;
 
 /// How many derived keys are kept. One caller needs one a day for each region and service.
 const MOST_KEYS: usize = 512;
@@ -32,37 +33,9 @@ pub(crate) struct Verifier {
 pub(crate) struct Pending<'v> {
     verifier: &'v Verifier,
     signature: Signature<'v>,
-    secret: Known,
+    /// The key that it is signed with.
+    pub(crate) known: Known,
     pub(crate) identity: Identity,
-}
-
-/// A secret and where it is from.
-#[derive(Clone)]
-enum Known {
-    Credential(Arc<Credential>),
-    Function(Arc<lambda::FunctionIdentity>),
-}
-
-impl std::fmt::Debug for Known {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Known(…)")
-    }
-}
-
-impl Known {
-    fn secret(&self) -> &str {
-        match self {
-            Self::Credential(credential) => credential.secret.reveal(),
-            Self::Function(function) => &function.secret_access_key,
-        }
-    }
-
-    fn token(&self) -> Option<&str> {
-        match self {
-            Self::Credential(credential) => credential.token.as_ref().map(iam::Secret::reveal),
-            Self::Function(function) => Some(&function.session_token),
-        }
-    }
 }
 
 impl Verifier {
@@ -75,33 +48,29 @@ impl Verifier {
         }
     }
 
-    /// Reads the signature and finds its key.
+    /// Reads the signature of `claim` and finds its key.
     ///
     /// # Errors
     /// There is no signature that can be read, or its key is not good.
-    pub(crate) fn begin<'v>(&'v self, parts: &'v Parts) -> Result<Pending<'v>, ServiceError> {
-        let signature = Signature::read(parts)?;
+    pub(crate) fn begin<'v>(&'v self, claim: Claim<'v>) -> Result<Pending<'v>, ServiceError> {
+        let signature = claim.signature()?;
         let now = self.clock.now();
         let id = &signature.scope().access_key_id;
-        let (secret, identity) = if let Some(credential) = self.iam.credential(id) {
-            check_usable(&credential, now)?;
-            let identity = credential.identity.clone();
-            (Known::Credential(credential), identity)
-        } else if let Some(function) = self.lambda.function_of(id) {
-            let identity = Identity::of_function(&function.arn, &function.role);
-            (Known::Function(function), identity)
-        } else {
+        let Some(known) = Known::find(&self.iam, &self.lambda, id) else {
             return Err(SignatureError::UnknownKey.into());
         };
-        if signature.session_token() != secret.token() {
+        if let Known::Credential(credential) = &known {
+            check_usable(credential, now)?;
+        }
+        if signature.session_token() != known.token() {
             return Err(SignatureError::UnknownKey.into());
         }
         signature.check_head(now)?;
         Ok(Pending {
             verifier: self,
             signature,
-            secret,
-            identity,
+            identity: known.identity(),
+            known,
         })
     }
 }
@@ -127,7 +96,7 @@ impl Pending<'_> {
         let keys = &self.verifier.keys;
         let kept = keys.read().get(scope).cloned();
         let fresh = kept.is_none();
-        let key = kept.unwrap_or_else(|| SigningKey::derive(self.secret.secret(), scope));
+        let key = kept.unwrap_or_else(|| SigningKey::derive(self.known.secret(), scope));
         let now = self.verifier.clock.now();
         self.signature.verify(Payload::Body(body), &key, now)?;
         if fresh {

@@ -44,6 +44,12 @@ impl<'r> Pairs<'r> {
         std::str::from_utf8(value).ok()
     }
 
+    /// Whether the parameter `name` stands there more than once.
+    pub(super) fn repeats(&self, name: &str) -> bool {
+        let named = self.0.iter().filter(|(key, _)| **key == *name.as_bytes());
+        named.count() > 1
+    }
+
     /// Sorted and encoded anew. A presigned URL's own signature is not part of what it signs.
     fn canonical(&self, presigned: bool) -> String {
         let encode = |text: &[u8]| percent_encode(text, RESERVED).to_string();

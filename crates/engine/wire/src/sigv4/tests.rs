@@ -448,3 +448,47 @@ fn a_key_is_never_printed() {
         SigningKey::derive(&long[1..], &scope).bytes()
     );
 }
+
+/// Of two parts that say different things, one would route and the other would be verified.
+#[test]
+fn nothing_is_said_twice() {
+    let good = "Credential=A/20261122/us-east-1/iam/aws4_request, SignedHeaders=host, Signature=00";
+    for more in [
+        "Credential=B/20261122/us-east-1/iam/aws4_request",
+        "SignedHeaders=host;x-amz-date",
+        "Signature=01",
+    ] {
+        let name = more.split('=').next().unwrap();
+        for text in [format!("{more}, {good}"), format!("{good},{more}")] {
+            let authorization = format!("AWS4-HMAC-SHA256 {text}");
+            let parts = parts("GET", "/", &[("Authorization", &authorization)]);
+            assert_eq!(
+                Claim::read(&parts).unwrap_err(),
+                SignatureError::Incomplete(format!(
+                    "Authorization header has '{name}' more than once."
+                ))
+            );
+        }
+    }
+    let authorization = format!("AWS4-HMAC-SHA256 {good}");
+    let authorization = ("Authorization", authorization.as_str());
+    let twice = parts("GET", "/", &[authorization, authorization]);
+    assert!(Claim::read(&twice).is_err());
+
+    let uri = presigned("600").uri.to_string();
+    for more in [
+        "X-Amz-Credential=B%2F20261122%2Fus-east-1%2Fs3%2Faws4_request",
+        "X-Amz%2DCredential=B%2F20261122%2Fus-east-1%2Fs3%2Faws4_request",
+        "X-Amz-Signature=00",
+        "X-Amz-SignedHeaders=host",
+        "X-Amz-Security-Token",
+        "X-Amz-Security%2dToken=a&X-Amz-Security-Token=b",
+    ] {
+        let (path, query) = uri.split_once('?').unwrap();
+        for query in [format!("{more}&{query}"), format!("{query}&{more}")] {
+            let parts = parts("GET", &format!("{path}?{query}"), &[("Host", "x")]);
+            let lone = more == "X-Amz-Security-Token";
+            assert_eq!(Claim::read(&parts).is_ok(), lone, "{query}");
+        }
+    }
+}

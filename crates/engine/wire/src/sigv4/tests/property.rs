@@ -166,6 +166,10 @@ proptest! {
             let Ok(request) = request.body(()) else { continue };
             let parts = request.into_parts().0;
             prop_assert!(verify(&parts, Payload::Body(b""), SECRET, NOW).is_err());
+            // Who routes a request goes by the scope that is verified.
+            if let (Ok(claim), Ok(signature)) = (Claim::read(&parts), Signature::read(&parts)) {
+                prop_assert_eq!(claim.scope(), signature.scope());
+            }
         }
     }
 }

@@ -111,3 +111,38 @@ def test_an_alias_name_must_not_be_a_number(unchecked, echo):
     error = refused.value.response["Error"]
     assert error["Code"] == "ValidationException"
     assert error["Message"].startswith("1 validation error detected: Value '12' at 'name'")
+
+
+@pytest.fixture
+def weighted(client, versioned):  # noqa: F811
+    """A function whose alias `canary` sends half of its invocations to version 2."""
+    client.publish_version(FunctionName=versioned)
+    client.create_alias(
+        FunctionName=versioned,
+        Name="canary",
+        FunctionVersion="1",
+        RoutingConfig={"AdditionalVersionWeights": {"2": 0.5}},
+    )
+    return versioned
+
+
+def test_weights_share_the_invocations(client, weighted):
+    ran = [functions.invoke(client, weighted, Qualifier="canary") for _ in range(60)]
+    assert {(one.version, one.value[0]) for one in ran} == {("1", "first"), ("2", "second")}
+    # Sixty throws of a coin: fewer than ten on a side come once in a hundred million times.
+    assert 10 <= sum(one.version == "2" for one in ran) <= 50
+
+
+def test_a_version_with_a_share_is_not_deleted(client, weighted):
+    with pytest.raises(client.exceptions.ResourceConflictException) as refused:
+        client.delete_function(FunctionName=weighted, Qualifier="2")
+    assert refused.value.response["Error"]["Message"].endswith("referenced by alias: [canary]")
+
+
+def test_weights_go_when_they_are_emptied(client, weighted):
+    client.update_alias(
+        FunctionName=weighted, Name="canary", RoutingConfig={"AdditionalVersionWeights": {}}
+    )
+    assert "RoutingConfig" not in client.get_alias(FunctionName=weighted, Name="canary")
+    ran = {functions.invoke(client, weighted, Qualifier="canary").version for _ in range(20)}
+    assert ran == {"1"}

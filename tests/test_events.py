@@ -21,17 +21,30 @@ TRACE = """
 
     client = boto3.client("lambda")
 
-    def handler(event, context):
-        time.sleep(event.get("pause", 0))
+    def trace(context, name):
         try:
             client.create_alias(
                 FunctionName=context.function_name,
-                Name=event["name"],
+                Name=name,
                 FunctionVersion="$LATEST",
                 Description=context.aws_request_id,
             )
         except client.exceptions.ResourceConflictException:
             pass  # this event has run before
+
+    def exists(context, name):
+        try:
+            return client.get_alias(FunctionName=context.function_name, Name=name)
+        except client.exceptions.ResourceNotFoundException:
+            return False
+
+    def handler(event, context):
+        time.sleep(event.get("pause", 0))
+        if "awaits" in event:
+            trace(context, "begun-" + event["name"])
+            while not exists(context, "begun-" + event["awaits"]):
+                time.sleep(0.02)
+        trace(context, event["name"])
         return "nobody reads this"
 """
 
@@ -61,9 +74,18 @@ def test_an_event_is_accepted_and_runs(client, deploy):
 
 def test_events_of_one_function_run_side_by_side(client, deploy):
     function = deploy(TRACE)
-    for number in range(4):
-        send(client, function, {"name": f"e{number}", "pause": 1})
-    eventually(lambda: len(traces(client, function)) == 4, "all have run", timeout=20)
+    send(client, function, {"name": "a", "awaits": "b"})
+    send(client, function, {"name": "b", "awaits": "a"})
+    eventually(lambda: traces(client, function).keys() >= {"a", "b"}, "each has met the other")
+
+
+def test_events_run_one_by_one_where_one_is_reserved(client, deploy):
+    function = deploy(TRACE)
+    client.put_function_concurrency(FunctionName=function, ReservedConcurrentExecutions=1)
+    names = {f"e{number}" for number in range(20)}
+    for name in names:
+        send(client, function, {"name": name})
+    eventually(lambda: traces(client, function).keys() == names, "all have run")
 
 
 def test_an_event_must_be_json(client, deploy):
@@ -84,13 +106,17 @@ def test_an_event_has_a_limit(client, deploy):
     eventually(lambda: traces(client, function).keys() == {"fits"}, "the one that fits runs")
 
 
-def test_events_of_a_deleted_function_hold_nothing_up(client, deploy):
+def test_events_of_a_deleted_function_are_for_nobody(client, deploy):
     gone, stays = deploy(TRACE), deploy(TRACE)
-    send(client, gone, {"name": "slow", "pause": 2})
-    send(client, gone, {"name": "queued"})
+    client.put_function_concurrency(FunctionName=gone, ReservedConcurrentExecutions=0)
+    send(client, gone, {"name": "late"})
     client.delete_function(FunctionName=gone)
+    deploy(TRACE, FunctionName=gone)
+    send(client, gone, {"name": "new"})
     send(client, stays, {"name": "one"})
-    eventually(lambda: traces(client, stays).keys() == {"one"}, "the other function's event runs")
+    eventually(lambda: traces(client, stays), "the other function's event runs")
+    eventually(lambda: traces(client, gone), "the event of the function of the same name runs")
+    assert traces(client, gone).keys() == {"new"}
 
 
 def test_a_throttled_event_waits(client, deploy):

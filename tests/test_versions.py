@@ -138,3 +138,13 @@ def test_a_version_that_does_not_exist(client, echo):
     with pytest.raises(client.exceptions.ResourceNotFoundException) as refused:
         client.get_function(FunctionName=echo, Qualifier="1221")
     assert refused.value.response["Error"]["Message"] == f"Function not found: {arn(echo)}:1221"
+
+
+def test_every_version_of_every_function_is_listed(client, engine, versioned):
+    pages = client.get_paginator("list_functions").paginate(
+        FunctionVersion="ALL", PaginationConfig={"PageSize": 3}
+    )
+    listed = [one["FunctionArn"] for page in pages for one in page["Functions"]]
+    assert len(set(listed)) == len(listed)
+    ours = [one for one in listed if one.startswith(arn(versioned) + ":")]
+    assert ours == [f"{arn(versioned)}:$LATEST", f"{arn(versioned)}:1"]

@@ -16,5 +16,6 @@ pub const SCHEMA: Schema = Schema {
         resource_policy::MIGRATION,
         code_signing::MIGRATION,
         layer::tables::MIGRATION,
+        layer::tables::SIZES,
     ],
 };

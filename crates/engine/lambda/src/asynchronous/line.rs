@@ -27,6 +27,14 @@ const QUEUE_LIMIT: usize = 1_000_000;
 /// How long a line waits before it asks a store again that could not answer.
 const PAUSE: Duration = Duration::from_secs(1);
 
+/// How long a line waits when it finds its function throttled: doubled each time …
+const SHORTEST_THROTTLE: Duration = Duration::from_millis(20);
+/// … up to this.
+const LONGEST_THROTTLE: Duration = Duration::from_secs(1);
+
+/// How often the line of a function that may not run looks for events that are too old.
+const LOOK: Duration = Duration::from_mins(1);
+
 /// What became of an event.
 enum Outcome {
     /// It has succeeded, or is given up.
@@ -37,6 +45,8 @@ enum Outcome {
         failures: u32,
         refusals: u32,
     },
+    /// The function has as many invocations as it may have: the event stays as it is.
+    Throttled,
     /// The engine stops: it stays as it is.
     Untouched,
 }
@@ -99,49 +109,82 @@ impl Inner {
     }
 
     async fn serve_line(self: Arc<Self>, key: &FunctionKey, line: &Arc<Line>) {
+        let mut pause = Duration::ZERO;
         while !self.lines.is_closed() {
             line.has_news.store(false, Ordering::SeqCst);
-            let held: Vec<i64> = line.held.lock().iter().copied().collect();
-            let room = WIDTH.saturating_sub(held.len());
-            let is_running = !held.is_empty();
-            let found = if room == 0 {
-                Due::default()
+            if line.is_throttled.swap(false, Ordering::SeqCst) {
+                // That the function is throttled is no fault of the events': they keep their turn.
+                pause = (pause * 2).clamp(SHORTEST_THROTTLE, LONGEST_THROTTLE);
+                self.clock.sleep(pause).await;
             } else {
-                let now = self.clock.now();
-                self.events
-                    .due(key, now, room, held)
-                    .await
-                    .unwrap_or_else(|error| {
-                        tracing::warn!(%error, function = &*key.name, "events cannot be read");
-                        Due {
-                            next: Some(now.plus(PAUSE)),
-                            ..Due::default()
-                        }
-                    })
-            };
+                pause = Duration::ZERO;
+            }
+            let now = self.clock.now();
+            let width = self.width(key).await;
+            if width == 0 {
+                self.give_up_old(key, now).await;
+            }
+            let held: Vec<i64> = line.held.lock().iter().copied().collect();
+            let is_running = !held.is_empty();
+            let room = width.saturating_sub(held.len());
+            let found = self.events.due(key, now, room, held).await;
+            let found = found.unwrap_or_else(|error| {
+                tracing::warn!(%error, function = &*key.name, "events cannot be read");
+                Due {
+                    next: Some(now.plus(PAUSE)),
+                    ..Due::default()
+                }
+            });
             let has_begun = !found.events.is_empty();
             for (id, event) in found.events {
-                line.held.lock().insert(id);
-                let (this, line) = (Arc::clone(&self), Arc::clone(line));
-                tokio::spawn(async move {
-                    this.finish(id, event).await;
-                    line.held.lock().remove(&id);
-                    line.changed.notify_one();
-                });
+                self.begin(line, id, event);
             }
-            match found.next {
-                _ if has_begun || is_running || room == 0 => {
-                    self.wait_for(line, found.next).await;
-                }
-                Some(next) => self.wait_for(line, Some(next)).await,
-                None => {
-                    let mut open = self.lines.open.lock();
-                    if !line.has_news.load(Ordering::SeqCst) {
-                        open.remove(key);
-                        return;
-                    }
-                }
+            if has_begun || is_running || found.next.is_some() {
+                // What is due and has no room waits for one that ends, or for more room.
+                let later = found.next.filter(|next| *next > now);
+                let look = (width == 0).then(|| now.plus(LOOK));
+                self.wait_for(line, later.or(look)).await;
+                continue;
             }
+            let mut open = self.lines.open.lock();
+            if !line.has_news.load(Ordering::SeqCst) {
+                open.remove(key);
+                return;
+            }
+        }
+    }
+
+    fn begin(self: &Arc<Self>, line: &Arc<Line>, id: i64, event: StoredEvent) {
+        line.held.lock().insert(id);
+        let (this, line) = (Arc::clone(self), Arc::clone(line));
+        tokio::spawn(async move {
+            let is_throttled = this.finish(id, event).await;
+            line.is_throttled.fetch_or(is_throttled, Ordering::SeqCst);
+            line.held.lock().remove(&id);
+            line.changed.notify_one();
+        });
+    }
+
+    /// How many events of a function may run at a time.
+    async fn width(&self, key: &FunctionKey) -> usize {
+        let settings = self.registry.settings(key).await.ok().flatten();
+        let reserved = settings.and_then(|settings| settings.reserved_concurrency);
+        reserved.map_or(WIDTH, |reserved| WIDTH.min(reserved as usize))
+    }
+
+    /// Removes the events of a function that may not run at all, once they are too old.
+    async fn give_up_old(&self, key: &FunctionKey, now: Timestamp) {
+        match self.events.remove_older(key, retry::oldest(now)).await {
+            Ok(0) => {}
+            Ok(count) => {
+                self.lines.forget(count);
+                tracing::warn!(
+                    count,
+                    function = &*key.name,
+                    "events are given up that are too old"
+                );
+            }
+            Err(error) => tracing::warn!(%error, "events cannot be removed"),
         }
     }
 
@@ -159,33 +202,38 @@ impl Inner {
         }
     }
 
-    /// Runs one event and writes down what became of it.
-    async fn finish(self: &Arc<Self>, id: i64, event: StoredEvent) {
+    /// Runs one event and writes down what became of it. Returns whether the function was found
+    /// throttled.
+    async fn finish(self: &Arc<Self>, id: i64, event: StoredEvent) -> bool {
         let outcome = self.attempt(event).await;
         loop {
             let written = match outcome {
-                Outcome::Untouched => return,
+                Outcome::Untouched => return false,
+                Outcome::Throttled => return true,
                 Outcome::Done => self.events.remove(id).await,
                 Outcome::Again {
                     due,
                     failures,
                     refusals,
-                } => self.events.postpone(id, due, failures, refusals).await,
+                } => {
+                    let postponed = self.events.postpone(id, due, failures, refusals);
+                    postponed.await.map(|()| 0)
+                }
             };
             match written {
-                Ok(()) => break,
+                Ok(removed) => {
+                    self.lines.forget(removed);
+                    return false;
+                }
                 Err(error) if self.is_stopping() => {
                     tracing::warn!(%error, "an event will run again at the next start");
-                    return;
+                    return false;
                 }
                 Err(error) => {
                     tracing::warn!(%error, "what became of an event cannot be written yet");
                     self.clock.sleep(PAUSE).await;
                 }
             }
-        }
-        if matches!(outcome, Outcome::Done) {
-            self.lines.queued.fetch_sub(1, Ordering::Relaxed);
         }
     }
 
@@ -200,7 +248,7 @@ impl Inner {
             tracing::warn!(%id, function = %target.arn(), reason, "an event is given up");
             Outcome::Done
         };
-        if retry::is_too_old(accepted, self.clock.now()) {
+        if accepted < retry::oldest(self.clock.now()) {
             return give_up("it is older than six hours");
         }
         let job = Job {
@@ -214,6 +262,8 @@ impl Inner {
         let now = self.clock.now();
         match finished {
             Ok(finished) if finished.answer.is_ok() => Outcome::Done,
+            // Its environment may have been ended over it.
+            Ok(_) if self.is_stopping() => Outcome::Untouched,
             Ok(_) => match retry::after_failure(failures + 1, now) {
                 Some(due) => Outcome::Again {
                     due,
@@ -223,6 +273,7 @@ impl Inner {
                 None => give_up("the function failed over it three times"),
             },
             Err(_) if self.is_stopping() => Outcome::Untouched,
+            Err(error) if error.status == http::StatusCode::TOO_MANY_REQUESTS => Outcome::Throttled,
             Err(error) if error.status == http::StatusCode::NOT_FOUND => {
                 give_up("its function is gone")
             }

@@ -28,6 +28,8 @@ pub(super) struct Line {
     pub(super) has_news: AtomicBool,
     /// Events that are being run. They stay on disk until they have ended.
     pub(super) held: Mutex<HashSet<i64>>,
+    /// Whether an event found the function throttled since the line last looked.
+    pub(super) is_throttled: AtomicBool,
 }
 
 impl Lines {
@@ -42,6 +44,18 @@ impl Lines {
         for line in self.open.lock().values() {
             line.changed.notify_one();
         }
+    }
+
+    /// Something has changed for a function's events: how many may run, or that they are gone.
+    pub(crate) fn nudge(&self, key: &FunctionKey) {
+        if let Some(line) = self.open.lock().get(key) {
+            line.changed.notify_one();
+        }
+    }
+
+    /// So many events are on disk no longer.
+    pub(crate) fn forget(&self, count: usize) {
+        self.queued.fetch_sub(count, Ordering::Relaxed);
     }
 
     /// Whether no event is begun any more.

@@ -10,6 +10,7 @@ use store::{Migration, Store};
 
 use crate::error::ApiError;
 use crate::function::key::FunctionKey;
+use crate::function::tables::Tables;
 
 /// The table.
 pub(crate) const MIGRATION: Migration = Migration {
@@ -62,6 +63,16 @@ pub(crate) struct Due {
     pub(crate) next: Option<Timestamp>,
 }
 
+impl Tables<'_> {
+    /// Removes every event of a function, and returns how many.
+    pub(crate) fn remove_events(&self, key: &FunctionKey) -> Result<usize, ApiError> {
+        let mut statement = self.0.prepare_cached(
+            "DELETE FROM lambda_event WHERE account = ?1 AND region = ?2 AND name = ?3",
+        )?;
+        Ok(statement.execute(params![key.account, key.region, key.name])?)
+    }
+}
+
 /// The events on disk. Cheap to clone.
 #[derive(Debug, Clone)]
 pub(crate) struct Queue {
@@ -102,13 +113,29 @@ impl Queue {
         .await
     }
 
-    /// An event is done with.
-    pub(crate) async fn remove(&self, id: i64) -> Result<(), ApiError> {
+    /// An event is done with. Returns how many were removed: none where its function was deleted.
+    pub(crate) async fn remove(&self, id: i64) -> Result<usize, ApiError> {
         self.write(move |connection| {
-            connection
-                .prepare_cached("DELETE FROM lambda_event WHERE id = ?1")?
-                .execute([id])?;
-            Ok(())
+            let mut statement =
+                connection.prepare_cached("DELETE FROM lambda_event WHERE id = ?1")?;
+            Ok(statement.execute([id])?)
+        })
+        .await
+    }
+
+    /// Removes a function's events that were accepted before `then`, and returns how many.
+    pub(crate) async fn remove_older(
+        &self,
+        key: &FunctionKey,
+        then: Timestamp,
+    ) -> Result<usize, ApiError> {
+        let key = key.clone();
+        self.write(move |connection| {
+            let mut statement = connection.prepare_cached(
+                "DELETE FROM lambda_event
+                 WHERE account = ?1 AND region = ?2 AND name = ?3 AND accepted < ?4",
+            )?;
+            Ok(statement.execute(params![key.account, key.region, key.name, then.0])?)
         })
         .await
     }

@@ -65,6 +65,8 @@ impl Inner {
                 tables.put_settings(key, &settings)
             })
             .await?;
+        // Events may have waited for this.
+        self.lines.nudge(&key);
         Ok(())
     }
 }

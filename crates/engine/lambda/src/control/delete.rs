@@ -54,7 +54,8 @@ impl Inner {
 
     async fn delete_whole(&self, target: &Target) -> Result<Vec<VersionRecord>, ApiError> {
         let (key, missing) = (target.key.clone(), target.not_found());
-        self.registry
+        let (removed, events) = self
+            .registry
             .write(&target.key, move |tables| {
                 let mut removed = Vec::new();
                 let mut from = 0;
@@ -64,13 +65,16 @@ impl Inner {
                     from = last + 1;
                     removed.extend(chunk.into_iter().map(|(_, record)| record));
                 }
-                if tables.remove_function(&key)? {
-                    Ok(removed)
-                } else {
-                    Err(missing.into())
+                if !tables.remove_function(&key)? {
+                    return Err(missing.into());
                 }
+                // They are not for the next function of this name.
+                Ok((removed, tables.remove_events(&key)?))
             })
-            .await
+            .await?;
+        self.lines.forget(events);
+        self.lines.nudge(&target.key);
+        Ok(removed)
     }
 
     async fn delete_version(

@@ -14,7 +14,7 @@ use policy::Policy;
 use store::Store;
 
 use super::key::FunctionKey;
-use super::record::{AliasRecord, VersionRecord};
+use super::record::{AliasRecord, LATEST, VersionRecord};
 use super::settings::Settings;
 use super::tables::Tables;
 use crate::deployment::Deployment;
@@ -33,7 +33,18 @@ struct Cached {
     versions: HashMap<u64, Arc<CachedVersion>>,
     aliases: HashMap<String, Arc<AliasRecord>>,
     settings: Option<Arc<Settings>>,
-    policies: HashMap<Qualifier, Arc<Policy>>,
+    policies: HashMap<Qualifier, Option<Arc<Policy>>>,
+}
+
+impl Cached {
+    /// Whether what the qualifier names is cached, so that it exists.
+    fn has(&self, qualifier: &Qualifier) -> bool {
+        match qualifier {
+            Qualifier::Latest => self.versions.contains_key(&LATEST),
+            Qualifier::Version(number) => self.versions.contains_key(number),
+            Qualifier::Alias(name) => self.aliases.contains_key(name),
+        }
+    }
 }
 
 /// Drops what is cached of a function when it is dropped itself.
@@ -198,23 +209,21 @@ impl Registry {
             .get(key)
             .and_then(|c| c.policies.get(qualifier))
         {
-            return Ok(Some(Arc::clone(found)));
+            return Ok(found.clone());
         }
         let generation = self.generation.load(Ordering::SeqCst);
         let wanted = (key.clone(), qualifier.clone());
         let found = self
             .read(move |tables| tables.resource_policy(&wanted.0, &wanted.1))
             .await?;
-        let Some(kept) = found else {
-            return Ok(None);
-        };
-        let found = Arc::new(kept.parsed()?);
+        let found = found.map(|kept| kept.parsed()).transpose()?.map(Arc::new);
         self.keep(generation, key, |cached| {
-            cached
-                .policies
-                .insert(qualifier.clone(), Arc::clone(&found));
+            // That there is none is kept for what there is alone: anybody can make up names.
+            if found.is_some() || cached.has(qualifier) {
+                cached.policies.insert(qualifier.clone(), found.clone());
+            }
         });
-        Ok(Some(found))
+        Ok(found)
     }
 
     fn keep(&self, generation: u64, key: &FunctionKey, insert: impl FnOnce(&mut Cached)) {

@@ -135,9 +135,8 @@ impl Tables<'_> {
             .0
             .prepare_cached(
                 "SELECT count(*) FILTER (WHERE version = 0), coalesce(sum(code_size), 0)
-                     + (SELECT coalesce(sum(json_extract(record, '$.code_size')), 0)
-                        FROM lambda_layer_version
-                        WHERE account = ?1 AND region = ?2 AND NOT deleted)
+                     + (SELECT coalesce(sum(code_size), 0) FROM lambda_layer_version
+                        WHERE account = ?1 AND region = ?2 AND deleted = 0)
                  FROM lambda_version WHERE account = ?1 AND region = ?2",
             )?
             .query_row([account, region], |row| {

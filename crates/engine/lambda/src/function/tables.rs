@@ -354,7 +354,7 @@ impl Tables<'_> {
         Ok(removed == 1)
     }
 
-    /// The names of the aliases that point to a version.
+    /// The names of the aliases that send invocations to a version.
     pub(crate) fn aliases_of_version(
         &self,
         key: &FunctionKey,
@@ -363,7 +363,10 @@ impl Tables<'_> {
         let mut statement = self.0.prepare_cached(
             "SELECT alias FROM lambda_alias
              WHERE account = ?1 AND region = ?2 AND name = ?3
-                 AND json_extract(record, '$.configuration.FunctionVersion') = ?4
+                 AND (json_extract(record, '$.configuration.FunctionVersion') = ?4
+                     OR EXISTS (SELECT 1 FROM json_each(record,
+                         '$.configuration.RoutingConfig.AdditionalVersionWeights')
+                         WHERE key = ?4))
              ORDER BY alias",
         )?;
         let found = statement.query_map(

@@ -1,6 +1,7 @@
 //! How many invocations run or wait at a time: of the account, and of each function.
 //!
 //! A function with reserved concurrency may have as many as were reserved for it, none included.
+//! What is reserved for one is not held back from the others.
 //! Source: <https://docs.aws.amazon.com/lambda/latest/dg/lambda-concurrency.html>.
 
 use std::collections::HashMap;
@@ -14,7 +15,7 @@ use wire::lambda::errors;
 
 use crate::function::key::FunctionKey;
 
-/// How many invocations an account may have.
+/// How many invocations an account may have in a region.
 /// Source: <https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html>.
 pub(crate) const ACCOUNT_CONCURRENCY: u32 = 1_000;
 
@@ -22,7 +23,14 @@ pub(crate) const ACCOUNT_CONCURRENCY: u32 = 1_000;
 #[derive(Debug, Default)]
 pub(crate) struct Concurrency {
     all: AtomicUsize,
-    by_function: Mutex<HashMap<FunctionKey, u32>>,
+    counts: Mutex<Counts>,
+}
+
+#[derive(Debug, Default)]
+struct Counts {
+    /// By account and region.
+    by_place: HashMap<(Arc<str>, Arc<str>), u32>,
+    by_function: HashMap<FunctionKey, u32>,
 }
 
 /// An invocation that runs or waits; counted until this is dropped.
@@ -47,36 +55,46 @@ impl Concurrency {
         key: &FunctionKey,
         reserved: Option<u32>,
     ) -> Result<Counted, ServiceError> {
-        {
-            let mut by_function = self.by_function.lock();
-            let running = by_function.get(key).copied().unwrap_or_default();
-            if reserved.is_some_and(|reserved| running >= reserved) {
-                return Err(throttled(
-                    "ReservedFunctionConcurrentInvocationLimitExceeded",
-                ));
-            }
-            by_function.insert(key.clone(), running + 1);
+        let mut counts = self.counts.lock();
+        let of_function = counts.by_function.get(key).copied().unwrap_or_default();
+        if reserved.is_some_and(|reserved| of_function >= reserved) {
+            return Err(throttled(
+                "ReservedFunctionConcurrentInvocationLimitExceeded",
+            ));
         }
-        let counted = Counted {
-            concurrency: Arc::clone(self),
-            key: key.clone(),
-        };
-        if self.all.fetch_add(1, Ordering::Relaxed) >= ACCOUNT_CONCURRENCY as usize {
+        let of_place = counts.by_place.entry(place(key)).or_default();
+        if *of_place >= ACCOUNT_CONCURRENCY {
             return Err(throttled("ConcurrentInvocationLimitExceeded"));
         }
-        Ok(counted)
+        *of_place += 1;
+        counts.by_function.insert(key.clone(), of_function + 1);
+        self.all.fetch_add(1, Ordering::Relaxed);
+        Ok(Counted {
+            concurrency: Arc::clone(self),
+            key: key.clone(),
+        })
     }
 }
 
 impl Drop for Counted {
     fn drop(&mut self) {
         self.concurrency.all.fetch_sub(1, Ordering::Relaxed);
-        let mut by_function = self.concurrency.by_function.lock();
-        if let Entry::Occupied(mut running) = by_function.entry(self.key.clone()) {
-            *running.get_mut() -= 1;
-            if *running.get() == 0 {
-                running.remove();
-            }
+        let mut counts = self.concurrency.counts.lock();
+        one_less(counts.by_place.entry(place(&self.key)));
+        one_less(counts.by_function.entry(self.key.clone()));
+    }
+}
+
+fn place(key: &FunctionKey) -> (Arc<str>, Arc<str>) {
+    (Arc::clone(&key.account), Arc::clone(&key.region))
+}
+
+/// Counts one down, and forgets a count that is zero.
+fn one_less<K>(entry: Entry<'_, K, u32>) {
+    if let Entry::Occupied(mut count) = entry {
+        *count.get_mut() -= 1;
+        if *count.get() == 0 {
+            count.remove();
         }
     }
 }
@@ -120,6 +138,6 @@ mod tests {
         assert!(concurrency.count(&key("g"), None).is_err());
         drop(running);
         assert_eq!(concurrency.all(), 0);
-        assert!(concurrency.by_function.lock().is_empty());
+        assert!(concurrency.counts.lock().by_function.is_empty());
     }
 }

@@ -13,41 +13,12 @@ use store::Digest;
 
 use super::attach::{denied, unreadable};
 use super::list;
+use super::runtime_name::SUPPORTED;
 use crate::layer::key::LayerKey;
 use crate::layer::policy::GET_LAYER_VERSION;
 use crate::layer::record::LayerVersionRecord;
 use crate::layer::tables::Compatible;
 use crate::service::Inner;
-
-/// The runtimes that a refused PublishLayerVersion names, in AWS's order. It takes deprecated ones
-/// all the same.
-const PUBLISHED: [&str; 25] = [
-    "nodejs20.x",
-    "python3.14",
-    "provided.al2023",
-    "python3.12",
-    "python3.13",
-    "nodejs24.x",
-    "nodejs22.x",
-    "java25",
-    "python3.10",
-    "python3.11",
-    "java21",
-    "ruby3.3",
-    "ruby3.4",
-    "ruby3.2",
-    "python3.8",
-    "python3.9",
-    "java17",
-    "nodejs16.x",
-    "dotnet10",
-    "dotnet8",
-    "java11",
-    "dotnet6",
-    "nodejs18.x",
-    "provided.al2",
-    "java8.al2",
-];
 
 /// The runtimes that lists can be narrowed to, in the order in which a refusal names them.
 const LISTED: [&str; 56] = [
@@ -371,7 +342,7 @@ fn check_declared(
             found.add(&place, Some(&shown), &broken);
         }
         if !runtimes.iter().all(Runtime::is_known) {
-            found.add(&place, Some(&shown), &none_of(&PUBLISHED));
+            found.add(&place, Some(&shown), &none_of(&SUPPORTED));
         }
     }
     let size = Size {

@@ -6,9 +6,10 @@ use wire::lambda::{FunctionConfiguration, Runtime as RuntimeName, RuntimeVersion
 use wire::{ServiceError, StringEnum};
 
 /// Runtimes that functions can be created with or updated to, in the order in which AWS lists them
-/// when it is asked for another.
+/// when it is asked for another, also by PublishLayerVersion (which takes deprecated ones all the
+/// same).
 /// Source: <https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtimes.html> and AWS's answers.
-const SUPPORTED: [&str; 25] = [
+pub(super) const SUPPORTED: [&str; 25] = [
     "nodejs20.x",
     "python3.14",
     "provided.al2023",

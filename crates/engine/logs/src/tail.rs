@@ -1,10 +1,12 @@
 //! Live tail: sessions that are sent events as they are put.
 //!
-//! Whoever puts events offers them to the sessions, which keep what they want until their next
-//! update is due. A session holds one update's worth and no more: what comes beyond is left out, and
-//! the update says that it is a sample. Putting events therefore never waits for somebody who
-//! watches, and costs nothing when nobody does.
+//! Whoever puts events hands them to the sessions that watch their stream, and goes on: a session
+//! looks through them by itself, and keeps what matches its pattern until its next update is due. It
+//! holds a bounded number of bytes to look through and one update's worth of events. What comes
+//! beyond is left out, and the update says that it is a sample. Putting events therefore never waits
+//! for somebody who watches, whatever the pattern costs, and costs nothing when nobody does.
 
+use std::collections::VecDeque;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
@@ -12,13 +14,15 @@ use std::time::Duration;
 use futures_util::stream::{self, Stream};
 use ids::SharedClock;
 use parking_lot::Mutex;
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
+use tokio::task::coop::consume_budget;
 use wire::ServiceError;
 use wire::logs::{
     LiveTailSessionLogEvent, LiveTailSessionMetadata, LiveTailSessionStart, LiveTailSessionUpdate,
     StartLiveTailResponseStream, errors,
 };
 
+use crate::archive::EVENT_OVERHEAD;
 use crate::archive::append::NewEvent;
 use crate::archive::groups::GroupKey;
 use crate::filter::FilterPattern;
@@ -27,6 +31,9 @@ use crate::filter::FilterPattern;
 /// Source: <https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_StartLiveTail.html>.
 const UPDATE_EVERY: Duration = Duration::from_secs(1);
 const UPDATE_EVENTS: usize = 500;
+
+/// What a session holds that it has not looked through yet, in bytes.
+const QUEUE_BYTES: usize = 4 * 1_048_576;
 
 /// How long a session may last.
 const SESSION_LIMIT: Duration = Duration::from_secs(3 * 60 * 60);
@@ -57,9 +64,32 @@ pub(crate) struct Watched {
 #[derive(Debug)]
 struct Session {
     watched: Watched,
-    update: Mutex<Update>,
+    queue: Mutex<Queue>,
+    /// Tells that something is in the queue.
+    news: Notify,
 }
 
+/// What a session has yet to look through.
+#[derive(Debug, Default)]
+struct Queue {
+    batches: VecDeque<Arc<Batch>>,
+    bytes: usize,
+    /// Whether something did not fit.
+    overflowed: bool,
+}
+
+/// Events that were put together, for all sessions that watch their stream.
+#[derive(Debug)]
+struct Batch {
+    group: GroupKey,
+    stream: String,
+    events: Vec<NewEvent>,
+    /// When they were put, in milliseconds since the epoch.
+    ingested: i64,
+    bytes: usize,
+}
+
+/// What the next update of a session will hold.
 #[derive(Debug, Default)]
 struct Update {
     events: Vec<LiveTailSessionLogEvent>,
@@ -94,8 +124,8 @@ impl Tails {
         self.stopped.send_replace(true);
     }
 
-    /// Offers events that were put at `now` to the sessions.
-    pub(crate) fn publish(&self, group: &GroupKey, stream: &str, events: &[NewEvent], now: i64) {
+    /// Hands events that were put at `now` to the sessions.
+    pub(crate) fn publish(&self, group: GroupKey, stream: String, events: Vec<NewEvent>, now: i64) {
         if self.count.load(Ordering::Acquire) == 0 {
             return;
         }
@@ -104,11 +134,21 @@ impl Tails {
             .lock()
             .iter()
             .filter_map(Weak::upgrade)
+            .filter(|session| session.watched.wants(&group, &stream))
             .collect();
+        if sessions.is_empty() {
+            return;
+        }
+        let size = |event: &NewEvent| event.message.len() + EVENT_OVERHEAD;
+        let batch = Arc::new(Batch {
+            bytes: events.iter().map(size).sum(),
+            group,
+            stream,
+            events,
+            ingested: now,
+        });
         for session in sessions {
-            if session.watched.wants(group, stream) {
-                session.take(group, stream, events, now);
-            }
+            session.offer(&batch);
         }
     }
 
@@ -125,7 +165,8 @@ impl Tails {
     ) -> Result<impl Stream<Item = Event> + Send + use<>, ServiceError> {
         let session = Arc::new(Session {
             watched,
-            update: Mutex::default(),
+            queue: Mutex::default(),
+            news: Notify::new(),
         });
         {
             let mut sessions = self.sessions.lock();
@@ -145,6 +186,7 @@ impl Tails {
                 session: Some(session),
             },
             start: Some(start),
+            update: Update::default(),
             stopped: self.stopped.subscribe(),
             clock,
             ends,
@@ -181,6 +223,7 @@ impl Drop for Open {
 struct State {
     open: Open,
     start: Option<LiveTailSessionStart>,
+    update: Update,
     stopped: watch::Receiver<bool>,
     clock: SharedClock,
     ends: Duration,
@@ -191,16 +234,25 @@ impl State {
         if let Some(start) = self.start.take() {
             return Some(Ok(StartLiveTailResponseStream::SessionStart(start)));
         }
-        tokio::select! {
-            () = self.clock.sleep(UPDATE_EVERY) => {}
-            _ = self.stopped.wait_for(|stopped| *stopped) => return None,
+        let session = self.open.session.as_ref()?;
+        let mut due = self.clock.sleep(UPDATE_EVERY);
+        loop {
+            let is_due = tokio::select! {
+                biased;
+                _ = self.stopped.wait_for(|stopped| *stopped) => return None,
+                () = &mut due => true,
+                () = session.news.notified() => false,
+            };
+            session.look_through(&mut self.update).await;
+            if is_due {
+                break;
+            }
         }
         if self.clock.monotonic() >= self.ends {
             let message = "The session has lasted for three hours.";
             return Some(Err(errors::session_timeout_exception(message)));
         }
-        let session = self.open.session.as_ref()?;
-        let Update { events, sampled } = std::mem::take(&mut *session.update.lock());
+        let Update { events, sampled } = std::mem::take(&mut self.update);
         let update = LiveTailSessionUpdate {
             session_metadata: Some(LiveTailSessionMetadata {
                 sampled: Some(sampled),
@@ -212,24 +264,51 @@ impl State {
 }
 
 impl Session {
-    fn take(&self, group: &GroupKey, stream: &str, events: &[NewEvent], now: i64) {
-        for event in events {
-            if !self.watched.pattern.matches(&event.message) {
-                continue;
-            }
-            let mut update = self.update.lock();
-            if update.events.len() == UPDATE_EVENTS {
-                update.sampled = true;
-                return;
-            }
-            update.events.push(LiveTailSessionLogEvent {
-                log_stream_name: Some(stream.to_owned()),
-                log_group_identifier: Some(format!("{}:{}", group.account, group.name)),
-                message: Some(event.message.clone()),
-                timestamp: Some(event.time),
-                ingestion_time: Some(now),
-            });
+    /// Takes a batch to be looked through, where there is room for it.
+    fn offer(&self, batch: &Arc<Batch>) {
+        let mut queue = self.queue.lock();
+        if queue.bytes + batch.bytes > QUEUE_BYTES {
+            queue.overflowed = true;
+            return;
         }
+        queue.bytes += batch.bytes;
+        queue.batches.push_back(Arc::clone(batch));
+        drop(queue);
+        self.news.notify_one();
+    }
+
+    /// Adds to `update` what matches of all that is in the queue.
+    async fn look_through(&self, update: &mut Update) {
+        let queue = std::mem::take(&mut *self.queue.lock());
+        update.sampled |= queue.overflowed;
+        for batch in queue.batches {
+            for event in &batch.events {
+                // Patterns take their time: others are let run between.
+                consume_budget().await;
+                update.offer(&batch, event, &self.watched.pattern);
+            }
+        }
+    }
+}
+
+impl Update {
+    /// Adds an event that matches, where there is room for it.
+    fn offer(&mut self, batch: &Batch, event: &NewEvent, pattern: &FilterPattern) {
+        let is_full = self.events.len() == UPDATE_EVENTS;
+        if is_full && self.sampled || !pattern.matches(&event.message) {
+            return;
+        }
+        if is_full {
+            self.sampled = true;
+            return;
+        }
+        self.events.push(LiveTailSessionLogEvent {
+            log_stream_name: Some(batch.stream.clone()),
+            log_group_identifier: Some(format!("{}:{}", batch.group.account, batch.group.name)),
+            message: Some(event.message.clone()),
+            timestamp: Some(event.time),
+            ingestion_time: Some(batch.ingested),
+        });
     }
 }
 
@@ -259,9 +338,13 @@ mod tests {
             .collect()
     }
 
+    fn publish(tails: &Tails, (group, stream): (&str, &str), messages: &[&str]) {
+        tails.publish(key(group), stream.to_owned(), events(messages), NOW);
+    }
+
     /// The messages of an update, and whether it is a sample.
-    fn update(event: Option<Option<Event>>) -> (Vec<String>, bool) {
-        let Some(Some(Ok(StartLiveTailResponseStream::SessionUpdate(update)))) = event else {
+    fn update(event: Option<Event>) -> (Vec<String>, bool) {
+        let Some(Ok(StartLiveTailResponseStream::SessionUpdate(update))) = event else {
             panic!("no update: {event:?}");
         };
         let results = update.session_results.unwrap();
@@ -283,25 +366,57 @@ mod tests {
             session.next().await,
             Some(Ok(StartLiveTailResponseStream::SessionStart(_)))
         ));
-        tails.publish(&key("g"), "a1", &events(&["x1", "y", "x2"]), NOW);
-        tails.publish(&key("g"), "b1", &events(&["x3"]), NOW);
-        tails.publish(&key("h"), "a1", &events(&["x4"]), NOW);
+        publish(&tails, ("g", "a1"), &["x1", "y", "x2"]);
+        publish(&tails, ("g", "b1"), &["x3"]);
+        publish(&tails, ("h", "a1"), &["x4"]);
         assert!(
             session.next().now_or_never().is_none(),
             "an update is not due yet"
         );
         clock.advance(UPDATE_EVERY);
-        let seen = update(session.next().now_or_never());
+        let seen = update(session.next().await);
         assert_eq!(seen, (vec!["x1".to_owned(), "x2".to_owned()], false));
-        tails.publish(&key("g"), "a1", &events(&vec!["x"; UPDATE_EVENTS + 1]), NOW);
+        publish(&tails, ("g", "a1"), &vec!["x"; UPDATE_EVENTS + 1]);
         assert!(session.next().now_or_never().is_none());
         clock.advance(UPDATE_EVERY);
-        let (messages, sampled) = update(session.next().now_or_never());
+        let (messages, sampled) = update(session.next().await);
         assert_eq!((messages.len(), sampled), (UPDATE_EVENTS, true));
         assert!(session.next().now_or_never().is_none());
         clock.advance(SESSION_LIMIT);
         let ended = session.next().await.unwrap().unwrap_err();
         assert_eq!(ended.code, "SessionTimeoutException");
+    }
+
+    #[tokio::test]
+    async fn what_a_session_does_not_look_through_is_left_out() {
+        let (tails, clock) = (
+            Arc::new(Tails::new()),
+            Arc::new(ManualClock::at(Timestamp(0))),
+        );
+        let start = LiveTailSessionStart::default();
+        let session = tails.open(watched("x"), start, Arc::clone(&clock) as SharedClock);
+        let mut session = Box::pin(session.unwrap());
+        session.next().await;
+        let large = "y".repeat(QUEUE_BYTES / 4);
+        for _ in 0..5 {
+            publish(&tails, ("g", "a1"), &[&large]);
+        }
+        let waiting = tails.sessions.lock()[0].upgrade().unwrap();
+        let held = |session: &Session| {
+            let queue = session.queue.lock();
+            (queue.batches.len(), queue.overflowed)
+        };
+        assert_eq!(held(&waiting), (3, true), "nobody but the session looks");
+        assert!(session.next().now_or_never().is_none());
+        assert_eq!(
+            held(&waiting),
+            (0, false),
+            "it looks before its update is due"
+        );
+        publish(&tails, ("g", "a1"), &["x"]);
+        clock.advance(UPDATE_EVERY);
+        let seen = update(session.next().await);
+        assert_eq!(seen, (vec!["x".to_owned()], true));
     }
 
     #[tokio::test]

@@ -42,7 +42,7 @@ impl Inner {
             Ok((target.stream, events, rejected))
         });
         let (id, events, rejected) = putting.await?;
-        self.tails.publish(&group, &stream, &events, now);
+        self.tails.publish(group, stream, events, now);
         Ok(PutLogEventsResponse {
             next_sequence_token: Some(sequence_token(id)),
             rejected_log_events_info: rejected,

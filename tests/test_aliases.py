@@ -136,7 +136,7 @@ def test_weights_share_the_invocations(client, weighted):
 def test_a_version_with_a_share_is_not_deleted(client, weighted):
     with pytest.raises(client.exceptions.ResourceConflictException) as refused:
         client.delete_function(FunctionName=weighted, Qualifier="2")
-    assert refused.value.response["Error"]["Message"].endswith("referenced by alias: [canary]")
+    assert refused.value.response["Error"]["Message"].endswith("reference it: [canary]")
 
 
 def test_weights_go_when_they_are_emptied(client, weighted):

@@ -242,3 +242,46 @@ def test_every_answer_names_its_request(client, echo):
     requests = [answer["ResponseMetadata"]["RequestId"] for answer in answers]
     assert all(re.fullmatch(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", id_) for id_ in requests)
     assert requests[0] != requests[1]
+
+
+def test_empty_values_clear_settings(client, deploy):
+    queue = "arn:aws:sqs:us-east-1:000000000000:letters"
+    name = deploy(DeadLetterConfig={"TargetArn": queue})
+    assert client.get_function_configuration(FunctionName=name)["DeadLetterConfig"]
+    client.update_function_configuration(FunctionName=name, DeadLetterConfig={"TargetArn": ""})
+    functions.wait_updated(client, name)
+    assert "DeadLetterConfig" not in client.get_function_configuration(FunctionName=name)
+
+
+def test_what_is_not_served_is_refused_by_name(client, names):
+    arguments = functions.create_arguments(next(names), functions.python(functions.ECHO))
+    with pytest.raises(client.exceptions.InvalidParameterValueException, match="DurableConfig"):
+        client.create_function(**arguments, DurableConfig={"ExecutionTimeout": 10})
+
+
+def test_file_systems_need_a_vpc(client, names):
+    arguments = functions.create_arguments(next(names), functions.python(functions.ECHO))
+    system = {
+        "Arn": "arn:aws:elasticfilesystem:us-east-1:000000000000:access-point/fsap-01234567890abcdef",
+        "LocalMountPath": "/mnt/x",
+    }
+    with pytest.raises(client.exceptions.InvalidParameterValueException, match="in a VPC"):
+        client.create_function(**arguments, FileSystemConfigs=[system])
+
+
+def test_other_accounts_do_what_the_policy_lets_them(engine, client, deploy):
+    name = deploy()
+    stranger = engine.client(access_key="111122223333")
+    by_arn = {"FunctionName": arn(name)}
+    for call in (stranger.invoke, stranger.get_function_configuration):
+        with pytest.raises(stranger.exceptions.ClientError, match="AccessDenied"):
+            call(**by_arn)
+    client.add_permission(
+        FunctionName=name,
+        StatementId="stranger",
+        Action="lambda:InvokeFunction",
+        Principal="111122223333",
+    )
+    assert stranger.invoke(**by_arn)["StatusCode"] == 200
+    with pytest.raises(stranger.exceptions.ClientError, match="AccessDenied"):
+        stranger.get_function_configuration(**by_arn)

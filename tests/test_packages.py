@@ -169,3 +169,32 @@ def settled(client, name):
 def test_links_that_stay_inside_are_followed(client, deploy):
     name = deploy(with_links({"one/two": "..", "out": "one/two/one/file"}))
     assert functions.invoke(client, name).value == "inside"
+
+
+def damaged():
+    """A deflated zip whose data is not what its directory says."""
+    data = bytearray(functions.package({"main.py": "x = 1\n" * 400}))
+    start = data.index(b"main.py") + len("main.py") + 2
+    data[start : start + 3] = b"\xff\xff\xff"
+    return bytes(data)
+
+
+@pytest.mark.parametrize(
+    "archive",
+    [
+        damaged(),
+        functions.package({"h": "a file", "h/a.py": "in a file"}),
+        functions.package({"n" * 300 + ".py": "x = 1"}),
+    ],
+    ids=["damaged", "a file as a folder", "a long name"],
+)
+def test_what_cannot_be_unpacked_is_refused_at_once(client, deploy, names, archive):
+    told = "Could not unzip uploaded file. Please check your file, then try to upload again."
+    with pytest.raises(client.exceptions.InvalidParameterValueException) as refused:
+        client.create_function(**functions.create_arguments(next(names), archive))
+    assert refused.value.response["Error"]["Message"] == told
+    name = deploy()
+    with pytest.raises(client.exceptions.InvalidParameterValueException) as refused:
+        client.update_function_code(FunctionName=name, ZipFile=archive)
+    assert refused.value.response["Error"]["Message"] == told
+    assert functions.invoke(client, name, {"a": 1}).value == {"a": 1}

@@ -148,3 +148,19 @@ def test_every_version_of_every_function_is_listed(client, engine, versioned):
     assert len(set(listed)) == len(listed)
     ours = [one for one in listed if one.startswith(arn(versioned) + ":")]
     assert ours == [f"{arn(versioned)}:$LATEST", f"{arn(versioned)}:1"]
+
+
+def test_version_numbers_are_never_given_again(client, versioned):
+    client.delete_function(FunctionName=versioned)
+    archive = functions.python(VERSION_SOURCE.format("third"))
+    client.create_function(**functions.create_arguments(versioned, archive))
+    functions.wait_active(client, versioned)
+    assert client.publish_version(FunctionName=versioned)["Version"] == "2"
+
+
+def test_deleting_a_version_that_is_not_there(client, versioned):
+    for _ in range(2):
+        answer = client.delete_function(FunctionName=versioned, Qualifier="1")
+        assert answer["StatusCode"] == 204
+    with pytest.raises(client.exceptions.ResourceNotFoundException):
+        client.delete_function(FunctionName="nobody", Qualifier="1")

@@ -48,6 +48,32 @@ impl Lambda {
 }
 
 impl Registry {
+    /// What a caller means who is going to do `action` to it: a function of its own account, or
+    /// one of another account whose policy allows that.
+    pub(crate) async fn target(
+        &self,
+        caller: &Caller,
+        function: &str,
+        qualifier: Option<String>,
+        action: &str,
+    ) -> Result<Target, ServiceError> {
+        let target = Target::read_of_any_account(caller, function, qualifier)?;
+        if target.key.account == caller.account {
+            return Ok(target);
+        }
+        let principal = policy::Principal::Root {
+            account: caller.account.to_string(),
+        };
+        let mut context = Context::new();
+        principal.describe(&mut context);
+        let decision = self.judge(&principal, &target, action, &context).await?;
+        if decision.allowed() {
+            Ok(target)
+        } else {
+            Err(ServiceError::access_denied(None))
+        }
+    }
+
     /// Refuses a service that calls in its own name and is not allowed to do `action` to what
     /// `target` names.
     pub(crate) async fn authorize(

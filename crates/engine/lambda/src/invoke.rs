@@ -68,7 +68,15 @@ impl Inner {
         caller: &Caller,
         input: InvocationRequest,
     ) -> Result<InvocationResponse, ServiceError> {
-        let target = Target::read(caller, &input.function_name, input.qualifier)?;
+        let target = self
+            .registry
+            .target(
+                caller,
+                &input.function_name,
+                input.qualifier,
+                authorization::INVOKE,
+            )
+            .await?;
         let version = self.resolve(&target).await?;
         self.registry
             .authorize(caller, &target, authorization::INVOKE)

@@ -17,5 +17,6 @@ pub const SCHEMA: Schema = Schema {
         code_signing::MIGRATION,
         layer::tables::MIGRATION,
         layer::tables::SIZES,
+        tables::FORMER,
     ],
 };

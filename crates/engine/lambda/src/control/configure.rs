@@ -134,6 +134,44 @@ pub(super) fn logging(
     })
 }
 
+/// Refuses what would be kept by nobody and change nothing.
+pub(super) fn refuse_unserved<const N: usize>(
+    members: [(&str, bool); N],
+) -> Result<(), ServiceError> {
+    match members.iter().find(|(_, is_given)| *is_given) {
+        Some((member, _)) => Err(invalid(format!(
+            "This engine does not serve {member} yet; leave it out."
+        ))),
+        None => Ok(()),
+    }
+}
+
+/// Empty values clear a setting.
+pub(super) fn drop_empty(configuration: &mut FunctionConfiguration) {
+    let letters = &mut configuration.dead_letter_config;
+    letters.take_if(|it| it.target_arn.as_deref().is_some_and(str::is_empty));
+    configuration.kms_key_arn.take_if(|key| key.is_empty());
+    configuration
+        .file_system_configs
+        .take_if(|it| it.is_empty());
+}
+
+/// File systems are in a VPC.
+pub(super) fn check_file_systems(
+    configuration: &FunctionConfiguration,
+) -> Result<(), ServiceError> {
+    let vpc = configuration.vpc_config.as_ref();
+    let subnets = vpc.and_then(|vpc| vpc.subnet_ids.as_deref());
+    let systems = configuration.file_system_configs.as_deref();
+    match systems.and_then(<[_]>::first) {
+        Some(system) if subnets.is_none_or(<[_]>::is_empty) => Err(invalid(format!(
+            "Function must be configured to execute in a VPC to reference access point {}.",
+            system.arn.as_deref().unwrap_or_default()
+        ))),
+        _ => Ok(()),
+    }
+}
+
 /// SnapStart, which takes effect on published versions only.
 pub(super) fn snap_start(asked: Option<SnapStart>) -> SnapStartResponse {
     SnapStartResponse {

@@ -132,7 +132,7 @@ impl Inner {
     /// Checks and keeps a package; returns its digest and size.
     pub(super) async fn keep_package(&self, package: Bytes) -> Result<(Digest, i64), ServiceError> {
         let size = i64::try_from(package.len()).unwrap_or(i64::MAX);
-        match self.code.put(package).await {
+        match self.keep_unpacked(package).await {
             Ok(digest) => Ok((digest, size)),
             Err(CodeError::Archive(error @ (ArchiveError::Empty | ArchiveError::TooLarge))) => {
                 Err(errors::invalid_parameter_value_exception(error.to_string()))
@@ -152,6 +152,20 @@ impl Inner {
     }
 }
 
+impl Inner {
+    /// Keeps a package and unpacks it: what is damaged is found now, not when it is needed.
+    async fn keep_unpacked(&self, package: Bytes) -> Result<Digest, CodeError> {
+        let digest = self.code.put(package).await?;
+        match self.code.unpacked(digest).await {
+            Ok(_lease) => Ok(digest),
+            Err(error) => {
+                self.code.reconsider(digest);
+                Err(error)
+            }
+        }
+    }
+}
+
 /// The configuration that a request asks for, with AWS's defaults.
 fn configuration(
     key: &FunctionKey,
@@ -162,6 +176,15 @@ fn configuration(
             "This engine does not serve functions from container images yet.",
         ));
     }
+    configure::refuse_unserved([
+        ("DurableConfig", input.durable_config.is_some()),
+        ("TenancyConfig", input.tenancy_config.is_some()),
+        (
+            "CapacityProviderConfig",
+            input.capacity_provider_config.is_some(),
+        ),
+        ("ImageConfig", input.image_config.is_some()),
+    ])?;
     let (Some(runtime), Some(handler)) = (&input.runtime, &input.handler) else {
         return Err(runtime_name::mandatory());
     };
@@ -204,6 +227,8 @@ fn configuration(
         ..FunctionConfiguration::default()
     };
     runtime_name::show_version(&key.region, &mut configuration);
+    configure::drop_empty(&mut configuration);
+    configure::check_file_systems(&configuration)?;
     status::begin_creation(&mut configuration);
     Ok(configuration)
 }

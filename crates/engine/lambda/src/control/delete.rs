@@ -7,7 +7,7 @@ use wire::lambda::{DeleteFunctionRequest, DeleteFunctionResponse, errors};
 use wire::{Caller, ServiceError};
 
 use crate::error::ApiError;
-use crate::function::record::VersionRecord;
+use crate::function::record::{LATEST, VersionRecord};
 use crate::function::target::{Target, not_found};
 use crate::service::Inner;
 
@@ -83,14 +83,18 @@ impl Inner {
         number: u64,
     ) -> Result<Vec<VersionRecord>, ApiError> {
         let key = target.key.clone();
-        let (arn, missing) = (target.arn(), not_found(&target.key.arn()));
+        let missing = not_found(&target.key.arn());
         self.registry
             .write(&target.key, move |tables| {
-                let record = tables.version(&key, number)?.ok_or(missing)?;
+                tables.version(&key, LATEST)?.ok_or(missing)?;
+                // Deleting what is not there succeeds, as on AWS.
+                let Some(record) = tables.version(&key, number)? else {
+                    return Ok(Vec::new());
+                };
                 let pointing = tables.aliases_of_version(&key, number)?;
                 if !pointing.is_empty() {
                     return Err(errors::resource_conflict_exception(format!(
-                        "{arn} is currently referenced by alias: [{}]",
+                        "Unable to delete version because the following aliases reference it: [{}]",
                         pointing.join(", ")
                     ))
                     .into());

@@ -23,7 +23,15 @@ impl Inner {
         caller: &Caller,
         input: GetFunctionRequest,
     ) -> Result<GetFunctionResponse, ServiceError> {
-        let target = Target::read(caller, &input.function_name, input.qualifier)?;
+        let target = self
+            .registry
+            .target(
+                caller,
+                &input.function_name,
+                input.qualifier,
+                "lambda:GetFunction",
+            )
+            .await?;
         let (version, number) = self.find(&target).await?;
         let configuration = self.shown(&target, &version);
         let settings = self.registry.settings(&target.key).await?;
@@ -58,7 +66,15 @@ impl Inner {
         caller: &Caller,
         input: GetFunctionConfigurationRequest,
     ) -> Result<FunctionConfiguration, ServiceError> {
-        let target = Target::read(caller, &input.function_name, input.qualifier)?;
+        let target = self
+            .registry
+            .target(
+                caller,
+                &input.function_name,
+                input.qualifier,
+                "lambda:GetFunctionConfiguration",
+            )
+            .await?;
         let (version, _) = self.find(&target).await?;
         Ok(self.shown(&target, &version))
     }

@@ -123,7 +123,10 @@ impl Inner {
         let _gate = self.code_gate.read().await;
         let unusable = |error: CodeError| match error {
             CodeError::Archive(_) => NotReady::new("InvalidZipFileException", &error),
-            CodeError::Blob(_) | CodeError::Io { .. } => NotReady::new("InternalError", &error),
+            CodeError::Blob(_) | CodeError::Io { .. } => {
+                tracing::error!(%error, "a package cannot be unpacked");
+                NotReady::new("InternalError", &"The engine could not unpack the package.")
+            }
         };
         let code = self.code.unpacked(code).await.map_err(unusable)?;
         let opt = self.code.opt(&layers).await.map_err(unusable)?;

@@ -76,6 +76,14 @@ impl Inner {
     ) -> Result<FunctionConfiguration, ServiceError> {
         let target = Target::read(caller, &input.function_name, None)?;
         let key = target.key.clone();
+        configure::refuse_unserved([
+            ("DurableConfig", input.durable_config.is_some()),
+            (
+                "CapacityProviderConfig",
+                input.capacity_provider_config.is_some(),
+            ),
+            ("ImageConfig", input.image_config.is_some()),
+        ])?;
         input
             .runtime
             .as_ref()
@@ -116,6 +124,7 @@ impl Inner {
             }
             set(&mut to.dead_letter_config, input.dead_letter_config);
             set(&mut to.kms_key_arn, input.kms_key_arn);
+            configure::drop_empty(to);
             let tracing = input
                 .tracing_config
                 .map(|t| TracingConfigResponse { mode: t.mode });
@@ -158,6 +167,7 @@ impl Inner {
                 status::check_settled(&owned.arn(), &latest.configuration)?;
                 let before = latest.clone();
                 change(&mut latest.configuration)?;
+                configure::check_file_systems(&latest.configuration)?;
                 runtime_name::show_version(&owned.region, &mut latest.configuration);
                 latest.configuration.last_modified = Some(now);
                 latest.configuration.revision_id = Some(revision);

@@ -52,6 +52,20 @@ pub(crate) const MIGRATION: Migration = Migration {
     ",
 };
 
+/// Where version numbers go on that a deleted function had given.
+pub(crate) const FORMER: Migration = Migration {
+    name: "version numbers of deleted functions",
+    sql: "
+        CREATE TABLE lambda_former_function (
+            account TEXT NOT NULL,
+            region TEXT NOT NULL,
+            name TEXT NOT NULL,
+            next_version INTEGER NOT NULL,
+            PRIMARY KEY (account, region, name)
+        ) STRICT, WITHOUT ROWID;
+    ",
+};
+
 /// A transaction's view of the tables.
 #[derive(Debug)]
 pub(crate) struct Tables<'c>(pub(crate) &'c Connection);
@@ -66,14 +80,23 @@ impl Tables<'_> {
             .0
             .prepare_cached(
                 "INSERT OR IGNORE INTO lambda_function (account, region, name, next_version, tags)
-                 VALUES (?1, ?2, ?3, 1, ?4)",
+                 VALUES (?1, ?2, ?3, coalesce((SELECT next_version FROM lambda_former_function
+                     WHERE account = ?1 AND region = ?2 AND name = ?3), 1), ?4)",
             )?
             .execute(params![key.account, key.region, key.name, tags])?;
         Ok(added == 1)
     }
 
-    /// Removes a function with its versions and aliases; `false` where there is none.
+    /// Removes a function with its versions and aliases; `false` where there is none. Its version
+    /// numbers are never given again, also not to a function of the same name.
     pub(crate) fn remove_function(&self, key: &FunctionKey) -> Outcome<bool> {
+        self.0
+            .prepare_cached(
+                "INSERT OR REPLACE INTO lambda_former_function (account, region, name, next_version)
+                 SELECT account, region, name, next_version FROM lambda_function
+                 WHERE account = ?1 AND region = ?2 AND name = ?3 AND next_version > 1",
+            )?
+            .execute(params![key.account, key.region, key.name])?;
         let removed = self
             .0
             .prepare_cached(

@@ -23,6 +23,23 @@ impl Target {
         function: &str,
         qualifier: Option<String>,
     ) -> Result<Self, ServiceError> {
+        let target = Self::read_of_any_account(caller, function, qualifier)?;
+        if target.key.account == caller.account {
+            Ok(target)
+        } else {
+            Err(ServiceError::access_denied(None))
+        }
+    }
+
+    /// The same for what a resource policy may open to other accounts.
+    ///
+    /// # Errors
+    /// It names no function, another region, or two different qualifiers.
+    pub(crate) fn read_of_any_account(
+        caller: &Caller,
+        function: &str,
+        qualifier: Option<String>,
+    ) -> Result<Self, ServiceError> {
         let named: FunctionRef = function
             .parse()
             .map_err(|error: ids::FunctionRefError| ServiceError::validation(error.to_string()))?;
@@ -31,12 +48,6 @@ impl Target {
                 "Functions from '{region}' are not reachable in this region ('{}')",
                 caller.region
             )));
-        }
-        if named
-            .account
-            .is_some_and(|account| *account != *caller.account)
-        {
-            return Err(ServiceError::access_denied(None));
         }
         let qualifier = match (named.qualifier, qualifier) {
             (Some(derived), Some(given)) if derived != given => {
@@ -47,10 +58,11 @@ impl Target {
             }
             (derived, given) => given.or(derived),
         };
-        Ok(Self {
-            key: FunctionKey::of(caller, &named.name),
-            qualifier,
-        })
+        let mut key = FunctionKey::of(caller, &named.name);
+        if let Some(account) = named.account.filter(|account| **account != *key.account) {
+            key.account = account.into();
+        }
+        Ok(Self { key, qualifier })
     }
 
     /// What the qualifier means; without one, `$LATEST`.

@@ -110,6 +110,18 @@ fn inside<R: Read + ?Sized>(entry: &ZipFile<'_, R>) -> Result<PathBuf, ArchiveEr
     }
 }
 
+/// Why an entry cannot be written: names that no file system takes are the archive's fault.
+fn disk(path: &Path) -> impl FnOnce(io::Error) -> ArchiveError {
+    let path = path.to_owned();
+    move |source| match source.kind() {
+        io::ErrorKind::AlreadyExists
+        | io::ErrorKind::NotADirectory
+        | io::ErrorKind::IsADirectory
+        | io::ErrorKind::InvalidFilename => unreadable(format!("{}: {source}", path.display())),
+        _ => ArchiveError::Disk { path, source },
+    }
+}
+
 /// Unpacks `source` into `folder`, which must be new. Sizes are counted as they are unpacked: an
 /// entry that holds more or less than the directory declares is refused.
 ///
@@ -117,10 +129,6 @@ fn inside<R: Read + ?Sized>(entry: &ZipFile<'_, R>) -> Result<PathBuf, ArchiveEr
 /// See [`ArchiveError`]; `folder` then holds a part.
 pub(crate) fn unpack<R: Read + Seek>(source: R, folder: &Path) -> Result<(), ArchiveError> {
     let mut archive = open(source)?;
-    let disk = |path: &Path| {
-        let path = path.to_owned();
-        move |source| ArchiveError::Disk { path, source }
-    };
     let mut left = UNZIPPED_LIMIT;
     let mut links = Vec::new();
     for index in 0..archive.len() {
@@ -240,10 +248,7 @@ fn link(folder: &Path, name: &Path, target: &Path) -> Result<(), ArchiveError> {
     }
     let path = folder.join(name);
     #[cfg(unix)]
-    std::os::unix::fs::symlink(target, &path).map_err(|source| ArchiveError::Disk {
-        path: path.clone(),
-        source,
-    })?;
+    std::os::unix::fs::symlink(target, &path).map_err(disk(&path))?;
     Ok(())
 }
 

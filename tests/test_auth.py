@@ -359,6 +359,54 @@ def test_conditions_are_asked(enforcing, fresh):
     assert user.get_function(FunctionName=name)["Tags"] == {"team": "a"}
 
 
+def test_the_operation_decides_what_it_is_about(enforcing, fresh):
+    """Members that an operation does not have are none of the request."""
+    mine, admin = next(fresh), next(fresh)
+    new_user(enforcing, admin)
+    policies = f"arn:aws:iam::{ACCOUNT}:policy/"
+    key = new_user(enforcing, mine, ("Allow", "iam:*", f"arn:aws:iam::{ACCOUNT}:role/{mine}"))
+    document = urllib.parse.quote(policy(("Allow", "*", "*")))
+    for operation, more in [
+        ("CreateAccessKey", f"UserName={admin}"),
+        ("PutUserPolicy", f"UserName={admin}&PolicyName=all&PolicyDocument={document}"),
+        ("AttachUserPolicy", f"UserName={admin}&PolicyArn={policies}p"),
+        ("CreatePolicyVersion", f"PolicyArn={policies}p&PolicyDocument={document}"),
+    ]:
+        body = f"Action={operation}&Version=2010-05-08&{more}&RoleName={mine}".encode()
+        path, headers = signed(enforcing, "/", body, key=key, service="iam")
+        form = {"Content-Type": "application/x-www-form-urlencoded"}
+        answer = send(enforcing, path, {**headers, **form}, body)
+        assert answer.status == 403, answer
+        assert f"iam:{operation} on resource".encode() in answer.body
+    iam = client(enforcing, "iam")
+    assert len(iam.list_access_keys(UserName=admin)["AccessKeyMetadata"]) == 1
+
+
+def test_another_partition_is_no_way_around_a_denial(enforcing, fresh):
+    name = next(fresh)
+    group = f"arn:aws:logs:{REGION}:{ACCOUNT}:log-group:{name}"
+    client(enforcing, "logs").create_log_group(logGroupName=name)
+    layer = client(enforcing, "lambda").publish_layer_version(
+        LayerName=name, Content={"ZipFile": functions.python(functions.ECHO)}
+    )["LayerVersionArn"]
+    key = new_user(
+        enforcing, name, ("Allow", "*", "*"), ("Deny", "*", f"{group}*"), ("Deny", "*", layer)
+    )
+    logs, user = client(enforcing, "logs", key), client(enforcing, "lambda", key)
+    for arn in (group, group.replace(":aws:", ":aws-cn:")):
+        found = error_of(logs.filter_log_events, logGroupIdentifier=arn)
+        assert found[0] == "AccessDeniedException"
+        found = error_of(logs.tag_resource, resourceArn=arn, tags={"a": "b"})
+        assert found[0] == "AccessDeniedException"
+    for arn in (layer, layer.replace(":aws:", ":aws-cn:")):
+        found = error_of(user.get_layer_version_by_arn, Arn=arn)
+        assert found[0] == "AccessDeniedException"
+        found = error_of(
+            user.delete_layer_version, LayerName=arn.rpartition(":")[0], VersionNumber=1
+        )
+        assert found[0] == "AccessDeniedException"
+
+
 def test_the_functions_own_policy_permits_too(enforcing, fresh):
     name = next(fresh)
     function(enforcing, name)

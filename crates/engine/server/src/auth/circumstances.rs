@@ -12,6 +12,7 @@ use policy::{Context, key};
 use wire::{Caller, Service};
 
 use super::fields::Fields;
+use super::resource::{code_signing_config, layer_version};
 
 /// Members whose value is that of a condition key, by service.
 const MEMBERS: [(Service, &str, &str); 7] = [
@@ -69,10 +70,15 @@ pub(super) fn of(
     }
     for (_, member, key) in MEMBERS.iter().filter(|(of, ..)| *of == service) {
         if let Some(value) = fields.text(member) {
+            let value = match *member {
+                "CodeSigningConfigArn" => code_signing_config(value),
+                _ => value,
+            };
             context.set(*key, [value]);
         }
     }
-    let layers = fields.texts("Layers");
+    let layers = fields.texts("Layers").into_iter().map(layer_version);
+    let layers: Vec<String> = layers.collect();
     if !layers.is_empty() {
         context.set(key::LAMBDA_LAYER, layers);
     }

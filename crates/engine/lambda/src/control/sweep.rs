@@ -43,6 +43,7 @@ impl Inner {
     /// Removes what a crash left behind, and then every package that somebody lets go of and nobody
     /// else needs, for as long as the engine runs.
     pub(crate) async fn sweep(self: Arc<Self>, mut doubtful: UnboundedReceiver<Digest>) {
+        self.runtimes.sweep().await;
         match self.code.kept().await {
             Ok(kept) => kept.into_iter().for_each(|code| self.code.reconsider(code)),
             Err(error) => tracing::warn!(%error, "packages cannot be listed"),

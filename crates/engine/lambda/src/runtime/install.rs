@@ -2,17 +2,20 @@
 //! runtimes bundle (Python, Node), or found where somebody has put them (Ruby, Java).
 //!
 //! A runtime's folder, such as `<runtimes>/python3.11/`, holds what its language's module below lays
-//! there, and `runtime.json`, which is written last: a folder without it is an installation that was
-//! interrupted and is made again. Everything that functions need of a runtime lies in
+//! there, and `runtime.json`. It is filled elsewhere ([`draft`]) and put in place when it is whole.
+//! Where another version of the interpreter stands in, its folder is one of its own, such as
+//! `<runtimes>/python3.11-by-3.12/`: functions may still run from it when the right one has come up.
+//! Everything that functions need of a runtime lies in
 //! [`Installed::folder`] or belongs to the interpreter.
 
+mod draft;
 mod java;
 mod node;
 mod package_manager;
 mod python;
 mod ruby;
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -24,6 +27,8 @@ use tokio::sync::Mutex;
 pub(in crate::runtime) use java::MAIN as JAVA_MAIN;
 pub(in crate::runtime) use node::BOOTSTRAP as NODE_BOOTSTRAP;
 pub(in crate::runtime) use python::BOOTSTRAP as PYTHON_BOOTSTRAP;
+
+use draft::Draft;
 
 use super::Runtime;
 use super::interpreter::{self, Language, Version};
@@ -187,17 +192,57 @@ impl Runtimes {
         self.strict
     }
 
-    /// The runtime as it is installed now, if it is.
+    /// The runtime as it is installed now, if it is: with its own interpreter, or else with the
+    /// nearest that stands in.
     #[must_use]
     pub fn installed(&self, runtime: Runtime) -> Option<Installed> {
-        let folder = self.folder.join(runtime.to_string());
+        let (_, wanted) = runtime.interpreter()?;
+        self.installed_with(runtime, wanted).or_else(|| {
+            let begin = stand_in(runtime);
+            let folders = names(&self.folder);
+            let versions = folders.iter().filter_map(|name| name.strip_prefix(&begin));
+            let found: BTreeMap<Version, Installed> = versions
+                .filter_map(|version| version.parse().ok())
+                .filter_map(|version| Some((version, self.installed_with(runtime, version)?)))
+                .collect();
+            interpreter::nearest(wanted, found).map(|(_, installed)| installed)
+        })
+    }
+
+    /// The runtime as it is installed with that version of its interpreter.
+    fn installed_with(&self, runtime: Runtime, version: Version) -> Option<Installed> {
+        let folder = self.place(runtime, version);
         let text = fs::read(folder.join("runtime.json")).ok()?;
         let installed: Installed = serde_json::from_slice(&text).ok()?;
-        let usable = installed.layout == LAYOUT && installed.interpreter.is_file();
+        let usable = installed.layout == LAYOUT
+            && installed.version == version
+            && installed.interpreter.is_file();
         usable.then_some(Installed {
             folder,
             ..installed
         })
+    }
+
+    /// Where the runtime lies, or will, with that version of its interpreter.
+    fn place(&self, runtime: Runtime, version: Version) -> PathBuf {
+        let own = runtime.interpreter().is_some_and(|(_, own)| own == version);
+        self.folder.join(if own {
+            runtime.to_string()
+        } else {
+            format!("{}{version}", stand_in(runtime))
+        })
+    }
+
+    /// Removes what killed processes have left of installations.
+    pub(crate) async fn sweep(&self) {
+        let folder = self.folder.clone();
+        let swept = blocking(move || match draft::sweep(&folder) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(io(&folder)(error)),
+            _ => Ok(()),
+        });
+        if let Err(error) = swept.await {
+            tracing::warn!(%error, "an interrupted installation could not be removed");
+        }
     }
 
     /// Makes `runtime` ready, installing its client on first need. Custom runtimes need nothing.
@@ -277,18 +322,15 @@ impl Runtimes {
             interpreter = %interpreter.display(),
             "installing the runtime interface client (once)"
         );
-        let folder = self.folder.join(runtime.to_string());
-        let draft = self
-            .folder
-            .join(format!("{runtime}.new-{}", std::process::id()));
-        remove(&draft)?;
-        fs::create_dir_all(&draft).map_err(io(&draft))?;
+        let folder = self.place(runtime, version);
+        let beside = folder.clone();
+        let draft = blocking(move || Draft::beside(&beside).map_err(io(&beside))).await?;
         let order = Order {
             runtime,
             version,
             interpreter: &interpreter,
             runtimes: &self.folder,
-            draft: &draft,
+            draft: draft.path(),
         };
         let contents = match runtime {
             Runtime::Python { .. } => python::install(&order).await,
@@ -302,7 +344,7 @@ impl Runtimes {
         let contents = match contents {
             Ok(contents) => contents,
             Err(error) => {
-                remove(&draft)?;
+                blocking(move || draft.discard().map_err(io(&folder))).await?;
                 return Err(error);
             }
         };
@@ -311,26 +353,47 @@ impl Runtimes {
             interpreter: interpreter.clone(),
             version,
             contents,
-            folder: folder.clone(),
+            folder,
         };
         let description = serde_json::to_vec_pretty(&installed).unwrap_or_default();
         order.write("runtime.json", &description)?;
-        remove(&folder)?;
-        match fs::rename(&draft, &folder) {
+        let this = self.clone();
+        blocking(move || this.settle(runtime, installed, draft)).await
+    }
+
+    /// Puts a draft in its place, unless another engine that shares the folder was faster: what it
+    /// has installed serves as well, and may be in use.
+    fn settle(
+        &self,
+        runtime: Runtime,
+        installed: Installed,
+        draft: Draft,
+    ) -> Result<Installed, RuntimeError> {
+        let place = installed.folder.clone();
+        let theirs = || self.installed_with(runtime, installed.version);
+        if let Some(theirs) = theirs() {
+            draft.discard().map_err(io(&place))?;
+            return Ok(theirs);
+        }
+        match draft.replace(&place) {
             Ok(()) => Ok(installed),
-            // Another engine that shares the folder was faster: its installation serves as well.
-            Err(source) => match self.installed(runtime) {
-                Some(theirs) => {
-                    remove(&draft)?;
-                    Ok(theirs)
-                }
-                None => Err(RuntimeError::Io {
-                    path: folder,
-                    source,
-                }),
-            },
+            // It came between the look and the move.
+            Err(error) => theirs().ok_or_else(|| io(&place)(error)),
         }
     }
+}
+
+/// What the names of a runtime's folders begin with where another interpreter stands in.
+fn stand_in(runtime: Runtime) -> String {
+    format!("{runtime}-by-")
+}
+
+/// Runs what takes long in the file system.
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, RuntimeError> + Send + 'static,
+) -> Result<T, RuntimeError> {
+    let done = tokio::task::spawn_blocking(work).await;
+    done.unwrap_or_else(|error| Err(io(Path::new("the runtimes folder"))(error.into())))
 }
 
 /// What is to be installed, and where.
@@ -379,13 +442,6 @@ fn io(path: &Path) -> impl FnOnce(io::Error) -> RuntimeError {
     move |source| RuntimeError::Io { path, source }
 }
 
-fn remove(folder: &Path) -> Result<(), RuntimeError> {
-    match fs::remove_dir_all(folder) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(io(folder)(error)),
-        _ => Ok(()),
-    }
-}
-
 /// The names in a folder; none where it is not there.
 fn names(folder: &Path) -> Vec<String> {
     let entries = fs::read_dir(folder).into_iter().flatten();
@@ -397,94 +453,4 @@ fn names(folder: &Path) -> Vec<String> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn installed(version: Version) -> Installed {
-        Installed {
-            layout: LAYOUT,
-            interpreter: "/bin/sh".into(),
-            version,
-            contents: Contents {
-                client: "awslambdaric 1".into(),
-                packages: Vec::new(),
-                flags: Vec::new(),
-            },
-            folder: PathBuf::new(),
-        }
-    }
-
-    fn put(runtimes: &Path, runtime: Runtime, installed: &Installed) {
-        let folder = runtimes.join(runtime.to_string());
-        fs::create_dir_all(&folder).unwrap();
-        let text = serde_json::to_vec(installed).unwrap();
-        fs::write(folder.join("runtime.json"), text).unwrap();
-    }
-
-    #[test]
-    fn a_substitute_says_so() {
-        let runtime = Runtime::Python { minor: 14 };
-        let thirteen = installed(Version {
-            major: 3,
-            minor: 13,
-        });
-        assert_eq!(
-            thirteen.substitution(runtime).unwrap(),
-            "this host has no Python 3.14: functions of python3.14 run under Python 3.13"
-        );
-        assert_eq!(thirteen.substitution(Runtime::Python { minor: 13 }), None);
-        let node = installed(Version::from(20));
-        assert!(
-            node.substitution(Runtime::Node { major: 22 })
-                .unwrap()
-                .ends_with("nodejs22.x run under Node 20")
-        );
-    }
-
-    #[tokio::test]
-    async fn what_is_installed_is_used_as_it_is() {
-        let folder = tempfile::tempdir().unwrap();
-        let runtimes = Runtimes::new(folder.path().into(), true);
-        let runtime = Runtime::Python { minor: 9 };
-        let nine = installed(Version { major: 3, minor: 9 });
-        put(folder.path(), runtime, &nine);
-        let found = runtimes.ensure(runtime).await.unwrap().unwrap();
-        assert_eq!(found.folder, folder.path().join("python3.9"));
-        assert_eq!(found.client(), "awslambdaric 1");
-    }
-
-    #[test]
-    fn an_older_layout_or_a_lost_interpreter_is_not_installed() {
-        let folder = tempfile::tempdir().unwrap();
-        let runtimes = Runtimes::new(folder.path().into(), false);
-        let runtime = Runtime::Node { major: 20 };
-        let good = installed(Version::from(20));
-        for bad in [
-            Installed {
-                layout: LAYOUT - 1,
-                ..good.clone()
-            },
-            Installed {
-                interpreter: "/nonexistent/node".into(),
-                ..good.clone()
-            },
-        ] {
-            put(folder.path(), runtime, &bad);
-            assert_eq!(runtimes.installed(runtime), None);
-        }
-        put(folder.path(), runtime, &good);
-        assert!(runtimes.installed(runtime).is_some());
-    }
-
-    #[tokio::test]
-    async fn what_cannot_run_says_what_to_do_instead() {
-        let folder = tempfile::tempdir().unwrap();
-        let runtimes = Runtimes::new(folder.path().into(), false);
-        let dotnet = runtimes.ensure(Runtime::Dotnet { major: 8 }).await;
-        let message = dotnet.unwrap_err().to_string();
-        assert!(message.contains("dotnet8"), "{message}");
-        assert!(message.contains("provided.al2023"), "{message}");
-        let custom = runtimes.ensure(Runtime::Provided { base: "al2" }).await;
-        assert_eq!(custom.unwrap(), None);
-    }
-}
+mod tests;

@@ -186,7 +186,8 @@ pub async fn find_nearest(language: Language, version: Version) -> Option<(Versi
     nearest(version, found)
 }
 
-fn nearest<T>(version: Version, found: BTreeMap<Version, T>) -> Option<(Version, T)> {
+/// The one of `found` that is nearest to `version`.
+pub(super) fn nearest<T>(version: Version, found: BTreeMap<Version, T>) -> Option<(Version, T)> {
     let ordinal = |version: &Version| u32::from(version.major) * 1_000 + u32::from(version.minor);
     let distance = |other: &Version| (ordinal(other).abs_diff(ordinal(&version)), *other < version);
     found.into_iter().min_by_key(|(other, _)| distance(other))

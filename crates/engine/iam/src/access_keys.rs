@@ -1,7 +1,7 @@
 //! Access keys of users.
 //!
-//! What is known in memory changes within the write, not after it: the caller may hang up between
-//! the two, and a key that was deleted must not go on working.
+//! What is known in memory changes once the write is durable, and in the order of the writes: a key
+//! that was deleted must not go on working, and one that is not kept must not begin to.
 
 use wire::iam::{
     AccessKey, AccessKeyMetadata, CreateAccessKeyRequest, CreateAccessKeyResponse,
@@ -70,18 +70,18 @@ impl Inner {
             created: self.clock.now(),
         };
         let account = caller.account.to_string();
+        let credential = Credential::of_key(&id, &account, &key);
         let (kept, record) = (id.clone(), key.clone());
-        let credentials = self.credentials.clone();
-        self.write(move |tables| {
+        let _in_turn = self.key_changes.lock().await;
+        self.write_credentials(move |tables| {
             found::<UserRecord>(tables, &account, &user)?;
             if tables.access_keys(&account, &user)?.len() >= MOST {
                 return Err(quota("AccessKeysPerUser", MOST));
             }
-            tables.put_access_key(&kept, &account, &record)?;
-            credentials.insert(Credential::of_key(&kept, &account, &record));
-            Ok(())
+            tables.put_access_key(&kept, &account, &record)
         })
         .await?;
+        self.credentials.insert(credential);
         Ok(CreateAccessKeyResponse {
             access_key: Some(AccessKey {
                 user_name: Some(key.user.clone()),
@@ -133,15 +133,17 @@ impl Inner {
         let id = input.access_key_id.unwrap_or_default();
         let active = input.status == Some(StatusType::Active);
         let account = caller.account.to_string();
-        let credentials = self.credentials.clone();
-        self.write(move |tables| {
-            let mut key = found_key(tables, &account, &user, &id)?;
-            key.active = active;
-            tables.put_access_key(&id, &account, &key)?;
-            credentials.insert(Credential::of_key(&id, &account, &key));
-            Ok(())
-        })
-        .await
+        let _in_turn = self.key_changes.lock().await;
+        let changed = self
+            .write_credentials(move |tables| {
+                let mut key = found_key(tables, &account, &user, &id)?;
+                key.active = active;
+                tables.put_access_key(&id, &account, &key)?;
+                Ok(Credential::of_key(&id, &account, &key))
+            })
+            .await?;
+        self.credentials.insert(changed);
+        Ok(())
     }
 
     pub(crate) async fn delete_access_key(
@@ -152,13 +154,14 @@ impl Inner {
         let user = self.key_owner(caller, input.user_name)?;
         let id = input.access_key_id.unwrap_or_default();
         let account = caller.account.to_string();
-        let credentials = self.credentials.clone();
-        self.write(move |tables| {
+        let gone = id.clone();
+        let _in_turn = self.key_changes.lock().await;
+        self.write_credentials(move |tables| {
             found_key(tables, &account, &user, &id)?;
-            tables.remove_access_key(&id)?;
-            credentials.remove(&id);
-            Ok(())
+            tables.remove_access_key(&id)
         })
-        .await
+        .await?;
+        self.credentials.remove(&gone);
+        Ok(())
     }
 }

@@ -1,6 +1,7 @@
 //! The service as a whole: what it stands on, and how it reads and writes.
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicI64;
 
 use ids::{SharedClock, SharedEntropy};
 use store::Store;
@@ -47,6 +48,11 @@ pub(crate) struct Inner {
     pub(crate) clock: SharedClock,
     pub(crate) entropy: SharedEntropy,
     pub(crate) credentials: Credentials,
+    /// Held over a change of an access key and what memory knows of it, so that both change in the
+    /// same order.
+    pub(crate) key_changes: tokio::sync::Mutex<()>,
+    /// When ended sessions were forgotten last, in microseconds.
+    pub(crate) swept: AtomicI64,
     pub(crate) authorities: Authorities,
     pub(crate) enforce: bool,
     verified: bool,
@@ -58,7 +64,8 @@ impl Iam {
     /// # Errors
     /// The store cannot be read.
     pub async fn start(options: IamOptions) -> Result<Self, StartError> {
-        let before = forgotten(options.clock.now());
+        let now = options.clock.now();
+        let before = forgotten(now);
         let kept = options
             .store
             .write(move |connection| {
@@ -84,6 +91,8 @@ impl Iam {
                 clock: options.clock,
                 entropy: options.entropy,
                 credentials,
+                swept: AtomicI64::new(now.0),
+                key_changes: tokio::sync::Mutex::default(),
                 authorities: Authorities::default(),
                 enforce: options.enforce,
                 verified: options.verified,
@@ -137,16 +146,6 @@ impl Iam {
     /// The store cannot be read.
     pub async fn authority(&self, identity: &Identity) -> Result<Arc<Authority>, ServiceError> {
         Ok(self.inner.authority(identity).await?)
-    }
-}
-
-/// Drops what is known of policies when it is dropped itself: also where the caller of a write does
-/// not wait for its end, for the write happens all the same.
-struct Forget<'a>(&'a Authorities);
-
-impl Drop for Forget<'_> {
-    fn drop(&mut self) {
-        self.0.forget();
     }
 }
 
@@ -204,16 +203,17 @@ impl Inner {
         T: Send + 'static,
         F: FnOnce(&Tables<'_>) -> Result<T, ApiError> + Send + 'static,
     {
-        let _forget = Forget(&self.authorities);
-        self.store
-            .write(move |connection| work(&Tables(connection)))
-            .await
+        let done = self.write_credentials(work).await;
+        // Also where it failed: a write that is said to have failed may have been made.
+        self.authorities.forget();
+        done
     }
 
     /// Changes credentials, which change nobody's policies.
-    pub(crate) async fn write_credentials<F>(&self, work: F) -> Result<(), ApiError>
+    pub(crate) async fn write_credentials<T, F>(&self, work: F) -> Result<T, ApiError>
     where
-        F: FnOnce(&Tables<'_>) -> Result<(), ApiError> + Send + 'static,
+        T: Send + 'static,
+        F: FnOnce(&Tables<'_>) -> Result<T, ApiError> + Send + 'static,
     {
         self.store
             .write(move |connection| work(&Tables(connection)))

@@ -1,9 +1,10 @@
 //! STS: who somebody is, and credentials for a while.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use ids::Arn;
+use ids::{Arn, Timestamp};
 use policy::{Context, Kind as PolicyKind, Policy, Principal, Request, authorize, evaluate, key};
 use wire::sts::{
     AssumeRoleRequest, AssumeRoleResponse, AssumedRoleUser, Credentials as Shown,
@@ -31,6 +32,9 @@ const ROOT_SESSION: i32 = 3_600;
 const CHAINED_SESSION: i32 = 3_600;
 /// The most that a session's own policies may have in all, in characters.
 const PACKED_LIMIT: usize = 2_048;
+
+/// How often sessions that have ended are forgotten.
+const SWEEP_EVERY_MICROS: i64 = 60 * 1_000_000;
 
 fn denied(message: String) -> ApiError {
     ServiceError::new("AccessDenied", 403, message).into()
@@ -256,16 +260,32 @@ impl Inner {
             session_token: Some(record.token.reveal().to_owned()),
             expiration: Some(DateTime(record.expires)),
         };
-        let credentials = self.credentials.clone();
+        let credential = Credential::of_session(&id, &record);
+        let sweep = self.sweep_due(now);
         self.write_credentials(move |tables| {
-            tables.forget_sessions(forgotten(now))?;
-            credentials.forget(forgotten(now));
-            tables.put_session(&id, &record)?;
-            credentials.insert(Credential::of_session(&id, &record));
-            Ok(())
+            if sweep {
+                tables.forget_sessions(forgotten(now))?;
+            }
+            tables.put_session(&id, &record)
         })
         .await?;
+        if sweep {
+            self.credentials.forget(forgotten(now));
+        }
+        self.credentials.insert(credential);
         Ok(shown)
+    }
+
+    /// Whether sessions that have ended are to be forgotten now, which is once in a while: it asks
+    /// every session that there is.
+    fn sweep_due(&self, now: Timestamp) -> bool {
+        let last = self.swept.load(Ordering::Relaxed);
+        let due = now.0.saturating_sub(last) >= SWEEP_EVERY_MICROS;
+        // Of several at once, one sweeps.
+        due && self
+            .swept
+            .compare_exchange(last, now.0, Ordering::Relaxed, Ordering::Relaxed)
+            .is_ok()
     }
 }
 

@@ -16,54 +16,68 @@ use crate::record::{Entity, Kind};
 /// The tables of this crate.
 pub const SCHEMA: Schema = Schema {
     component: "iam",
-    migrations: &[Migration {
-        name: "roles, users, policies, access keys, sessions",
-        sql: "
-            CREATE TABLE iam_entity (
-                account TEXT NOT NULL,
-                kind TEXT NOT NULL,
-                key TEXT NOT NULL,
-                record TEXT NOT NULL,
-                PRIMARY KEY (account, kind, key)
-            ) STRICT, WITHOUT ROWID;
-            CREATE TABLE iam_policy_version (
-                account TEXT NOT NULL,
-                policy TEXT NOT NULL,
-                number INTEGER NOT NULL,
-                record TEXT NOT NULL,
-                PRIMARY KEY (account, policy, number)
-            ) STRICT, WITHOUT ROWID;
-            CREATE TABLE iam_inline_policy (
-                account TEXT NOT NULL,
-                kind TEXT NOT NULL,
-                owner TEXT NOT NULL,
-                name TEXT NOT NULL,
-                document TEXT NOT NULL,
-                PRIMARY KEY (account, kind, owner, name)
-            ) STRICT, WITHOUT ROWID;
-            CREATE TABLE iam_attachment (
-                account TEXT NOT NULL,
-                kind TEXT NOT NULL,
-                owner TEXT NOT NULL,
-                policy TEXT NOT NULL,
-                PRIMARY KEY (account, kind, owner, policy)
-            ) STRICT, WITHOUT ROWID;
-            CREATE INDEX iam_attachment_policy ON iam_attachment (account, policy);
-            CREATE TABLE iam_access_key (
-                id TEXT NOT NULL PRIMARY KEY,
-                account TEXT NOT NULL,
-                owner TEXT NOT NULL,
-                record TEXT NOT NULL
-            ) STRICT, WITHOUT ROWID;
-            CREATE INDEX iam_access_key_owner ON iam_access_key (account, owner);
-            CREATE TABLE iam_session (
-                id TEXT NOT NULL PRIMARY KEY,
-                expires INTEGER NOT NULL,
-                record TEXT NOT NULL
-            ) STRICT, WITHOUT ROWID;
-        ",
-    }],
+    migrations: &[
+        Migration {
+            name: "roles, users, policies, access keys, sessions",
+            sql: "
+                CREATE TABLE iam_entity (
+                    account TEXT NOT NULL,
+                    kind TEXT NOT NULL,
+                    key TEXT NOT NULL,
+                    record TEXT NOT NULL,
+                    PRIMARY KEY (account, kind, key)
+                ) STRICT, WITHOUT ROWID;
+                CREATE TABLE iam_policy_version (
+                    account TEXT NOT NULL,
+                    policy TEXT NOT NULL,
+                    number INTEGER NOT NULL,
+                    record TEXT NOT NULL,
+                    PRIMARY KEY (account, policy, number)
+                ) STRICT, WITHOUT ROWID;
+                CREATE TABLE iam_inline_policy (
+                    account TEXT NOT NULL,
+                    kind TEXT NOT NULL,
+                    owner TEXT NOT NULL,
+                    name TEXT NOT NULL,
+                    document TEXT NOT NULL,
+                    PRIMARY KEY (account, kind, owner, name)
+                ) STRICT, WITHOUT ROWID;
+                CREATE TABLE iam_attachment (
+                    account TEXT NOT NULL,
+                    kind TEXT NOT NULL,
+                    owner TEXT NOT NULL,
+                    policy TEXT NOT NULL,
+                    PRIMARY KEY (account, kind, owner, policy)
+                ) STRICT, WITHOUT ROWID;
+                CREATE INDEX iam_attachment_policy ON iam_attachment (account, policy);
+                CREATE TABLE iam_access_key (
+                    id TEXT NOT NULL PRIMARY KEY,
+                    account TEXT NOT NULL,
+                    owner TEXT NOT NULL,
+                    record TEXT NOT NULL
+                ) STRICT, WITHOUT ROWID;
+                CREATE INDEX iam_access_key_owner ON iam_access_key (account, owner);
+                CREATE TABLE iam_session (
+                    id TEXT NOT NULL PRIMARY KEY,
+                    expires INTEGER NOT NULL,
+                    record TEXT NOT NULL
+                ) STRICT, WITHOUT ROWID;
+            ",
+        },
+        Migration {
+            name: "when sessions end, whom a boundary bounds",
+            sql: "
+                CREATE INDEX iam_session_expires ON iam_session (expires);
+                CREATE INDEX iam_entity_boundary
+                    ON iam_entity (account, json_extract(record, '$.boundary'))
+                    WHERE json_extract(record, '$.boundary') IS NOT NULL;
+            ",
+        },
+    ],
 };
+
+const BOUNDED_BY: &str = "SELECT count(*) FROM iam_entity
+     WHERE account = ?1 AND json_extract(record, '$.boundary') = ?2";
 
 /// A transaction's view of the tables.
 #[derive(Debug)]
@@ -178,11 +192,7 @@ impl Tables<'_> {
 
     /// How many roles and users have the policy as their boundary.
     pub(crate) fn bounded_by(&self, account: &str, policy: &str) -> Outcome<usize> {
-        self.number(
-            "SELECT count(*) FROM iam_entity
-             WHERE account = ?1 AND json_extract(record, '$.boundary') = ?2",
-            params![account, policy],
-        )
+        self.number(BOUNDED_BY, params![account, policy])
     }
 
     fn number(&self, sql: &str, params: impl rusqlite::Params) -> Outcome<usize> {
@@ -202,4 +212,29 @@ fn rows(limit: usize) -> i64 {
 /// Microseconds, as the column of sessions has them.
 fn micros(at: Timestamp) -> i64 {
     at.0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sessions_and_boundaries_are_found_by_index() {
+        let connection = Connection::open_in_memory().unwrap();
+        for migration in SCHEMA.migrations {
+            connection.execute_batch(migration.sql).unwrap();
+        }
+        for (sql, index) in [
+            (credentials::FORGET_SESSIONS, "iam_session_expires"),
+            (BOUNDED_BY, "iam_entity_boundary"),
+        ] {
+            let explain = format!("EXPLAIN QUERY PLAN {sql}");
+            let mut statement = connection.prepare(&explain).unwrap();
+            let values = ["1", "2"].into_iter().take(statement.parameter_count());
+            let plan: String = statement
+                .query_row(rusqlite::params_from_iter(values), |row| row.get(3))
+                .unwrap();
+            assert!(plan.starts_with("SEARCH") && plan.contains(index), "{plan}");
+        }
+    }
 }

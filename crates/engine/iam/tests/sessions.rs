@@ -6,13 +6,16 @@
     reason = "a test fails by panicking"
 )]
 
+use std::future::poll_fn;
 use std::path::Path;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 
 use iam::{Holder, Iam, IamOptions};
 use ids::{ManualClock, RequestId, SeededEntropy, Timestamp};
-use store::{Store, StoreOptions};
+use store::{Store, StoreError, StoreOptions};
 use wire::iam::{CreateRoleRequest, IamApi, PutRolePolicyRequest};
 use wire::sts::{AssumeRoleRequest, GetCallerIdentityRequest, GetSessionTokenRequest, StsApi};
 use wire::{Caller, Principal};
@@ -26,8 +29,15 @@ async fn start(folder: &Path, clock: &Arc<ManualClock>, seed: u64) -> Iam {
 }
 
 async fn start_with(folder: &Path, clock: &Arc<ManualClock>, seed: u64, verified: bool) -> Iam {
+    start_on(store(folder), clock, seed, verified).await
+}
+
+fn store(folder: &Path) -> Store {
     let schemas = vec![iam::SCHEMA];
-    let store = Store::open(StoreOptions::new(folder, "control.db", schemas)).unwrap();
+    Store::open(StoreOptions::new(folder, "control.db", schemas)).unwrap()
+}
+
+async fn start_on(store: Store, clock: &Arc<ManualClock>, seed: u64, verified: bool) -> Iam {
     Iam::start(IamOptions {
         store,
         clock: Arc::clone(clock) as _,
@@ -160,4 +170,74 @@ async fn a_change_of_policy_is_seen_by_the_next_question() {
     // Kept until something changes again.
     let again = iam.authority(&identity).await.unwrap();
     assert!(Arc::ptr_eq(&after, &again));
+}
+
+/// The write goes on when its caller hangs up, and what was read before it must not be kept.
+#[tokio::test]
+async fn a_change_of_policy_is_seen_though_its_caller_hung_up() {
+    let folder = tempfile::tempdir().unwrap();
+    let clock = Arc::new(ManualClock::at(Timestamp(1_795_339_900_000_000)));
+    let store = store(folder.path());
+    let iam = start_on(store.clone(), &clock, 1, false).await;
+    let arn = role(&iam).await;
+    let id = assume(&iam, &arn).await;
+    let identity = iam.credential(&id).unwrap().identity.clone();
+
+    // The one writer is busy until it is told.
+    let (go_on, told) = std::sync::mpsc::channel::<()>();
+    let busy = tokio::spawn(async move {
+        let wait = move |_: &_| {
+            let _ = told.recv();
+            Ok::<_, StoreError>(())
+        };
+        store.write(wait).await
+    });
+    tokio::task::yield_now().await;
+    let input = PutRolePolicyRequest {
+        role_name: Some("r".to_owned()),
+        policy_name: Some("all".to_owned()),
+        policy_document: Some(
+            r#"{"Version": "2012-10-17",
+                "Statement": {"Effect": "Allow", "Action": "*", "Resource": "*"}}"#
+                .to_owned(),
+        ),
+    };
+    let caller = caller("anybody");
+    {
+        let mut put = pin!(iam.put_role_policy(&caller, input));
+        for _ in 0..3 {
+            assert!(polled_once(put.as_mut()).await.is_none());
+            tokio::task::yield_now().await;
+        }
+    }
+    let before = iam.authority(&identity).await.unwrap();
+    assert!(before.policies().identity.is_empty());
+    go_on.send(()).unwrap();
+    busy.await.unwrap().unwrap();
+    let seen = async {
+        while iam
+            .authority(&identity)
+            .await
+            .unwrap()
+            .policies()
+            .identity
+            .is_empty()
+        {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(10), seen)
+        .await
+        .unwrap();
+}
+
+/// What comes of polling `future` once.
+async fn polled_once<F: Future>(mut future: Pin<&mut F>) -> Option<F::Output> {
+    poll_fn(|context| {
+        Poll::Ready(match future.as_mut().poll(context) {
+            Poll::Ready(done) => Some(done),
+            Poll::Pending => None,
+        })
+    })
+    .await
 }

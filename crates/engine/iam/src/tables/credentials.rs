@@ -6,6 +6,8 @@ use rusqlite::params;
 use super::{Outcome, Tables, key, micros};
 use crate::record::{KeyRecord, SessionRecord};
 
+pub(super) const FORGET_SESSIONS: &str = "DELETE FROM iam_session WHERE expires < ?1";
+
 impl Tables<'_> {
     /// Writes an access key, new or old.
     pub(crate) fn put_access_key(
@@ -88,7 +90,7 @@ impl Tables<'_> {
     /// Forgets the sessions that ended before `now`.
     pub(crate) fn forget_sessions(&self, now: Timestamp) -> Outcome<()> {
         self.0
-            .prepare_cached("DELETE FROM iam_session WHERE expires < ?1")?
+            .prepare_cached(FORGET_SESSIONS)?
             .execute([micros(now)])?;
         Ok(())
     }

@@ -32,7 +32,7 @@ use crate::{Body, ServiceError};
 
 pub use aws_json::AwsJson;
 pub use head::Head;
-pub use query::Query;
+pub use query::{Form, Query};
 pub use request::Request;
 pub use rest_json::RestJson;
 pub use text::Text;

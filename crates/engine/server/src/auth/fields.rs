@@ -1,16 +1,17 @@
 //! What a request says, by the names of its members, before it has become a shape.
 //!
 //! Policies ask for a handful of members of operations that have hundreds; this reads those alone,
-//! whatever the protocol. The operation itself decodes and validates the request afterwards.
+//! whatever the protocol. The operation itself decodes and validates the request afterwards, by the
+//! same means: what is judged must be what is done.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
-use percent_encoding::percent_decode_str;
+use serde::Deserialize;
 use serde_json::Value;
 use serde_json::value::RawValue;
 use wire::Service;
-use wire::protocol::Request;
+use wire::protocol::{Form, Request};
 
 /// The members of a request.
 #[derive(Debug)]
@@ -22,7 +23,17 @@ pub(super) struct Fields<'r> {
 #[derive(Debug)]
 enum Members<'r> {
     Json(BTreeMap<Cow<'r, str>, &'r RawValue>),
-    Form(Vec<(Cow<'r, str>, Cow<'r, str>)>),
+    /// `None` where there is none that can be read.
+    Form(Option<Form<'r>>),
+}
+
+/// A tag in a form.
+#[derive(Deserialize)]
+struct Tag {
+    #[serde(rename = "Key", default)]
+    key: String,
+    #[serde(rename = "Value", default)]
+    value: String,
 }
 
 impl<'r> Fields<'r> {
@@ -30,12 +41,7 @@ impl<'r> Fields<'r> {
     /// `with_body` is `false` where the body is a payload.
     pub(super) fn of(service: Service, request: &'r Request<'r>, with_body: bool) -> Self {
         let members = match service {
-            Service::Iam | Service::Sts => {
-                let body = std::str::from_utf8(&request.body).unwrap_or_default();
-                let query = request.parts.uri.query().unwrap_or_default();
-                let pairs = query.split('&').chain(body.trim().split('&'));
-                Members::Form(pairs.filter_map(pair).collect())
-            }
+            Service::Iam | Service::Sts => Members::Form(Form::of(request).ok()),
             _ if with_body => {
                 Members::Json(serde_json::from_slice(&request.body).unwrap_or_default())
             }
@@ -51,33 +57,22 @@ impl<'r> Fields<'r> {
     }
 
     /// A parameter of the query string.
-    pub(super) fn query(&self, name: &str) -> Option<String> {
-        let query = self.request.parts.uri.query()?;
-        let mut pairs = query.split('&').filter_map(pair);
-        pairs
-            .find_map(|(key, value)| (key == name).then(|| value.into_owned()))
-            .filter(|value| !value.is_empty())
+    pub(super) fn query(&self, name: &'static str) -> Option<String> {
+        let value: Option<String> = self.request.query(name).ok()?;
+        value.filter(|value| !value.is_empty())
     }
 
     /// A parameter of the query string that may stand there several times.
-    pub(super) fn queries(&self, name: &str) -> Vec<String> {
-        let query = self.request.parts.uri.query().unwrap_or_default();
-        let pairs = query.split('&').filter_map(pair);
-        pairs
-            .filter_map(|(key, value)| (key == name).then(|| value.into_owned()))
-            .collect()
+    pub(super) fn queries(&self, name: &'static str) -> Vec<String> {
+        let values = self.request.query_list(name).ok().flatten();
+        values.unwrap_or_default()
     }
 
     /// A member that is a text.
     pub(super) fn text(&self, name: &str) -> Option<String> {
         match &self.members {
             Members::Json(members) => serde_json::from_str(members.get(name)?.get()).ok(),
-            // Of two, the last is what the operation reads.
-            Members::Form(pairs) => pairs
-                .iter()
-                .rev()
-                .find(|(key, _)| key == name)
-                .map(|(_, value)| value.to_string()),
+            Members::Form(form) => form.as_ref()?.text(name).map(str::to_owned),
         }
     }
 
@@ -88,10 +83,9 @@ impl<'r> Fields<'r> {
                 .get(name)
                 .and_then(|raw| serde_json::from_str(raw.get()).ok())
                 .unwrap_or_default(),
-            Members::Form(pairs) => {
-                let prefix = format!("{name}.member.");
-                let under = pairs.iter().filter(|(key, _)| key.starts_with(&prefix));
-                under.map(|(_, value)| value.to_string()).collect()
+            Members::Form(form) => {
+                let list = form.as_ref().and_then(|form| form.member(name));
+                list.unwrap_or_default()
             }
         }
     }
@@ -109,38 +103,13 @@ impl<'r> Fields<'r> {
                     _ => Vec::new(),
                 }
             }
-            Members::Form(pairs) => {
-                let prefix = format!("{name}.member.");
-                let find = |key: &str| pairs.iter().find(|(known, _)| known == key);
-                pairs
-                    .iter()
-                    .filter_map(|(key, tag)| {
-                        let number = key.strip_prefix(&prefix)?.strip_suffix(".Key")?;
-                        let value = find(&format!("{prefix}{number}.Value"));
-                        let value = value.map_or_else(String::new, |(_, value)| value.to_string());
-                        Some((tag.to_string(), value))
-                    })
-                    .collect()
+            Members::Form(form) => {
+                let tags = form.as_ref().and_then(|form| form.member(name));
+                let tags: Vec<Tag> = tags.unwrap_or_default();
+                tags.into_iter().map(|tag| (tag.key, tag.value)).collect()
             }
         }
     }
-}
-
-fn pair(text: &str) -> Option<(Cow<'_, str>, Cow<'_, str>)> {
-    let (name, value) = text.split_once('=').unwrap_or((text, ""));
-    if name.is_empty() {
-        return None;
-    }
-    Some((decoded(name), decoded(value)))
-}
-
-fn decoded(text: &str) -> Cow<'_, str> {
-    if text.contains('+') {
-        let spaced = text.replace('+', " ");
-        let plain = percent_decode_str(&spaced).decode_utf8_lossy();
-        return Cow::Owned(plain.into_owned());
-    }
-    percent_decode_str(text).decode_utf8_lossy()
 }
 
 #[cfg(test)]
@@ -174,6 +143,38 @@ mod tests {
         assert_eq!(fields.tags("Tags"), [("k 1".to_owned(), "v".to_owned())]);
         assert_eq!(fields.texts("TagKeys"), ["x", "y"]);
         assert_eq!(fields.text("Path"), None);
+    }
+
+    /// The operation reads a list without `member`, too, and of two values the last.
+    #[test]
+    fn a_form_is_read_as_the_operation_reads_it() {
+        let parts = parts("/");
+        for (body, tags) in [
+            ("Tags.1.Key=k&Tags.1.Value=v", vec![("k", "v")]),
+            (
+                "Tags.member.1.Key=a&Tags.member.1.Key=k&Tags.member.1.Value=v",
+                vec![("k", "v")],
+            ),
+            (
+                "Tags.member.1.Key=k&Tags.member.1.Value=a&Tags.member.1.Value=v",
+                vec![("k", "v")],
+            ),
+            ("Tags.member.1.Key=k", vec![("k", "")]),
+            ("Tags.member.x.Key=k", vec![]),
+            ("Tags=a", vec![]),
+        ] {
+            let request = request(&parts, body);
+            let found = Fields::of(Service::Iam, &request, true).tags("Tags");
+            let found: Vec<_> = found
+                .iter()
+                .map(|(k, v)| (k.as_str(), v.as_str()))
+                .collect();
+            assert_eq!(found, tags, "{body}");
+        }
+        let body = "TagKeys.2=b&TagKeys.1=a";
+        let request = request(&parts, body);
+        let fields = Fields::of(Service::Iam, &request, true);
+        assert_eq!(fields.texts("TagKeys"), ["a", "b"]);
     }
 
     #[test]

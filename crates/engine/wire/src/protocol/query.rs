@@ -11,7 +11,7 @@ use ids::RequestId;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use self::form::Form;
+pub use self::form::Form;
 use self::xml::Xml;
 use crate::protocol::{Answered, Head, Protocol, Request};
 use crate::{Body, Fault, Limits, Named, ServiceError};

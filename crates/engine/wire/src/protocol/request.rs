@@ -82,9 +82,9 @@ impl Request<'_> {
     ) -> Result<Option<BTreeMap<String, T>>, ServiceError> {
         let mut map = BTreeMap::new();
         for (name, value) in self.raw_pairs() {
-            let name = form_decode(name)?;
+            let name = decode(name)?;
             if !bound.contains(&&*name) {
-                let value = read(&form_decode(value)?, &name)?;
+                let value = read(&decode(value)?, &name)?;
                 map.insert(name.into_owned(), value);
             }
         }
@@ -120,9 +120,9 @@ impl Request<'_> {
     ) -> impl Iterator<Item = Result<Cow<'q, str>, ServiceError>> {
         self.raw_pairs()
             .filter(move |(raw, _)| {
-                *raw == name || form_decode(raw).is_ok_and(|decoded| decoded == name)
+                *raw == name || decode(raw).is_ok_and(|decoded| decoded == name)
             })
-            .map(|(_, value)| form_decode(value))
+            .map(|(_, value)| decode(value))
     }
 }
 
@@ -132,8 +132,12 @@ fn read<T: Text>(text: &str, what: &str) -> Result<T, ServiceError> {
     })
 }
 
-fn form_decode(encoded: &str) -> Result<Cow<'_, str>, ServiceError> {
-    let not_utf8 = |_| ServiceError::serialization("The query string is not UTF-8.");
+/// A part of a query string or form, decoded; `not_utf8` says what is wrong where it is not UTF-8.
+pub(crate) fn form_decode<'e>(
+    encoded: &'e str,
+    not_utf8: &'static str,
+) -> Result<Cow<'e, str>, ServiceError> {
+    let not_utf8 = |_| ServiceError::serialization(not_utf8);
     if encoded.contains('+') {
         let spaced = encoded.replace('+', " ");
         let decoded = percent_decode_str(&spaced)
@@ -142,6 +146,10 @@ fn form_decode(encoded: &str) -> Result<Cow<'_, str>, ServiceError> {
         return Ok(Cow::Owned(decoded.into_owned()));
     }
     percent_decode_str(encoded).decode_utf8().map_err(not_utf8)
+}
+
+fn decode(encoded: &str) -> Result<Cow<'_, str>, ServiceError> {
+    form_decode(encoded, "The query string is not UTF-8.")
 }
 
 #[cfg(test)]

@@ -6,7 +6,6 @@
 use std::borrow::Cow;
 use std::cmp::Ordering;
 
-use percent_encoding::percent_decode_str;
 use serde::Deserializer;
 use serde::de::value::Error;
 use serde::de::{
@@ -16,23 +15,26 @@ use serde::forward_to_deserialize_any;
 
 use crate::ServiceError;
 use crate::protocol::Request;
+use crate::protocol::request::form_decode;
 
 /// More parameters than any request needs: a batch of a hundred entries with a dozen members each.
 const MAX_PAIRS: usize = 10_000;
 
+const NOT_UTF8: &str = "The request's parameters are not UTF-8.";
+
 /// A name and its value, decoded.
 type Pair<'r> = (Cow<'r, str>, Cow<'r, str>);
 
-/// The pairs of a form, sorted by name, part by part.
+/// What a request of the query protocol says: the pairs of its form, sorted by name, part by part.
 #[derive(Debug)]
-pub(super) struct Form<'r>(Vec<Pair<'r>>);
+pub struct Form<'r>(Vec<Pair<'r>>);
 
 impl<'r> Form<'r> {
     /// The form in a request's query string and body.
     ///
     /// # Errors
     /// 400 when it is not UTF-8 or has too many parameters.
-    pub(super) fn of(request: &'r Request<'_>) -> Result<Self, ServiceError> {
+    pub fn of(request: &'r Request<'_>) -> Result<Self, ServiceError> {
         let body = std::str::from_utf8(&request.body)
             .map_err(|_| ServiceError::serialization("The request body is not UTF-8."))?;
         let query = request.parts.uri.query().unwrap_or_default();
@@ -47,6 +49,7 @@ impl<'r> Form<'r> {
                 )));
             }
             let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+            let decode = |text| form_decode(text, NOT_UTF8);
             pairs.push((decode(name)?, decode(value)?));
         }
         pairs.sort_by(|(a, _), (b, _)| compare(a, b));
@@ -54,12 +57,23 @@ impl<'r> Form<'r> {
     }
 
     /// The value of the parameter `name`; of two, the last.
-    pub(super) fn text(&self, name: &str) -> Option<&str> {
+    #[must_use]
+    pub fn text(&self, name: &str) -> Option<&str> {
         let end = self
             .0
             .partition_point(|(key, _)| compare(key, name) != Ordering::Greater);
         let (key, value) = self.0.get(end.checked_sub(1)?)?;
         (key == name).then_some(&**value)
+    }
+
+    /// The member `name` as an operation that has it reads it; `None` also where it cannot be read.
+    #[must_use]
+    pub fn member<T: DeserializeOwned>(&self, name: &str) -> Option<T> {
+        let all = Below {
+            pairs: &self.0,
+            depth: 0,
+        };
+        T::deserialize(all.child(name)?).ok()
     }
 
     /// The whole form as a shape.
@@ -72,18 +86,6 @@ impl<'r> Form<'r> {
             depth: 0,
         })
     }
-}
-
-fn decode(encoded: &str) -> Result<Cow<'_, str>, ServiceError> {
-    let not_utf8 = |_| ServiceError::serialization("The request's parameters are not UTF-8.");
-    if encoded.contains('+') {
-        let spaced = encoded.replace('+', " ");
-        let decoded = percent_decode_str(&spaced)
-            .decode_utf8()
-            .map_err(not_utf8)?;
-        return Ok(Cow::Owned(decoded.into_owned()));
-    }
-    percent_decode_str(encoded).decode_utf8().map_err(not_utf8)
 }
 
 /// Part by part, so that what is below one name stays together: `A.B` before `A-B`.

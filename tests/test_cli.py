@@ -344,3 +344,33 @@ def test_a_command_starts_the_engine_that_it_needs(run, tmp_path):
     finally:
         for pid in census.processes(mark):
             os.kill(pid, signal.SIGKILL)
+
+
+def test_an_event_is_handed_over(run, engine):
+    name = f"{engine.mark}-cli-event"
+    client = engine.client()
+    archive = functions.python(functions.ECHO)
+    client.create_function(**functions.create_arguments(name, archive))
+    functions.wait_active(client, name)
+    handed = run("function", "invoke", name, "--event")
+    assert handed.stdout.strip() == "the event is accepted"
+    run("function", "invoke", name, "--event", "--tail", code=USAGE)
+    client.delete_function(FunctionName=name)
+
+
+def test_what_has_no_effect_here_is_shown(run, engine):
+    name = f"{engine.mark}-cli-effects"
+    client = engine.client()
+    archive = functions.python(functions.ECHO)
+    arguments = functions.create_arguments(
+        name,
+        archive,
+        VpcConfig={"SubnetIds": ["subnet-1"], "SecurityGroupIds": ["sg-1"]},
+        TracingConfig={"Mode": "Active"},
+    )
+    client.create_function(**arguments)
+    shown = run("function", "show", name).stdout
+    assert "no local effect  VPC: " in shown
+    assert "no local effect  tracing: " in shown
+    assert "KMS" not in shown
+    client.delete_function(FunctionName=name)

@@ -128,8 +128,13 @@ pub(crate) async fn run(context: &Context, command: FunctionCommand) -> Result<E
         }
         FunctionCommand::Show { name } => {
             let session = target::connect(context).await?;
-            let configuration = session.function(name).configuration(None).await?;
-            show(context, configuration)
+            let function = session.function(name);
+            let configuration = function.configuration(None).await?;
+            let mut without_effect = local_effects(context, &configuration)?;
+            if is_local(context)? && function.code_signing_config().await?.is_some() {
+                without_effect.push("code signing: packages are taken without a signature".into());
+            }
+            shown(context, configuration, without_effect)
         }
         FunctionCommand::Update(arguments) => update(context, arguments).await,
         FunctionCommand::Delete { name } => delete(context, name).await,
@@ -139,15 +144,39 @@ pub(crate) async fn run(context: &Context, command: FunctionCommand) -> Result<E
 }
 
 fn show(context: &Context, configuration: FunctionConfiguration) -> Result<ExitCode, CliError> {
-    let without_local_effect = match target::resolve(&context.settings)? {
-        Target::Aws { .. } => Vec::new(),
-        Target::Engine | Target::Endpoint { .. } => effect::without_effect(&configuration),
-    };
+    let without_effect = local_effects(context, &configuration)?;
+    shown(context, configuration, without_effect)
+}
+
+fn shown(
+    context: &Context,
+    configuration: FunctionConfiguration,
+    without_local_effect: Vec<String>,
+) -> Result<ExitCode, CliError> {
     context.console.result(&Shown {
         configuration,
         without_local_effect,
     })?;
     Ok(ExitCode::Yes)
+}
+
+/// What of a configuration has no effect, where the target is an engine.
+fn local_effects(
+    context: &Context,
+    configuration: &FunctionConfiguration,
+) -> Result<Vec<String>, CliError> {
+    Ok(if is_local(context)? {
+        effect::without_effect(configuration)
+    } else {
+        Vec::new()
+    })
+}
+
+fn is_local(context: &Context) -> Result<bool, CliError> {
+    Ok(!matches!(
+        target::resolve(&context.settings)?,
+        Target::Aws { .. }
+    ))
 }
 
 /// Everything that can be wrong without asking the target is found before it is asked.

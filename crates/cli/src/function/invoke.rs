@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use bytes::Bytes;
 use clap::Args;
-use lab_aws::{Invocation, Invoke, Report};
+use lab_aws::{Invocation, Invoke, InvokeKind, Report};
 use serde::Serialize;
 use serde_json::value::RawValue;
 
@@ -34,6 +34,9 @@ pub(crate) struct InvokeArguments {
     /// Show the end of the log and the figures
     #[arg(long)]
     tail: bool,
+    /// Hand over the event and return: the function runs later, also if it fails at first
+    #[arg(long, conflicts_with_all = ["tail", "dry_run"])]
+    event: bool,
     /// Only check that the invocation would be allowed
     #[arg(long)]
     dry_run: bool,
@@ -76,7 +79,11 @@ pub(super) async fn run(
         payload,
         qualifier: arguments.qualifier,
         log_tail: arguments.tail,
-        dry_run: arguments.dry_run,
+        kind: match (arguments.event, arguments.dry_run) {
+            (true, _) => InvokeKind::Event,
+            (false, true) => InvokeKind::DryRun,
+            (false, false) => InvokeKind::Answer,
+        },
     };
     let message = format!("{} is running", arguments.name);
     let function = session.function(arguments.name);
@@ -120,8 +127,10 @@ fn print(context: &Context, answer: Invocation) -> Result<(), CliError> {
     if let Some(error) = &answer.function_error {
         console.tell(&format!("the function failed ({error})"))?;
     }
-    if answer.status == 204 {
-        return console.write(b"the invocation would be allowed");
+    match answer.status {
+        202 => return console.write(b"the event is accepted"),
+        204 => return console.write(b"the invocation would be allowed"),
+        _ => {}
     }
     if let Some(report) = &answer.report {
         console.note(&figures(report, &answer))?;

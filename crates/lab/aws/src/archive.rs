@@ -18,6 +18,9 @@ const SKIPPED: [&str; 5] = ["__pycache__", ".git", ".lambdalab", ".venv", ".DS_S
 /// Why a folder could not be packed.
 #[derive(Debug, thiserror::Error)]
 pub enum ArchiveError {
+    /// It holds more than a function may.
+    #[error("{} holds more than {UNZIPPED_LIMIT} bytes, the most that a function may have", .0.display())]
+    TooLarge(PathBuf),
     /// The file system refused.
     #[error("cannot read {path}: {source}")]
     Io {
@@ -60,6 +63,10 @@ pub enum ArchiveError {
     },
 }
 
+/// What a function and its layers may unpack to.
+/// Source: <https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html>.
+const UNZIPPED_LIMIT: u64 = 262_144_000;
+
 /// One file of an archive.
 struct Entry {
     content: Vec<u8>,
@@ -80,6 +87,7 @@ pub fn pack_folder(folder: &Path) -> Result<Vec<u8>, ArchiveError> {
         root: &root,
         entries: BTreeMap::new(),
         above: vec![root.clone()],
+        left: UNZIPPED_LIMIT,
     };
     walk.folder(folder, "")?;
     if walk.entries.is_empty() {
@@ -110,6 +118,8 @@ struct Walk<'a> {
     entries: BTreeMap<String, Entry>,
     /// The real folders that are being walked, so that a link to one of them cannot loop.
     above: Vec<PathBuf>,
+    /// How many bytes may still come.
+    left: u64,
 }
 
 impl Walk<'_> {
@@ -147,6 +157,8 @@ impl Walk<'_> {
             self.folder(path, &format!("{name}/"))?;
             self.above.pop();
         } else if metadata.is_file() {
+            let left = self.left.checked_sub(metadata.len());
+            self.left = left.ok_or_else(|| ArchiveError::TooLarge(self.folder.to_owned()))?;
             let content = fs::read(&real).map_err(|source| io_error(path, source))?;
             let executable = is_executable(&metadata);
             self.entries.insert(
@@ -307,5 +319,14 @@ mod tests {
         assert!(matches!(empty, ArchiveError::Empty(_)), "{empty}");
         let absent = pack_folder(&folder.path().join("absent")).unwrap_err();
         assert!(matches!(absent, ArchiveError::NotAFolder(_)), "{absent}");
+    }
+
+    #[test]
+    fn a_folder_that_is_too_large_is_not_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let large = fs::File::create(folder.path().join("model.bin")).unwrap();
+        large.set_len(UNZIPPED_LIMIT + 1).unwrap();
+        let refused = pack_folder(folder.path()).unwrap_err();
+        assert!(matches!(refused, ArchiveError::TooLarge(_)), "{refused}");
     }
 }

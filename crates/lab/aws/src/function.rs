@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use aws_sdk_lambda::operation::RequestId as _;
+use aws_sdk_lambda::operation::get_function_code_signing_config::GetFunctionCodeSigningConfigOutput;
 use aws_sdk_lambda::primitives::Blob;
 use aws_sdk_lambda::types::{Environment, InvocationType, LogType, Runtime};
 use base64::Engine as _;
@@ -35,14 +36,26 @@ pub struct Invoke {
     pub qualifier: Option<String>,
     /// Whether to ask for the end of the log.
     pub log_tail: bool,
-    /// Whether only to check that the call would be allowed.
-    pub dry_run: bool,
+    /// What is asked for.
+    pub kind: InvokeKind,
+}
+
+/// What an invocation is to do.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum InvokeKind {
+    /// Run the function and wait for its answer.
+    #[default]
+    Answer,
+    /// Accept the event; the function runs later, and nobody sees its answer.
+    Event,
+    /// Only check that the call would be allowed.
+    DryRun,
 }
 
 /// One invocation, after.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Invocation {
-    /// 200, or 204 for a dry run.
+    /// 200, 202 for an event, or 204 for a dry run.
     pub status: u16,
     /// What the function answered; an error document where `function_error` is set.
     pub payload: Bytes,
@@ -77,10 +90,10 @@ impl FunctionHandle {
     /// The target refuses or cannot be reached. A function that fails is no error here: see
     /// [`Invocation::function_error`].
     pub async fn invoke(&self, invoke: Invoke) -> Result<Invocation, CallError> {
-        let kind = if invoke.dry_run {
-            InvocationType::DryRun
-        } else {
-            InvocationType::RequestResponse
+        let kind = match invoke.kind {
+            InvokeKind::Answer => InvocationType::RequestResponse,
+            InvokeKind::Event => InvocationType::Event,
+            InvokeKind::DryRun => InvocationType::DryRun,
         };
         let call = self
             .connection
@@ -141,6 +154,24 @@ impl FunctionHandle {
             .set_qualifier(qualifier.map(str::to_owned));
         self.connection
             .answered("GetFunctionConfiguration", call.send().await)
+    }
+
+    /// The ARN of the function's code signing configuration, where it has one.
+    ///
+    /// # Errors
+    /// The target refuses or cannot be reached.
+    pub async fn code_signing_config(&self) -> Result<Option<String>, CallError> {
+        let call = self
+            .connection
+            .control()
+            .get_function_code_signing_config()
+            .function_name(&self.name);
+        let answer: GetFunctionCodeSigningConfigOutput = self
+            .connection
+            .answered("GetFunctionCodeSigningConfig", call.send().await)?;
+        // A function without one is answered with an empty ARN, or none.
+        let arn = answer.code_signing_config_arn;
+        Ok(Some(arn).filter(|arn| !arn.is_empty()))
     }
 
     /// Waits until the function can be invoked as it was last created or changed.

@@ -37,7 +37,7 @@ pub use configuration::{
 pub use control_client::ControlError;
 pub use engine::{EngineError, Lease, RunningEngine};
 pub use error::{CallError, CallFailure};
-pub use function::{FunctionHandle, Invocation, Invoke};
+pub use function::{FunctionHandle, Invocation, Invoke, InvokeKind};
 pub use logs::{LogEvent, LogEvents, LogSearch};
 pub use report::Report;
 pub use session::{Session, SessionError, SessionOptions};

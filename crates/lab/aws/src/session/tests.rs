@@ -1,7 +1,7 @@
 use super::*;
 use crate::connection::lambda_config;
 use crate::error::CallFailure;
-use crate::function::Invoke;
+use crate::function::{Invoke, InvokeKind};
 use crate::target::TargetRequest;
 use crate::testing::{Answer, LocalServer};
 use aws_config::SdkConfig;
@@ -48,7 +48,7 @@ async fn an_invocation_comes_back_whole() {
         payload: "{}".into(),
         log_tail: true,
         qualifier: Some("prod".into()),
-        dry_run: false,
+        kind: InvokeKind::Answer,
     };
     let answer = session.function("f").invoke(invoke).await.unwrap();
     assert_eq!((answer.status, answer.function_error), (200, None));

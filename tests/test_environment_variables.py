@@ -10,8 +10,10 @@ from support.engine import REGION
 SOURCE = """
     import os
 
+    TRACE = os.environ["_X_AMZN_TRACE_ID"]
+
     def handler(event, context):
-        return dict(os.environ, _STREAM=context.log_stream_name)
+        return dict(os.environ, _STREAM=context.log_stream_name, _TRACE_AT_START=TRACE)
 """
 
 
@@ -43,7 +45,9 @@ def variables(client, names):
         ("AWS_LAMBDA_FUNCTION_VERSION", "$LATEST"),
         ("AWS_LAMBDA_INITIALIZATION_TYPE", "on-demand"),
         ("AWS_XRAY_CONTEXT_MISSING", "LOG_ERROR"),
+        ("_AWS_XRAY_DAEMON_PORT", "2000"),
         ("LANG", "en_US.UTF-8"),
+        ("SHLVL", "0"),
         ("TZ", ":UTC"),
         ("OWN", "value"),
         ("ALSO_OWN", "a=b c"),
@@ -89,9 +93,32 @@ def test_the_runtime_api_is_an_address(variables):
     assert re.fullmatch(r"[\w.]+:\d+", environment["AWS_LAMBDA_RUNTIME_API"])
 
 
-def test_the_trace_header_has_xrays_form(variables):
+def test_the_tracing_daemon_shares_the_runtime_apis_host(variables):
     _, environment = variables
-    assert re.match(r"Root=1-[0-9a-f]{8}-[0-9a-f]{24};", environment["_X_AMZN_TRACE_ID"])
+    host = environment["AWS_LAMBDA_RUNTIME_API"].rpartition(":")[0]
+    assert environment["_AWS_XRAY_DAEMON_ADDRESS"] == host
+    assert environment["AWS_XRAY_DAEMON_ADDRESS"] == f"{host}:2000"
+
+
+@pytest.mark.parametrize("variable", ["_X_AMZN_TRACE_ID", "_TRACE_AT_START"])
+def test_the_trace_header_has_xrays_form(variables, variable):
+    _, environment = variables
+    assert re.match(r"Root=1-[0-9a-f]{8}-[0-9a-f]{24};", environment[variable])
+
+
+def test_every_invocation_has_a_trace_of_its_own(variables):
+    _, environment = variables
+    assert environment["_X_AMZN_TRACE_ID"] != environment["_TRACE_AT_START"]
+
+
+def test_it_starts_at_the_task_root(variables):
+    _, environment = variables
+    assert environment["PWD"] == environment["LAMBDA_TASK_ROOT"]
+
+
+def test_text_is_no_log_format_to_tell_of(variables):
+    _, environment = variables
+    assert {"AWS_LAMBDA_LOG_FORMAT", "AWS_LAMBDA_LOG_LEVEL"} & set(environment) == set()
 
 
 def test_the_sdk_is_pointed_at_the_engine(variables):

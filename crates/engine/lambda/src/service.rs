@@ -21,6 +21,7 @@ use crate::invoke::report::Figures;
 use crate::logging::shipper::Shipper;
 use crate::package::code_store::CodeStore;
 use crate::package::error::CodeError;
+use crate::runtime::identity::trace_id;
 use crate::runtime::install::Runtimes;
 use crate::runtime::launch;
 use crate::schedule::admission::Admission;
@@ -259,10 +260,7 @@ impl Inner {
     /// A trace header for an invocation that came without one.
     /// Source: <https://docs.aws.amazon.com/xray/latest/devguide/xray-concepts.html>.
     pub(crate) fn trace_id(&self) -> String {
-        let bits = self.entropy.bits();
-        let seconds = self.clock.now().as_millis() / 1_000;
-        let (root, parent) = (bits >> 32, self.entropy.bits() >> 64);
-        format!("Root=1-{seconds:08x}-{root:024x};Parent={parent:016x};Sampled=0")
+        trace_id(&*self.clock, &*self.entropy)
     }
 
     pub(crate) fn location_token(&self, digest: &Digest) -> String {

@@ -44,16 +44,15 @@ impl LogSettings {
         !self.json || level >= self.system_level
     }
 
-    /// The environment variables by which a runtime's client learns of it.
+    /// The environment variables by which a runtime's client learns of it. Without JSON there is no
+    /// format and no level among them, as AWS's own environments show.
     /// Source: <https://docs.aws.amazon.com/lambda/latest/dg/monitoring-cloudwatchlogs-logformat.html>.
     pub(crate) fn variables(&self) -> Vec<(&'static str, String)> {
-        let format = if self.json { "JSON" } else { "Text" };
-        let mut variables = vec![
-            ("AWS_LAMBDA_LOG_GROUP_NAME", self.group.clone()),
-            ("AWS_LAMBDA_LOG_FORMAT", format.to_owned()),
-        ];
-        if let Some(level) = self.application_level.as_ref().filter(|_| self.json) {
-            variables.push(("AWS_LAMBDA_LOG_LEVEL", level.to_string()));
+        let mut variables = vec![("AWS_LAMBDA_LOG_GROUP_NAME", self.group.clone())];
+        if self.json {
+            variables.push(("AWS_LAMBDA_LOG_FORMAT", "JSON".to_owned()));
+            let level = self.application_level.as_ref();
+            variables.extend(level.map(|level| ("AWS_LAMBDA_LOG_LEVEL", level.to_string())));
         }
         variables
     }
@@ -64,19 +63,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn text_knows_no_levels() {
+    fn text_knows_no_format_and_no_levels() {
         let settings = LogSettings::of(Some(&LoggingConfig {
             log_group: Some("/aws/lambda/f".to_owned()),
             log_format: Some(LogFormat::Text),
+            application_log_level: Some(ApplicationLogLevel::Error),
             ..LoggingConfig::default()
         }));
         assert!(settings.keeps(Level::Debug));
         assert_eq!(
             settings.variables(),
-            [
-                ("AWS_LAMBDA_LOG_GROUP_NAME", "/aws/lambda/f".to_owned()),
-                ("AWS_LAMBDA_LOG_FORMAT", "Text".to_owned()),
-            ]
+            [("AWS_LAMBDA_LOG_GROUP_NAME", "/aws/lambda/f".to_owned())]
         );
     }
 

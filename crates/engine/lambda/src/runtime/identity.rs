@@ -15,6 +15,8 @@ pub(crate) struct Identity {
     pub(super) secret_access_key: String,
     pub(super) session_token: String,
     pub(crate) log_stream: String,
+    /// The trace in which the runtime starts; each invocation brings one of its own.
+    pub(super) trace_id: String,
     pub(super) endpoint: String,
     /// The environment's own folder.
     pub(crate) folder: PathBuf,
@@ -36,6 +38,7 @@ impl Identity {
             secret_access_key: format!("{}{}", hex(entropy), &hex(entropy)[..8]),
             session_token: format!("{}{}", hex(entropy), hex(entropy)),
             log_stream: format!("{day}/[{}]{id}", deployment.version),
+            trace_id: trace_id(clock, entropy),
             endpoint: endpoint.to_owned(),
             folder: environments.join(id.to_string()),
         }
@@ -50,4 +53,11 @@ impl Identity {
             session_token: self.session_token.clone(),
         }
     }
+}
+
+/// The header of a new trace, of which nothing is recorded.
+pub(crate) fn trace_id(clock: &dyn Clock, entropy: &dyn Entropy) -> String {
+    let seconds = clock.now().as_millis() / 1_000;
+    let (root, parent) = (entropy.bits() >> 32, entropy.bits() >> 64);
+    format!("Root=1-{seconds:08x}-{root:024x};Parent={parent:016x};Sampled=0")
 }

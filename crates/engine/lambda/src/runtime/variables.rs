@@ -11,6 +11,10 @@ use super::interpreter::Version;
 use super::places::Places;
 use crate::deployment::Deployment;
 
+/// The port of X-Ray's daemon.
+/// Source: <https://docs.aws.amazon.com/xray/latest/devguide/xray-daemon.html>.
+const DAEMON_PORT: u16 = 2_000;
+
 /// All of them: the runtime's, over them the function's own, and over both what belongs to Lambda.
 pub(super) fn all(
     deployment: &Deployment,
@@ -23,9 +27,14 @@ pub(super) fn all(
         .into_iter()
         .map(owned)
         .collect();
+    all.extend(tracing(runtime_api).map(owned));
+    all.extend(shell(deployment.runtime, places).into_iter().map(owned));
     all.extend(language(deployment.runtime, places).into_iter().map(owned));
     all.extend(deployment.variables.clone());
     all.extend(reserved(deployment, places, identity, runtime_api).map(owned));
+    if starts_in_a_trace(deployment.runtime) {
+        all.insert("_X_AMZN_TRACE_ID".to_owned(), identity.trace_id.clone());
+    }
     all.extend(deployment.logging.variables().into_iter().map(owned));
     all.into_iter().collect()
 }
@@ -38,7 +47,7 @@ fn preset(
 ) -> Vec<(&'static str, String)> {
     let interpreter = deployment.client.as_ref();
     let interpreter = interpreter.and_then(|client| client.interpreter.parent());
-    let path = places.list("/usr/local/bin:/usr/bin:/bin:/opt/bin");
+    let path = places.list("/usr/local/bin:/usr/bin/:/bin:/opt/bin");
     let path = match interpreter {
         Some(folder) => format!("{}:{path}", folder.display()),
         None => path,
@@ -54,8 +63,6 @@ fn preset(
         // The environment's own folder stands in for /tmp until it has a file system of its own.
         ("TMPDIR", temporary.to_string_lossy().into_owned()),
         ("AWS_ENDPOINT_URL", identity.endpoint.clone()),
-        ("AWS_XRAY_CONTEXT_MISSING", "LOG_ERROR".to_owned()),
-        ("AWS_XRAY_DAEMON_ADDRESS", "169.254.79.129:2000".to_owned()),
         ("AWS_REGION", deployment.key.region.to_string()),
         ("AWS_DEFAULT_REGION", deployment.key.region.to_string()),
     ];
@@ -63,6 +70,38 @@ fn preset(
         preset.push(("AWS_EXECUTION_ENV", environment));
     }
     preset
+}
+
+/// Where X-Ray's daemon would be: it shares its host with the runtime API.
+fn tracing(runtime_api: &str) -> [(&'static str, String); 4] {
+    let host = runtime_api
+        .rsplit_once(':')
+        .map_or(runtime_api, |(host, _)| host);
+    [
+        ("AWS_XRAY_CONTEXT_MISSING", "LOG_ERROR".to_owned()),
+        ("AWS_XRAY_DAEMON_ADDRESS", format!("{host}:{DAEMON_PORT}")),
+        ("_AWS_XRAY_DAEMON_ADDRESS", host.to_owned()),
+        ("_AWS_XRAY_DAEMON_PORT", DAEMON_PORT.to_string()),
+    ]
+}
+
+/// What the shell leaves behind by which AWS starts its runtimes. It starts Java, and what a function
+/// brings itself, without one.
+fn shell(runtime: Runtime, places: &Places) -> Vec<(&'static str, String)> {
+    match runtime {
+        Runtime::Java { .. } | Runtime::Provided { .. } => Vec::new(),
+        _ => vec![("PWD", places.text("/var/task")), ("SHLVL", "0".to_owned())],
+    }
+}
+
+/// Whether the runtime's environment names a trace. Newer ones for Java hand it over as a property,
+/// and custom ones only with each invocation.
+fn starts_in_a_trace(runtime: Runtime) -> bool {
+    match runtime {
+        Runtime::Java { major } => major <= 11,
+        Runtime::Provided { .. } => false,
+        _ => true,
+    }
 }
 
 /// Where a language looks for packages: the function's, those of layers, and the runtime's own.
@@ -142,5 +181,30 @@ mod tests {
             value("ruby3.4", "GEM_PATH"),
             "/code/vendor/bundle/ruby/3.4.0:/layers/ruby/gems/3.4.0"
         );
+    }
+
+    #[test]
+    fn the_daemon_shares_the_runtime_apis_host() {
+        let all = tracing("169.254.100.1:9001");
+        let value = |name| {
+            all.iter()
+                .find(|(key, _)| *key == name)
+                .map(|(_, it)| &**it)
+        };
+        assert_eq!(value("AWS_XRAY_DAEMON_ADDRESS"), Some("169.254.100.1:2000"));
+        assert_eq!(value("_AWS_XRAY_DAEMON_ADDRESS"), Some("169.254.100.1"));
+        assert_eq!(value("_AWS_XRAY_DAEMON_PORT"), Some("2000"));
+    }
+
+    #[test]
+    fn java_and_custom_runtimes_start_without_a_shell() {
+        let runtime = |name| Runtime::parse(name).unwrap();
+        let of = |name| shell(runtime(name), &places());
+        assert_eq!(of("python3.12")[0], ("PWD", "/code".to_owned()));
+        assert_eq!(of("ruby3.4")[1], ("SHLVL", "0".to_owned()));
+        assert!(of("java21").is_empty() && of("provided.al2023").is_empty());
+        let traced = ["nodejs24.x", "java11", "java21", "provided.al2023"]
+            .map(|name| starts_in_a_trace(runtime(name)));
+        assert_eq!(traced, [true, true, false, false]);
     }
 }

@@ -128,10 +128,11 @@ pub(crate) async fn run(context: &Context, command: FunctionCommand) -> Result<E
         }
         FunctionCommand::Show { name } => {
             let session = target::connect(context).await?;
-            let function = session.function(name);
-            let configuration = function.configuration(None).await?;
+            let configuration = session.function(name).configuration(None).await?;
             let mut without_effect = local_effects(context, &configuration)?;
-            if is_local(context)? && function.code_signing_config().await?.is_some() {
+            // It belongs to the function as a whole, which is not named by a qualifier.
+            let whole = session.function(&configuration.function_name);
+            if is_local(context)? && whole.code_signing_config().await?.is_some() {
                 without_effect.push("code signing: packages are taken without a signature".into());
             }
             shown(context, configuration, without_effect)

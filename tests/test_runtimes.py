@@ -1,11 +1,14 @@
 """Every runtime whose interpreter is here, and what is said of those that are not."""
 
+import fcntl
+import os
 import re
+import shutil
 
 import pytest
 
 from support import cloudwatch, functions, runtimes
-from support.engine import REGION
+from support.engine import REGION, RUNTIMES
 from support.waiting import eventually
 from test_provided_runtime import BOOTSTRAP
 
@@ -218,6 +221,21 @@ def test_strict_engines_accept_no_other_interpreter(own_engine):
     configuration = client.get_function_configuration(FunctionName="strict")
     assert configuration["State"] == "Failed"
     assert "which this host does not have" in configuration["StateReason"]
+
+
+def test_a_start_removes_what_killed_installations_left(own_engine, tmp_path):
+    left, under_way = (RUNTIMES / f"{tmp_path.name}.new-{number}" for number in range(2))
+    for folder in (left, under_way):
+        (folder / "site").mkdir(parents=True)
+    held = os.open(under_way, os.O_RDONLY)
+    try:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        own_engine()
+        eventually(lambda: not left.exists(), "the one that nobody fills is removed")
+        assert (under_way / "site").is_dir()
+    finally:
+        os.close(held)
+        shutil.rmtree(under_way)
 
 
 def test_what_does_not_run_here_says_what_to_do(client, deploy):

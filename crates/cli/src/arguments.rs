@@ -67,7 +67,7 @@ pub(crate) enum Command {
 pub(crate) enum ClientCommand {
     /// Stop the engine of the data folder
     Down,
-    /// Create, list, show, change, delete and invoke functions
+    /// Create, list, show, change, delete and invoke functions, and read their logs
     #[command(subcommand, visible_alias = "fn")]
     Function(FunctionCommand),
     /// Run the main job on a real example and show what comes out

@@ -30,7 +30,7 @@ use view::{Functions, Shown};
 /// The engine installs a runtime's client on first need, which takes a while on a slow network.
 const READY_PATIENCE: Duration = Duration::from_secs(600);
 
-/// The role of functions on targets that take any: the engine has no IAM to look it up in.
+/// The role of functions on targets that take any, as an engine does that enforces no policies.
 const ANY_ROLE: &str = "arn:aws:iam::000000000000:role/lambdalab";
 
 #[derive(Debug, Subcommand)]
@@ -74,7 +74,7 @@ pub(crate) struct CreateArguments {
     /// The runtime: python3.13, provided.al2023, …
     #[arg(long, value_name = "RUNTIME")]
     runtime: String,
-    /// The ARN of the execution role; the engine takes any
+    /// The ARN of the execution role; the engine takes any unless it enforces policies
     #[arg(long, value_name = "ARN")]
     role: Option<String>,
     #[command(flatten)]

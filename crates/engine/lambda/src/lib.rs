@@ -4,11 +4,12 @@
 //! - [`LambdaOptions`]: what it stands on: the store, the blobs, the sandbox, clock and entropy.
 //! - [`runtime`]: which runtimes run here, and [`runtime::install`] for their clients.
 //!
-//! Inside, from the outside in: `api` lists the operations; `control` holds one file for each group of control operations;
-//! `invoke` is the way of one invocation, `asynchronous` of those that nobody waits for; `schedule` decides which environment runs it;
-//! `environment` is one environment with its Runtime API; `function` and `layer` are what is kept;
-//! `package` is code on disk; `logging` is how functions' logs reach CloudWatch Logs;
-//! `authorization` asks resource policies what a service may do.
+//! Inside, from the outside in: `api` lists the operations; `control` holds one file for each group
+//! of control operations; `invoke` is the way of one invocation, `asynchronous` of those that nobody
+//! waits for; `schedule` decides which environment runs it; `environment` is one environment with its
+//! Runtime API; `function` and `layer` are what is kept; `package` is code on disk; `logging` is how
+//! functions' logs reach CloudWatch Logs; `authorization` asks resource policies what services and
+//! other accounts may do.
 //!
 //! It does not speak HTTP to callers (`wire` and `server` do) and does not make processes
 //! (`sandbox` does).

@@ -1,4 +1,5 @@
-//! The service as a whole: what it is made of, and the list of what it serves.
+//! The service as a whole: what it stands on, what it is made of, how it starts and how it stops. The
+//! list of what it serves is in `api`.
 
 use std::fmt;
 use std::path::PathBuf;

@@ -3,7 +3,8 @@
 //! - [`Engine`]: started with [`EngineOptions`], it answers until it is told to stop or nobody
 //!   needs it any more.
 //! - [`access`]: who may talk to it: requests with an AWS signature, under a host name of ours,
-//!   from no foreign web page.
+//!   from no foreign web page. Whether the signature is true, and what its owner may do, `auth` asks
+//!   where it is told to.
 //! - [`KeysError`]: what is wrong with the file of access keys by which signatures are verified.
 //! - `Services`, private: routes a request to its service, and is the `Dispatch` by which services
 //!   call one another.

@@ -1,8 +1,8 @@
 //! AWS's protocols, as a server speaks them.
 //!
 //! The shapes of each service (structures, enums, constraints, errors, routes) are generated from
-//! AWS's own service models by `cargo xtask codegen`; they live under [`lambda`] and, later, its
-//! sisters. What they are written against is here, by hand:
+//! AWS's own service models by `cargo xtask codegen`; they live under [`lambda`], [`logs`], [`iam`]
+//! and [`sts`]. What they are written against is here, by hand:
 //!
 //! - [`Operation`], [`Call`] and [`Dispatch`]: a typed call from one service to another, in
 //!   process and without serialisation.
@@ -10,9 +10,8 @@
 //! - [`validation::Violations`]: the constraints of a model, checked and reported in AWS's words.
 //! - [`protocol`]: requests into shapes, shapes into responses; [`route`] finds the operation.
 //!   An invocation's [`payload`] passes through as the bytes it came as.
-//!
 //! - [`Body`] and [`EventStream`]: answers that are a stream.
-//! - [`sigv4`]: whether a request was signed with the secret of its access key.
+//! - [`sigv4`]: who says to have signed a request, and whether that is true.
 //!
 //! The way of a request, the same for every service (here CloudWatch Logs): [`logs::head`] reads
 //! the [`protocol::Head`], which bounds the body and, once it has it, names the operation;

@@ -1,9 +1,9 @@
 //! Signature Version 4: whether a request was signed with the secret that belongs to its access key.
 //!
 //! [`Claim::read`] takes from a request who says to have signed it and for what, from the header
-//! `Authorization` or from the query of a presigned URL, and [`Claim::signature`] how. Whoever knows the secret of that access key
-//! derives a [`SigningKey`] (the same for a whole day, region and service: worth keeping) and asks
-//! [`Signature::verify`].
+//! `Authorization` or from the query of a presigned URL, and [`Claim::signature`] how. Whoever knows
+//! the secret of that access key derives a [`SigningKey`] (the same for a whole day, region and
+//! service: worth keeping) and asks [`Signature::verify`].
 //!
 //! Only the verifying half exists here: the canonical request is built from what arrived, not from
 //! what somebody is about to send, and every doubt is a mismatch. The crate `aws-sigv4` signs and

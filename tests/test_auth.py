@@ -480,6 +480,98 @@ def test_trust_decides_who_assumes_a_role(enforcing, fresh):
     assert "because no session policy allows" in message
 
 
+def test_what_a_session_is_tagged_with_needs_permission(enforcing, fresh):
+    name = next(fresh)
+    iam = client(enforcing, "iam")
+    sts = client(enforcing, "sts", new_user(enforcing, name))
+    user = f"arn:aws:iam::{ACCOUNT}:user/{name}"
+    arn = iam.create_role(RoleName=name, AssumeRolePolicyDocument=trust(user))["Role"]["Arn"]
+    who = {"RoleArn": arn, "RoleSessionName": "me"}
+    tags = {"Tags": [{"Key": "team", "Value": "a"}]}
+    sts.assume_role(**who)
+    for more, action in [(tags, "TagSession"), ({"SourceIdentity": "me"}, "SetSourceIdentity")]:
+        assert error_of(sts.assume_role, **who, **more) == (
+            "AccessDenied",
+            f"User: {user} is not authorized to perform: sts:{action} on resource: {arn}",
+            403,
+        )
+    only_a = {"StringEquals": {"aws:RequestTag/team": "a"}, "Null": {"aws:TagKeys": "false"}}
+    statements = [
+        {"Action": "sts:AssumeRole"},
+        {"Action": "sts:TagSession", "Condition": only_a},
+        {"Action": "sts:SetSourceIdentity"},
+    ]
+    allow = {"Effect": "Allow", "Principal": {"AWS": user}}
+    document = {"Version": "2012-10-17", "Statement": [{**allow, **one} for one in statements]}
+    iam.update_assume_role_policy(RoleName=name, PolicyDocument=json.dumps(document))
+    sts.assume_role(**who, **tags, SourceIdentity="me")
+    other = [{"Key": "team", "Value": "b"}]
+    assert error_of(sts.assume_role, **who, Tags=other)[0] == "AccessDenied"
+    twice = [{"Key": "team", "Value": "a"}, {"Key": "Team", "Value": "a"}]
+    assert error_of(sts.assume_role, **who, Tags=twice)[0] == "ValidationError"
+
+
+def test_trust_is_asked_about_the_circumstances(enforcing, fresh):
+    name = next(fresh)
+    iam = client(enforcing, "iam")
+    key = new_user(enforcing, name)
+    sts = client(enforcing, "sts", key)
+    allow = json.loads(trust(f"arn:aws:iam::{ACCOUNT}:user/{name}"))
+    (statement,) = allow["Statement"]
+    arn = iam.create_role(RoleName=name, AssumeRolePolicyDocument=json.dumps(allow))["Role"]["Arn"]
+    for condition, allowed in [
+        ({"DateLessThan": {"aws:CurrentTime": "2100-01-01T00:00:00Z"}}, True),
+        ({"DateLessThan": {"aws:CurrentTime": "2020-01-01T00:00:00Z"}}, False),
+        ({"IpAddress": {"aws:SourceIp": "127.0.0.0/8"}}, True),
+        ({"NotIpAddress": {"aws:SourceIp": "127.0.0.0/8"}}, False),
+        ({"Bool": {"aws:SecureTransport": "true"}}, False),
+    ]:
+        document = {**allow, "Statement": [{**statement, "Condition": condition}]}
+        iam.update_assume_role_policy(RoleName=name, PolicyDocument=json.dumps(document))
+        if allowed:
+            sts.assume_role(RoleArn=arn, RoleSessionName="me")
+        else:
+            found = error_of(sts.assume_role, RoleArn=arn, RoleSessionName="me")
+            assert found[0] == "AccessDenied", condition
+    # A denial by address counts, too.
+    iam.update_assume_role_policy(RoleName=name, PolicyDocument=json.dumps(allow))
+    here = {"IpAddress": {"aws:SourceIp": "127.0.0.0/8"}}
+    iam.put_user_policy(
+        UserName=name,
+        PolicyName="not-from-here",
+        PolicyDocument=policy(("Deny", "sts:AssumeRole", "*", here)),
+    )
+    found = error_of(sts.assume_role, RoleArn=arn, RoleSessionName="me")
+    assert found[0] == "AccessDenied"
+
+
+def test_a_layer_is_attached_only_with_permission(enforcing, fresh):
+    name = next(fresh)
+    owner = client(enforcing, "lambda")
+    layer = owner.publish_layer_version(
+        LayerName=name, Content={"ZipFile": functions.python(functions.ECHO)}
+    )["LayerVersionArn"]
+    role = functions.ROLE
+    all_functions = f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:*"
+    may = [("Allow", "lambda:*", all_functions), ("Allow", "iam:PassRole", role)]
+    user = client(enforcing, "lambda", new_user(enforcing, name, *may))
+    package = functions.python(functions.ECHO)
+    arguments = functions.create_arguments(name, package)
+    code, message, _ = error_of(user.create_function, **arguments, Layers=[layer])
+    assert code == "AccessDeniedException"
+    assert f"perform: lambda:GetLayerVersion on resource: {layer}" in message
+    user.create_function(**arguments)
+    functions.wait_active(owner, name)
+    found = error_of(user.update_function_configuration, FunctionName=name, Layers=[layer])
+    assert found[0] == "AccessDeniedException"
+    client(enforcing, "iam").put_user_policy(
+        UserName=name,
+        PolicyName="layer",
+        PolicyDocument=policy(("Allow", "lambda:GetLayerVersion", layer)),
+    )
+    user.update_function_configuration(FunctionName=name, Layers=[layer])
+
+
 def test_a_role_is_passed_only_with_permission(enforcing, fresh):
     name = next(fresh)
     role = f"arn:aws:iam::{ACCOUNT}:role/{name}"

@@ -8,10 +8,10 @@
 //!   for whoever enforces them.
 //!
 //! Inside, `api` lists the operations; each group has a file: `roles`, `users`, `policies` with
-//! `policy_versions`, `inline`, `attachments`, `tags`, `access_keys`, `simulate`, `account` and
-//! `sts`. `tables` is what is kept. `aws_managed` are the policies that AWS brings along.
+//! `policy_versions`, `inline`, `attachments`, `tags`, `access_keys`, `simulate`, `account`,
+//! `sts` and `trust`. `tables` is what is kept. `aws_managed` are the policies that AWS brings along.
 //!
-//! It verifies no signature and, but for trust policies in AssumeRole, enforces no policy: the
+//! It verifies no signature and enforces no policy, not even a role's trust in AssumeRole: the
 //! server does both, for every service. It judges no request by itself: the crate `policy` does.
 
 mod access_keys;
@@ -38,6 +38,7 @@ mod sts;
 mod tables;
 mod tagging;
 mod tags;
+mod trust;
 mod unique_id;
 mod users;
 

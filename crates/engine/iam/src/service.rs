@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicI64;
 
 use ids::{SharedClock, SharedEntropy};
+use policy::Policy;
 use store::Store;
 use wire::sigv4::SignatureError;
 use wire::{Caller, Principal, ServiceError};
@@ -23,8 +24,6 @@ pub struct IamOptions {
     pub clock: SharedClock,
     /// Randomness.
     pub entropy: SharedEntropy,
-    /// Whether AssumeRole asks trust policies.
-    pub enforce: bool,
     /// Whether signatures are verified, so that only known keys reach the service.
     pub verified: bool,
     /// Access keys that the engine was started with, beside those that it keeps.
@@ -54,7 +53,6 @@ pub(crate) struct Inner {
     /// When ended sessions were forgotten last, in microseconds.
     pub(crate) swept: AtomicI64,
     pub(crate) authorities: Authorities,
-    pub(crate) enforce: bool,
     verified: bool,
 }
 
@@ -94,7 +92,6 @@ impl Iam {
                 swept: AtomicI64::new(now.0),
                 key_changes: tokio::sync::Mutex::default(),
                 authorities: Authorities::default(),
-                enforce: options.enforce,
                 verified: options.verified,
             }),
         })
@@ -129,6 +126,14 @@ impl Iam {
     /// The store cannot be read.
     pub async fn trusts(&self, role_arn: &str, service: &str) -> Result<bool, ServiceError> {
         Ok(self.inner.trusts(role_arn, service).await?)
+    }
+
+    /// The trust policy of the role of that ARN; `None` where there is no such role.
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    pub async fn trust(&self, role_arn: &str) -> Result<Option<Policy>, ServiceError> {
+        Ok(self.inner.trust(role_arn).await?)
     }
 
     /// The ARN of whoever calls.

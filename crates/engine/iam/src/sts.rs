@@ -1,11 +1,10 @@
 //! STS: who somebody is, and credentials for a while.
 
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use ids::{Arn, Timestamp};
-use policy::{Context, Kind as PolicyKind, Policy, Principal, Request, authorize, evaluate, key};
+use policy::{Kind as PolicyKind, Policy, Principal};
 use wire::sts::{
     AssumeRoleRequest, AssumeRoleResponse, AssumedRoleUser, Credentials as Shown,
     GetAccessKeyInfoRequest, GetAccessKeyInfoResponse, GetCallerIdentityRequest,
@@ -14,12 +13,12 @@ use wire::sts::{
 use wire::{Caller, DateTime, Principal as WirePrincipal, ServiceError};
 
 use crate::Secret;
-use crate::authority::Authority;
 use crate::credentials::{Credential, Holder, forgotten};
 use crate::error::{ApiError, validation};
-use crate::managed::{document, name_of};
-use crate::record::{Entity, RoleRecord, SessionOf, SessionRecord, Tags};
+use crate::managed::document;
+use crate::record::{SessionOf, SessionRecord, Tags};
 use crate::service::Inner;
+use crate::tags;
 use crate::unique_id::{self, Prefix};
 
 /// Seconds that an assumed role lasts where nobody says.
@@ -132,17 +131,10 @@ impl Inner {
             .ok_or_else(|| validation(format!("{role_arn} is invalid")))?;
         let identity = self.identity(caller)?;
         let authority = self.authority(&identity).await?;
-        let (account, wanted) = (parsed.account.clone(), role_arn.clone());
         let role = self
-            .read(move |tables| {
-                let role = tables.entity::<RoleRecord>(&account, name_of(&wanted))?;
-                Ok(role.filter(|role| role.arn(&account) == wanted))
-            })
+            .role_of(&role_arn)
             .await?
             .ok_or_else(|| not_authorized(&authority.principal, &role_arn))?;
-        if self.enforce {
-            check_trust(&authority, &role, &parsed.account, &input)?;
-        }
         let seconds = input.duration_seconds.unwrap_or(ROLE_SESSION);
         if seconds > role.max_session {
             return Err(validation(
@@ -161,7 +153,7 @@ impl Inner {
         let of = SessionOf::Role {
             name: role.name.clone(),
             session: session.clone(),
-            tags: tags(input.tags),
+            tags: session_tags(input.tags)?,
             policies,
         };
         let credentials = self.begin(&parsed.account, of, seconds).await?;
@@ -179,26 +171,6 @@ impl Inner {
             source_identity: input.source_identity,
             ..AssumeRoleResponse::default()
         })
-    }
-
-    /// Whether there is a role of that ARN that lets `service` assume it.
-    pub(crate) async fn trusts(&self, role_arn: &str, service: &str) -> Result<bool, ApiError> {
-        let account = role_arn.split(':').nth(4).unwrap_or_default().to_owned();
-        let wanted = role_arn.to_owned();
-        let role = self
-            .read(move |tables| {
-                let role = tables.entity::<RoleRecord>(&account, name_of(&wanted))?;
-                Ok(role.filter(|role| role.arn(&account) == wanted))
-            })
-            .await?;
-        let trust = role.and_then(|role| Policy::parse(&role.trust, PolicyKind::Trust).ok());
-        let request = Request {
-            principal: &Principal::Service(service.to_owned()),
-            action: "sts:AssumeRole",
-            resource: role_arn,
-            context: &Context::new(),
-        };
-        Ok(trust.is_some_and(|trust| evaluate(&request, &[&trust]).allowed()))
     }
 
     /// The documents that the caller limits the session with.
@@ -289,56 +261,14 @@ impl Inner {
     }
 }
 
-fn tags(tags: Option<Vec<Tag>>) -> Tags {
+/// The tags of a session, which must not name a key twice.
+fn session_tags(tags: Option<Vec<Tag>>) -> Result<Tags, ApiError> {
     let tags = tags.unwrap_or_default().into_iter();
-    tags.map(|tag| (tag.key.unwrap_or_default(), tag.value.unwrap_or_default()))
-        .collect()
-}
-
-/// Asks the role's trust policy, and where that only names the account, the caller's own policies.
-fn check_trust(
-    authority: &Arc<Authority>,
-    role: &RoleRecord,
-    account: &str,
-    input: &AssumeRoleRequest,
-) -> Result<(), ApiError> {
-    let role_arn = role.arn(account);
-    let who = &authority.principal;
-    if matches!(who, Principal::Root { .. }) {
-        return Err(denied(
-            "Roles may not be assumed by root accounts.".to_owned(),
-        ));
+    let tags: Tags = tags
+        .map(|tag| (tag.key.unwrap_or_default(), tag.value.unwrap_or_default()))
+        .collect();
+    if tags::has_duplicates(&tags) {
+        return Err(validation(tags::DUPLICATE));
     }
-    let Ok(trust) = Policy::parse(&role.trust, PolicyKind::Trust) else {
-        return Err(not_authorized(who, &role_arn));
-    };
-    let mut context = Context::new();
-    authority.describe(&mut context);
-    let said = [
-        ("sts:ExternalId", &input.external_id),
-        ("sts:RoleSessionName", &input.role_session_name),
-        ("sts:SourceIdentity", &input.source_identity),
-    ];
-    for (key, value) in said {
-        if let Some(value) = value {
-            context.set(key, [value]);
-        }
-    }
-    for (tag, value) in tags(input.tags.clone()) {
-        context.set(format!("{}{tag}", key::REQUEST_TAG), [value]);
-    }
-    let mut policies = authority.policies();
-    policies.resource = vec![&trust];
-    policies.resource_account = Some(account);
-    policies.resource_must_allow = true;
-    let request = Request {
-        principal: who,
-        action: "sts:AssumeRole",
-        resource: &role_arn,
-        context: &context,
-    };
-    if authorize(&request, &policies).allowed() {
-        return Ok(());
-    }
-    Err(not_authorized(who, &role_arn))
+    Ok(tags)
 }

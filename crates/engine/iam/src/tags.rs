@@ -1,5 +1,7 @@
 //! What tags of roles, users and policies must be, and how they are shown.
 
+use std::collections::HashSet;
+
 use wire::iam::Tag;
 
 use crate::error::{ApiError, invalid, limit};
@@ -8,20 +10,25 @@ use crate::record::Tags;
 /// The most tags that one entity has.
 const MOST: usize = 50;
 
+/// What is wrong with tags that name a key twice.
+pub(crate) const DUPLICATE: &str =
+    "Duplicate tag keys found. Please note that Tag keys are case insensitive.";
+
+/// Whether two of the tags have the same key.
+pub(crate) fn has_duplicates(tags: &Tags) -> bool {
+    let mut keys = HashSet::new();
+    tags.iter()
+        .any(|(key, _)| !keys.insert(key.to_ascii_lowercase()))
+}
+
 /// The tags of a request, which must not name a key twice.
 pub(crate) fn asked(tags: Option<Vec<Tag>>) -> Result<Tags, ApiError> {
-    let mut asked = Tags::new();
-    for tag in tags.unwrap_or_default() {
-        let (key, value) = (tag.key.unwrap_or_default(), tag.value.unwrap_or_default());
-        if asked
-            .iter()
-            .any(|(known, _)| known.eq_ignore_ascii_case(&key))
-        {
-            return Err(invalid(
-                "Duplicate tag keys found. Please note that Tag keys are case insensitive.",
-            ));
-        }
-        asked.push((key, value));
+    let tags = tags.unwrap_or_default().into_iter();
+    let asked: Tags = tags
+        .map(|tag| (tag.key.unwrap_or_default(), tag.value.unwrap_or_default()))
+        .collect();
+    if has_duplicates(&asked) {
+        return Err(invalid(DUPLICATE));
     }
     check_number(&asked)?;
     Ok(asked)

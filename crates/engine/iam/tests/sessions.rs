@@ -42,7 +42,6 @@ async fn start_on(store: Store, clock: &Arc<ManualClock>, seed: u64, verified: b
         store,
         clock: Arc::clone(clock) as _,
         entropy: Arc::new(SeededEntropy::new(seed)),
-        enforce: false,
         verified,
         fixed: Vec::new(),
     })

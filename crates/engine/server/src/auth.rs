@@ -7,6 +7,7 @@
 //! ([`Enforcer`]).
 
 mod action;
+mod assume;
 mod circumstances;
 mod enforcer;
 mod fields;

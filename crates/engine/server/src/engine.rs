@@ -157,7 +157,6 @@ impl Engine {
             store: store.clone(),
             clock: Arc::clone(&clock),
             entropy: Arc::clone(&entropy),
-            enforce: options.enforce_iam,
             verified: options.auth.is_some(),
             fixed: keys,
         })

@@ -21,14 +21,9 @@ const FREE: [(Service, &str); 2] = [
     (Service::Sts, "GetSessionToken"),
 ];
 
-/// What may be asked of IAM alone: whether a role may be assumed is for its trust policy to say.
-const JUDGED_ELSEWHERE: [(Service, &str); 1] = [(Service::Sts, "AssumeRole")];
-
-/// The action that `operation` is; `None` where nobody needs a permission for it, or the service
-/// itself asks for one.
+/// The action that `operation` is; `None` where nobody needs a permission for it.
 pub(super) fn of(service: Service, operation: &str) -> Option<String> {
-    let free = FREE.iter().chain(&JUDGED_ELSEWHERE);
-    if free.into_iter().any(|known| *known == (service, operation)) {
+    if FREE.contains(&(service, operation)) {
         return None;
     }
     let renamed = RENAMED
@@ -66,7 +61,7 @@ mod tests {
             .map(|(service, name, _)| (service, name))
             .collect();
         let named = RENAMED.iter().map(|(service, name, _)| (*service, *name));
-        for operation in named.chain(FREE).chain(JUDGED_ELSEWHERE) {
+        for operation in named.chain(FREE) {
             assert!(known.contains(&operation), "{operation:?}");
         }
     }

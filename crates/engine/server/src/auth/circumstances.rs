@@ -15,7 +15,7 @@ use super::fields::Fields;
 use super::resource::{code_signing_config, layer_version};
 
 /// Members whose value is that of a condition key, by service.
-const MEMBERS: [(Service, &str, &str); 7] = [
+const MEMBERS: [(Service, &str, &str); 10] = [
     (
         Service::Lambda,
         "FunctionUrlAuthType",
@@ -39,6 +39,9 @@ const MEMBERS: [(Service, &str, &str); 7] = [
         "iam:PermissionsBoundary",
     ),
     (Service::Iam, "AWSServiceName", "iam:AWSServiceName"),
+    (Service::Sts, "ExternalId", "sts:ExternalId"),
+    (Service::Sts, "RoleSessionName", "sts:RoleSessionName"),
+    (Service::Sts, "SourceIdentity", "sts:SourceIdentity"),
 ];
 
 /// The circumstances of a request, but for the resource's tags.
@@ -81,6 +84,10 @@ pub(super) fn of(
     let layers: Vec<String> = layers.collect();
     if !layers.is_empty() {
         context.set(key::LAMBDA_LAYER, layers);
+    }
+    let transitive = fields.texts("TransitiveTagKeys");
+    if !transitive.is_empty() {
+        context.set("sts:TransitiveTagKeys", transitive);
     }
     tags(service, fields, &mut context);
     context

@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use http::StatusCode;
 use iam::{Authority, Iam, Identity};
 use ids::{Arn, SharedClock};
 use lambda::Lambda;
@@ -13,7 +14,7 @@ use wire::{Caller, Service, ServiceError};
 
 use super::fields::Fields;
 use super::resource::Resource;
-use super::{action, circumstances, resource};
+use super::{action, assume, circumstances, resource};
 
 /// A role that an operation hands to a service: the member that names it, and the service.
 const PASSED_ROLES: [(Service, &str, &str, &str); 4] = [
@@ -41,6 +42,12 @@ const PASSED_ROLES: [(Service, &str, &str, &str); 4] = [
         "roleArn",
         "states.amazonaws.com",
     ),
+];
+
+/// Operations that hand a function layers, which whoever does it must be permitted to get.
+const ATTACH_LAYERS: [(Service, &str); 2] = [
+    (Service::Lambda, "CreateFunction"),
+    (Service::Lambda, "UpdateFunctionConfiguration"),
 ];
 
 /// Puts requests to the policies.
@@ -79,7 +86,7 @@ impl Enforcer {
         // An event may be 6 MB, and nothing of it is a member.
         let is_payload = asked.operation.starts_with("Invoke");
         let fields = Fields::of(asked.service, asked.request, !is_payload);
-        let mut context = circumstances::of(
+        let context = circumstances::of(
             asked.service,
             &fields,
             asked.caller,
@@ -96,33 +103,53 @@ impl Enforcer {
             &self.iam,
         )
         .await?;
+        if (asked.service, asked.operation) == assume::OPERATION {
+            return assume::check(&self.iam, &authority, &fields, &context).await;
+        }
         for resource in &resources {
             let policy = self.resource_policy(resource).await?;
-            self.learn_tags(
-                &authority,
-                policy.as_deref(),
-                resource,
-                asked.caller,
-                &mut context,
-            )
-            .await?;
-            judge(&authority, &action, resource, policy.as_deref(), &context)?;
+            let policy = policy.as_deref();
+            let with_tags = self
+                .with_tags(&authority, policy, resource, asked.caller, &context)
+                .await?;
+            let context = with_tags.as_ref().unwrap_or(&context);
+            judge(&authority, &action, resource, policy, context)?;
         }
+        self.check_passed_role(asked, &authority, &fields, &context)
+            .await?;
+        if ATTACH_LAYERS.contains(&(asked.service, asked.operation)) {
+            for arn in fields.texts("Layers") {
+                let layer = Resource::new(resource::layer_version(arn));
+                let policy = self.resource_policy(&layer).await?;
+                let action = "lambda:GetLayerVersion";
+                judge(&authority, action, &layer, policy.as_deref(), &context)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Refuses a role that the caller may not hand to a service, or that does not trust it.
+    async fn check_passed_role(
+        &self,
+        asked: Asked<'_>,
+        authority: &Authority,
+        fields: &Fields<'_>,
+        context: &Context,
+    ) -> Result<(), ServiceError> {
         let passes = PASSED_ROLES.iter().find(|(service, operation, ..)| {
             (*service, *operation) == (asked.service, asked.operation)
         });
-        if let Some((_, _, member, service)) = passes
-            && let Some(role) = fields.text(member)
-        {
-            context.set(key::PASSED_TO_SERVICE, [*service]);
-            let role = Resource {
-                arn: role,
-                also: Vec::new(),
-            };
-            judge(&authority, "iam:PassRole", &role, None, &context)?;
-            if !self.iam.trusts(&role.arn, service).await? {
-                return Err(not_trusted(asked.service));
-            }
+        let Some((_, _, member, service)) = passes else {
+            return Ok(());
+        };
+        let Some(role) = fields.text(member) else {
+            return Ok(());
+        };
+        let role = Resource::new(role);
+        let context = context.clone().with(key::PASSED_TO_SERVICE, *service);
+        judge(authority, "iam:PassRole", &role, None, &context)?;
+        if !self.iam.trusts(&role.arn, service).await? {
+            return Err(not_trusted(asked.service));
         }
         Ok(())
     }
@@ -142,15 +169,15 @@ impl Enforcer {
         }
     }
 
-    /// Tells `context` the resource's tags, where a policy asks for them.
-    async fn learn_tags(
+    /// `context` and the resource's tags, where a policy asks for them.
+    async fn with_tags(
         &self,
         authority: &Authority,
         resource_policy: Option<&Policy>,
         resource: &Resource,
         caller: &Caller,
-        context: &mut Context,
-    ) -> Result<(), ServiceError> {
+        context: &Context,
+    ) -> Result<Option<Context>, ServiceError> {
         let Policies {
             identity,
             boundary,
@@ -164,10 +191,10 @@ impl Enforcer {
             .chain(resource_policy);
         let function = lambda_arn(resource).filter(|arn| arn.resource.starts_with("function:"));
         let Some(function) = function else {
-            return Ok(());
+            return Ok(None);
         };
         if !policies.any(|policy| policy.mentions(key::RESOURCE_TAG)) {
-            return Ok(());
+            return Ok(None);
         }
         // Tags are the function's, whatever its version.
         let whole = function.resource.splitn(3, ':').take(2);
@@ -179,12 +206,23 @@ impl Enforcer {
             }
             .to_string(),
         };
-        if let Ok(found) = self.lambda.list_tags(caller, input).await {
-            for (tag, value) in found.tags.unwrap_or_default() {
-                context.set(format!("{}{tag}", key::RESOURCE_TAG), [value]);
-            }
+        let found = found(self.lambda.list_tags(caller, input).await)?;
+        let tags = found.and_then(|found| found.tags).unwrap_or_default();
+        let mut context = context.clone();
+        for (tag, value) in tags {
+            context.set(format!("{}{tag}", key::RESOURCE_TAG), [value]);
         }
-        Ok(())
+        Ok(Some(context))
+    }
+}
+
+/// What was asked for; `None` where there is no such thing. Whoever cannot tell must not be taken to
+/// have found nothing.
+fn found<T>(asked: Result<T, ServiceError>) -> Result<Option<T>, ServiceError> {
+    match asked {
+        Ok(found) => Ok(Some(found)),
+        Err(error) if error.status == StatusCode::NOT_FOUND => Ok(None),
+        Err(error) => Err(error),
     }
 }
 
@@ -247,4 +285,18 @@ fn judge(
     let who = authority.principal.arn();
     let message = refusal.denial(&who, action, &resource.arn);
     Err(ServiceError::access_denied(Some(message)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tags_that_cannot_be_read_are_not_taken_for_none() {
+        assert_eq!(found(Ok(1)).unwrap(), Some(1));
+        let absent = ServiceError::new("ResourceNotFoundException", 404, "none");
+        assert_eq!(found::<()>(Err(absent)).unwrap(), None);
+        let busy = ServiceError::new("TooManyRequestsException", 429, "busy");
+        assert_eq!(found::<()>(Err(busy)).unwrap_err().status, 429);
+    }
 }

@@ -59,11 +59,7 @@ pub(super) async fn of(
         Service::Lambda => vec![lambda::of(operation, fields, caller)],
         Service::Logs => logs::of(operation, fields, caller),
         Service::Iam => vec![identity::of(operation, fields, caller, iam).await?],
-        Service::Sts => vec![match operation {
-            "AssumeRole" => Resource::new(fields.text("RoleArn").unwrap_or_default()),
-            _ => Resource::all(),
-        }],
-        Service::States | Service::S3 | Service::Sqs => vec![Resource::all()],
+        Service::Sts | Service::States | Service::S3 | Service::Sqs => vec![Resource::all()],
     })
 }
 

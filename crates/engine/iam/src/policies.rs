@@ -96,11 +96,14 @@ impl Inner {
                     let aws = aws.filter(|managed| managed.path.starts_with(&prefix));
                     policies.extend(aws.map(Managed::Aws));
                 }
-                let mut shown = policies
-                    .iter()
-                    .map(|policy| policy.shown(tables, &account))
-                    .collect::<Result<Vec<_>, _>>()?;
-                shown.retain(|policy| {
+                // What a policy is used for is asked of those alone that may be on the page.
+                let mut policies: Vec<_> = policies
+                    .into_iter()
+                    .map(|policy| (policy.arn(&account), policy))
+                    .filter(|(arn, _)| arn.as_str() >= page.from())
+                    .collect();
+                policies.sort_by(|(a, _), (b, _)| a.cmp(b));
+                let is_wanted = |policy: &Policy| {
                     let attached = policy.attachment_count > Some(0);
                     let bounds = policy.permissions_boundary_usage_count > Some(0);
                     match &usage {
@@ -108,10 +111,18 @@ impl Inner {
                         Some(PolicyUsageType::PermissionsBoundary) => bounds,
                         _ => !only_attached || attached || bounds,
                     }
-                });
-                let key = |policy: &Policy| policy.arn.clone().unwrap_or_default();
-                shown.sort_by_key(key);
-                Ok(page.of(shown, key))
+                };
+                let mut found = Vec::new();
+                for (_, policy) in policies {
+                    let shown = policy.shown(tables, &account)?;
+                    if is_wanted(&shown) {
+                        found.push(shown);
+                    }
+                    if found.len() == page.wanted() {
+                        break;
+                    }
+                }
+                Ok(page.cut(found, |policy| policy.arn.clone().unwrap_or_default()))
             })
             .await?;
         Ok(ListPoliciesResponse {

@@ -70,7 +70,14 @@ impl Question {
         Ok(self)
     }
 
-    fn answer(&self, principal: &Principal, identity: &[Sourced]) -> Vec<EvaluationResult> {
+    /// The page that is asked for. A request has room for millions of pairs of an action and a
+    /// resource, so that only those of the page are judged.
+    async fn answer(
+        &self,
+        page: &Page,
+        principal: &Principal,
+        identity: &[Sourced],
+    ) -> SimulatePolicyResponse {
         let policies = Policies {
             identity: identity.iter().map(|sourced| &sourced.policy).collect(),
             boundary: self.boundary.as_ref(),
@@ -78,41 +85,70 @@ impl Question {
             resource_account: self.resource_account.as_deref(),
             ..Policies::default()
         };
+        let from = page.from().parse().unwrap_or_default();
+        let pairs = (from..).map_while(|number| Some((number, self.pair(number)?)));
         let mut results = Vec::new();
-        for action in &self.actions {
-            for resource in &self.resources {
-                let request = Request {
-                    principal,
-                    action,
-                    resource,
-                    context: &self.context,
-                };
-                let decision = authorize(&request, &policies);
-                let matched = match &decision.reason {
-                    Reason::Statement(source) => vec![statement(source, identity)],
-                    Reason::Missing(_) | Reason::Root => Vec::new(),
-                };
-                let bounded = decision.reason == Reason::Missing(Tier::Boundary);
-                results.push(EvaluationResult {
-                    eval_action_name: Some(action.clone()),
-                    eval_resource_name: Some(resource.clone()),
-                    eval_decision: Some(match decision.outcome {
-                        Outcome::Allow => PolicyEvaluationDecisionType::Allowed,
-                        Outcome::ImplicitDeny => PolicyEvaluationDecisionType::ImplicitDeny,
-                        Outcome::ExplicitDeny => PolicyEvaluationDecisionType::ExplicitDeny,
-                    }),
-                    matched_statements: Some(matched),
-                    missing_context_values: Some(Vec::new()),
-                    permissions_boundary_decision_detail: self.boundary.as_ref().map(|_| {
-                        PermissionsBoundaryDecisionDetail {
-                            allowed_by_permissions_boundary: Some(!bounded),
-                        }
-                    }),
-                    ..EvaluationResult::default()
-                });
-            }
+        for (number, (action, resource)) in pairs.take(page.wanted()) {
+            results.push((
+                number,
+                self.judge(action, resource, principal, &policies, identity),
+            ));
+            // Others may have their turn.
+            tokio::task::yield_now().await;
         }
-        results
+        let paged = page.cut(results, |(number, _)| number.to_string());
+        let paged = paged.map(|(_, result)| result);
+        SimulatePolicyResponse {
+            is_truncated: Some(paged.truncated()),
+            marker: paged.marker,
+            evaluation_results: Some(paged.items),
+        }
+    }
+
+    /// The pair of an action and a resource of that number: each action with all resources.
+    fn pair(&self, number: usize) -> Option<(&str, &str)> {
+        let action = number.checked_div(self.resources.len())?;
+        let resource = number.checked_rem(self.resources.len())?;
+        Some((self.actions.get(action)?, self.resources.get(resource)?))
+    }
+
+    fn judge(
+        &self,
+        action: &str,
+        resource: &str,
+        principal: &Principal,
+        policies: &Policies<'_>,
+        identity: &[Sourced],
+    ) -> EvaluationResult {
+        let request = Request {
+            principal,
+            action,
+            resource,
+            context: &self.context,
+        };
+        let decision = authorize(&request, policies);
+        let matched = match &decision.reason {
+            Reason::Statement(source) => vec![statement(source, identity)],
+            Reason::Missing(_) | Reason::Root => Vec::new(),
+        };
+        let bounded = decision.reason == Reason::Missing(Tier::Boundary);
+        EvaluationResult {
+            eval_action_name: Some(action.to_owned()),
+            eval_resource_name: Some(resource.to_owned()),
+            eval_decision: Some(match decision.outcome {
+                Outcome::Allow => PolicyEvaluationDecisionType::Allowed,
+                Outcome::ImplicitDeny => PolicyEvaluationDecisionType::ImplicitDeny,
+                Outcome::ExplicitDeny => PolicyEvaluationDecisionType::ExplicitDeny,
+            }),
+            matched_statements: Some(matched),
+            missing_context_values: Some(Vec::new()),
+            permissions_boundary_decision_detail: self.boundary.as_ref().map(|_| {
+                PermissionsBoundaryDecisionDetail {
+                    allowed_by_permissions_boundary: Some(!bounded),
+                }
+            }),
+            ..EvaluationResult::default()
+        }
     }
 }
 
@@ -224,10 +260,9 @@ impl Inner {
         }
         let mut policies = authority.identity;
         policies.extend(brought(input.policy_input_list)?);
-        Ok(paged(
-            &page,
-            question.answer(&authority.principal, &policies),
-        ))
+        Ok(question
+            .answer(&page, &authority.principal, &policies)
+            .await)
     }
 
     pub(crate) async fn simulate_custom_policy(
@@ -255,17 +290,44 @@ impl Inner {
             arn,
         };
         let policies = brought(input.policy_input_list)?;
-        Ok(paged(&page, question.answer(&principal, &policies)))
+        Ok(question.answer(&page, &principal, &policies).await)
     }
 }
 
-fn paged(page: &Page, results: Vec<EvaluationResult>) -> SimulatePolicyResponse {
-    let numbered = results.into_iter().enumerate().collect();
-    let paged = page.of(numbered, |(number, _)| format!("{number:010}"));
-    let paged = paged.map(|(_, result)| result);
-    SimulatePolicyResponse {
-        is_truncated: Some(paged.truncated()),
-        marker: paged.marker,
-        evaluation_results: Some(paged.items),
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Twenty-five million pairs, of which a page is judged.
+    #[tokio::test]
+    async fn a_page_costs_what_is_on_it() {
+        let names = |kind| Some((0..5_000).map(|n| format!("{kind}:{n}")).collect());
+        let question = Question::new(names("lambda"), names("arn:aws:lambda"), None);
+        let principal = Principal::Root {
+            account: "111122223333".to_owned(),
+        };
+        let names = |answer: &SimulatePolicyResponse| {
+            let results = answer.evaluation_results.iter().flatten();
+            let name = |result: &EvaluationResult| {
+                (
+                    result.eval_action_name.clone().unwrap_or_default(),
+                    result.eval_resource_name.clone().unwrap_or_default(),
+                )
+            };
+            results.map(name).collect::<Vec<_>>()
+        };
+        let page = Page::asked(None, Some(2)).unwrap();
+        let first = question.answer(&page, &principal, &[]).await;
+        let pair = |a: &str, r: &str| (format!("lambda:{a}"), format!("arn:aws:lambda:{r}"));
+        assert_eq!(names(&first), [pair("0", "0"), pair("0", "1")]);
+        assert_eq!(first.is_truncated, Some(true));
+        let page = Page::asked(first.marker.as_deref(), Some(1)).unwrap();
+        let next = question.answer(&page, &principal, &[]).await;
+        assert_eq!(names(&next), [pair("0", "2")]);
+        // The end: "24999998" in Base64.
+        let page = Page::asked(Some("MjQ5OTk5OTg"), None).unwrap();
+        let last = question.answer(&page, &principal, &[]).await;
+        assert_eq!(names(&last), [pair("4999", "4998"), pair("4999", "4999")]);
+        assert_eq!((last.is_truncated, last.marker), (Some(false), None));
     }
 }

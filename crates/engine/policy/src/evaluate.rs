@@ -9,11 +9,11 @@
 //! 4. A resource policy that names the account leaves it to the account's policies.
 //! 5. Services and strangers have no policies of their own: only the resource's count.
 
+use crate::Principal;
 use crate::decision::{Decision, Outcome, Reason, Source, Tier};
 use crate::document::{Effect, Policy};
 use crate::principal::Naming;
 use crate::request::Request;
-use crate::Principal;
 
 /// The policies that have a say.
 #[derive(Debug, Clone, Default)]

@@ -690,3 +690,12 @@ def test_an_engine_for_other_machines_verifies(start):
     unsigned = raw.request(engine.address, "GET", path, host="lab.example", signed=False)
     assert unsigned.status == 403
     assert unsigned.headers["x-amzn-errortype"] == "InvalidSignatureException"
+    # Pages that carry no signature are shown under the engine's own names alone, as a web page may
+    # have its name lead to this machine.
+    for path, status in [("operations", 403), ("lease", 403), ("health", 200)]:
+        page = raw.request(
+            engine.address, "GET", f"/_lambdalab/v1/{path}", host="evil.example", signed=False
+        )
+        assert page.status == status, page
+    page = raw.request(engine.address, "GET", "/_lambdalab/v1/operations", signed=False)
+    assert page.status == 200

@@ -5,7 +5,8 @@
 //!
 //! 1. The host must be ours. A page that has its own name resolve to 127.0.0.1 (DNS rebinding) is
 //!    same-origin with us, but its requests carry its name. An engine that listens beyond loopback
-//!    has names that it does not know; it verifies signatures, which no such page can make.
+//!    has names that it does not know; it verifies signatures, which no such page can make, and
+//!    shows pages without one under its own names alone.
 //! 2. The origin, where there is one, must be ours or allowed. This is what a browser adds to
 //!    scripts' requests to other sites. Ours are loopback addresses and `localhost` on our own port;
 //!    names below `localhost` are not, for pages that functions serve may have them.
@@ -74,6 +75,15 @@ impl Access {
             return Err(refused("pages of other sites may not call"));
         }
         Ok(())
+    }
+
+    /// Whether the request is for a name that can only lead to this machine.
+    ///
+    /// Where the engine goes by names that it does not know, whatever carries no signature must ask
+    /// this: a page may have a name of its own lead here.
+    #[must_use]
+    pub fn is_for_own_host(&self, request: &Parts) -> bool {
+        host(request).is_some_and(|host| self.is_ours(&host))
     }
 
     /// The origin to name in CORS headers, where a page of an allowed one asks.
@@ -227,6 +237,8 @@ mod tests {
         let access = Access::new(everywhere, Vec::new(), true);
         let request = parts(&[("host", "lab.corp.example:4566")]);
         assert!(access.check_origin(&request).is_ok());
+        assert!(!access.is_for_own_host(&request));
+        assert!(access.is_for_own_host(&parts(&[("host", "127.0.0.1:4566")])));
         let request = parts(&[
             ("host", "lab.corp.example:4566"),
             ("origin", "https://evil.example"),

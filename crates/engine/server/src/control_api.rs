@@ -25,8 +25,9 @@ pub(crate) fn owns(path: &str) -> bool {
     path == "/_lambdalab" || path.starts_with("/_lambdalab/")
 }
 
-/// Serves a page to `peer`. Other machines see only whether the engine is well and the packages that
-/// they know the token of: the pages carry no signature that could be verified.
+/// Serves a page to `peer`. Other machines, and web pages that have a name of their own lead here, see
+/// only whether the engine is well and the packages that they know the token of: requests for these
+/// pages carry no signature that could be verified.
 pub(crate) async fn serve(shared: &Shared, parts: &Parts, peer: IpAddr) -> Response<Body> {
     if parts.method != Method::GET {
         let mut refusal = message(StatusCode::METHOD_NOT_ALLOWED, "only GET is served here");
@@ -37,7 +38,8 @@ pub(crate) async fn serve(shared: &Shared, parts: &Parts, peer: IpAddr) -> Respo
     }
     let path = parts.uri.path();
     let for_all = path == control::HEALTH_PATH || path.starts_with(CODE_PATH);
-    if !for_all && !peer.to_canonical().is_loopback() {
+    let is_own = peer.to_canonical().is_loopback() && shared.access.is_for_own_host(parts);
+    if !for_all && !is_own {
         return message(
             StatusCode::FORBIDDEN,
             "this page is served only on the engine's own machine",

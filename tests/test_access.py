@@ -7,8 +7,10 @@ none (images, forms, links) at least Sec-Fetch-Site.
 """
 
 import json
+from contextlib import closing
 
 import pytest
+from botocore.exceptions import ClientError
 
 from support import functions, raw
 
@@ -178,3 +180,20 @@ def test_our_own_paths_are_guarded_as_well(engine):
     assert foreign.status in (400, 403, 421)
     page = raw.request(engine.address, "GET", path, None, {"Origin": "https://attacker.example"})
     assert page.status == 403
+
+
+@pytest.mark.parametrize(
+    ("service", "call"),
+    [
+        ("cloudformation", lambda client: client.list_stacks()),
+        ("sns", lambda client: client.list_topics()),
+        ("dynamodb", lambda client: client.list_tables()),
+        ("ecs", lambda client: client.list_clusters()),
+    ],
+)
+def test_clients_of_other_services_can_read_that_they_are_not_served(engine, service, call):
+    with closing(engine.client(service)) as client, pytest.raises(ClientError) as refused:
+        call(client)
+    error = refused.value.response["Error"]
+    assert error["Code"] == "UnknownOperationException"
+    assert f"`{service}`" in error["Message"]

@@ -219,7 +219,7 @@ def test_nobody_calls_as_another_than_who_signed(verifying, fresh):
             twice = {**headers, **form, "Authorization": f"{algorithm} {said}"}
             answer = send(verifying, path, twice, body)
             assert answer.status == 403, answer
-            assert answer.headers["x-amzn-errortype"] == "IncompleteSignatureException"
+            assert b"<Code>IncompleteSignature</Code>" in answer.body
     asked = "/?Action=GetCallerIdentity&Version=2011-06-15"
     path, _ = signed(verifying, asked, key=key, service="sts", presign=True)
     answer = send(verifying, path, {})

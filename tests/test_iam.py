@@ -370,3 +370,11 @@ def test_a_session_of_the_aws_cli(aws_cli, fresh, tmp_path):
     aws("delete-role-policy", "--role-name", name, "--policy-name", "own")
     aws("detach-role-policy", "--role-name", name, "--policy-arn", BASIC)
     aws("delete-role", "--role-name", name)
+
+
+def test_policies_of_awss_that_are_not_known_here_can_be_attached(iam, role):
+    arn = "arn:aws:iam::aws:policy/service-role/AWSLambdaMSKExecutionRole"
+    iam.attach_role_policy(RoleName=role, PolicyArn=arn)
+    attached = iam.list_attached_role_policies(RoleName=role)["AttachedPolicies"]
+    assert attached == [{"PolicyName": "AWSLambdaMSKExecutionRole", "PolicyArn": arn}]
+    iam.detach_role_policy(RoleName=role, PolicyArn=arn)

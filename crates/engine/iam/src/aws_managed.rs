@@ -1,8 +1,8 @@
 //! The managed policies of AWS that tools attach.
 //!
 //! They permit what AWS's of the same name permit of the services that matter to functions; the
-//! descriptions and dates are ours, and each has one version. Others of AWS's policies do not exist
-//! here: attaching one says so.
+//! descriptions and dates are ours, and each has one version. Others of AWS's policies can be
+//! attached, and permit nothing.
 
 use std::sync::LazyLock;
 

@@ -72,13 +72,36 @@ pub(crate) fn find(
         .map(Managed::Own))
 }
 
-/// Whether there is a managed policy of that ARN to attach.
+/// Whether there is a managed policy of that ARN to attach. AWS has over a thousand of its own; one
+/// that is not known here can be attached like any other, and permits nothing.
 pub(crate) fn is_attachable(
     tables: &Tables<'_>,
     account: &str,
     arn: &str,
 ) -> Result<bool, ApiError> {
-    Ok(find(tables, account, arn)?.is_some())
+    if find(tables, account, arn)?.is_some() {
+        return Ok(true);
+    }
+    let is_awss = arn.strip_prefix(AWSS).is_some_and(is_path);
+    if is_awss {
+        tracing::warn!(
+            arn,
+            "this policy of AWS's is not known here: it permits nothing"
+        );
+    }
+    Ok(is_awss)
+}
+
+/// What the ARNs of AWS's own policies begin with.
+const AWSS: &str = "arn:aws:iam::aws:policy/";
+
+/// Whether this can be a path and a name.
+fn is_path(text: &str) -> bool {
+    let is_name = |part: &str| {
+        let of_name = |byte: u8| byte.is_ascii_alphanumeric() || b"+=,.@_-".contains(&byte);
+        !part.is_empty() && part.bytes().all(of_name)
+    };
+    text.len() <= 512 && text.split('/').all(is_name)
 }
 
 /// The document in force of a managed policy; `None` where there is no such policy.

@@ -116,7 +116,7 @@ async fn answer(shared: &Shared, request: Request<Incoming>, peer: IpAddr) -> Re
     let request_id = RequestId::draw(&*shared.entropy);
     let (parts, body) = request.into_parts();
     let mut answer = if let Err(error) = shared.access.check_origin(&parts) {
-        boxed(refusal(error, request_id))
+        boxed(refusal(error, &parts, request_id))
     } else if control_api::owns(parts.uri.path()) {
         control_api::serve(shared, &parts, peer).await
     } else if shared.access.cors_origin(&parts.headers).is_some() && Access::is_preflight(&parts) {

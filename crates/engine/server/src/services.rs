@@ -6,6 +6,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use http::Response;
+use http::header::CONTENT_TYPE;
 use http::request::Parts;
 use hyper::body::Incoming;
 use iam::Iam;
@@ -62,7 +63,7 @@ impl Services {
     ) -> Response<Body> {
         let claim = match Claim::read(parts) {
             Ok(claim) => claim,
-            Err(error) => return refusal(error.into(), request_id),
+            Err(error) => return refusal(error.into(), parts, request_id),
         };
         let name = claim.scope().service.clone();
         let not_served = || {
@@ -76,7 +77,7 @@ impl Services {
             )
         };
         let Some(service) = Service::from_signing_name(&name) else {
-            return refusal(not_served(), request_id);
+            return refusal(not_served(), parts, request_id);
         };
         let served = match self.visit(parts, claim, peer, request_id) {
             Err(error) => Err(error),
@@ -85,7 +86,9 @@ impl Services {
                 Service::Logs => self.logs(body, &visit).await,
                 Service::Iam => self.iam(body, &visit).await,
                 Service::Sts => self.sts(body, &visit).await,
-                _ => Err(not_served()),
+                Service::States | Service::S3 | Service::Sqs => {
+                    return refusal(not_served(), parts, request_id);
+                }
             },
         };
         served.unwrap_or_else(|error| error.into_response_of(service, request_id))
@@ -208,10 +211,21 @@ impl Services {
 }
 
 /// The answer to an error that is nobody's yet: only a service has a protocol to say it in, so this
-/// uses the one whose errors most clients can read.
-pub(crate) fn refusal(error: ServiceError, request_id: RequestId) -> Response<Body> {
-    error.into_response(&RestJson, request_id)
+/// takes the one that the request itself looks to be in.
+pub(crate) fn refusal(error: ServiceError, parts: &Parts, request_id: RequestId) -> Response<Body> {
+    let kind = parts.headers.get(CONTENT_TYPE);
+    let is_form = kind.is_some_and(|kind| kind.as_bytes().starts_with(FORM));
+    if parts.headers.contains_key("x-amz-target") {
+        error.into_response_of(Service::Logs, request_id)
+    } else if is_form && parts.uri.path() == "/" {
+        error.into_response_of(Service::Sts, request_id)
+    } else {
+        error.into_response(&RestJson, request_id)
+    }
 }
+
+/// How bodies of the query protocol are announced.
+const FORM: &[u8] = b"application/x-www-form-urlencoded";
 
 impl Dispatch for Services {
     fn dispatch(&self, call: Call) -> BoxFuture<'_, Result<Box<dyn Any + Send>, ServiceError>> {

@@ -69,7 +69,7 @@ impl Inner {
         job: Job,
     ) -> Result<(), ServiceError> {
         if self.lines.queued.fetch_add(1, Ordering::Relaxed) >= QUEUE_LIMIT {
-            self.lines.queued.fetch_sub(1, Ordering::Relaxed);
+            self.lines.forget(1);
             return Err(throttled("CallerRateLimitExceeded"));
         }
         let now = self.clock.now();
@@ -88,7 +88,7 @@ impl Inner {
         };
         let added = self.events.add(event).await;
         if added.is_err() {
-            self.lines.queued.fetch_sub(1, Ordering::Relaxed);
+            self.lines.forget(1);
         }
         added?;
         self.wake(key);

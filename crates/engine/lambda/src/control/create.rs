@@ -150,9 +150,7 @@ impl Inner {
             }
         }
     }
-}
 
-impl Inner {
     /// Keeps a package and unpacks it: what is damaged is found now, not when it is needed.
     async fn keep_unpacked(&self, package: Bytes) -> Result<Digest, CodeError> {
         let digest = self.code.put(package).await?;

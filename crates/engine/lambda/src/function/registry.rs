@@ -88,9 +88,7 @@ impl Registry {
             registry: self,
             key,
         };
-        self.store
-            .write(move |connection| work(&Tables(connection)))
-            .await
+        self.write_apart(work).await
     }
 
     /// Changes what is kept apart from functions, in one transaction, and returns once it is

@@ -65,19 +65,9 @@ impl Services {
             Ok(claim) => claim,
             Err(error) => return refusal(error.into(), parts, request_id),
         };
-        let name = claim.scope().service.clone();
-        let not_served = || {
-            ServiceError::new(
-                "UnknownOperationException",
-                404,
-                format!(
-                    "This engine does not serve the service `{name}`; `lambdalab api` lists what it \
-                     serves."
-                ),
-            )
-        };
-        let Some(service) = Service::from_signing_name(&name) else {
-            return refusal(not_served(), parts, request_id);
+        let name = &claim.scope().service;
+        let Some(service) = Service::from_signing_name(name) else {
+            return refusal(not_served(name), parts, request_id);
         };
         let served = match self.visit(parts, claim, peer, request_id) {
             Err(error) => Err(error),
@@ -87,7 +77,7 @@ impl Services {
                 Service::Iam => self.iam(body, &visit).await,
                 Service::Sts => self.sts(body, &visit).await,
                 Service::States | Service::S3 | Service::Sqs => {
-                    return refusal(not_served(), parts, request_id);
+                    return refusal(not_served(service.signing_name()), parts, request_id);
                 }
             },
         };
@@ -210,6 +200,17 @@ impl Services {
     }
 }
 
+fn not_served(service: &str) -> ServiceError {
+    ServiceError::new(
+        "UnknownOperationException",
+        404,
+        format!(
+            "This engine does not serve the service `{service}`; `lambdalab api` lists what it \
+             serves."
+        ),
+    )
+}
+
 /// The answer to an error that is nobody's yet: only a service has a protocol to say it in, so this
 /// takes the one that the request itself looks to be in.
 pub(crate) fn refusal(error: ServiceError, parts: &Parts, request_id: RequestId) -> Response<Body> {
@@ -235,14 +236,7 @@ impl Dispatch for Services {
                 Service::Logs => wire::logs::dispatch(&self.logs, call).await,
                 Service::Iam => wire::iam::dispatch(&self.iam, call).await,
                 Service::Sts => wire::sts::dispatch(&self.iam, call).await,
-                other => Err(ServiceError::new(
-                    "UnknownOperationException",
-                    404,
-                    format!(
-                        "This engine does not serve the service `{}`.",
-                        other.signing_name()
-                    ),
-                )),
+                other => Err(not_served(other.signing_name())),
             }
         })
     }

@@ -44,17 +44,11 @@ impl Tables<'_> {
         &self,
         key: &ConfigKey,
     ) -> Outcome<Option<CodeSigningConfig>> {
-        self.0
-            .prepare_cached(
-                "SELECT record FROM lambda_code_signing_config
+        self.record(
+            "SELECT record FROM lambda_code_signing_config
                  WHERE account = ?1 AND region = ?2 AND id = ?3",
-            )?
-            .query_row([&key.account, &key.region, &key.id], |row| {
-                row.get::<_, String>(0)
-            })
-            .optional()?
-            .map(|text| Ok(serde_json::from_str(&text)?))
-            .transpose()
+            [&key.account, &key.region, &key.id],
+        )
     }
 
     /// Up to `limit` configurations of an account and region, from `from` on.

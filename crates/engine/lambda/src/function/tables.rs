@@ -3,7 +3,8 @@
 //! Versions are numbered; 0 stands for `$LATEST`. Listing goes by the primary key, so a page costs
 //! what it returns, however many functions there are.
 
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::{Connection, OptionalExtension, Params, params};
+use serde::de::DeserializeOwned;
 use store::{Digest, Migration};
 
 use super::key::FunctionKey;
@@ -74,6 +75,20 @@ pub(crate) struct Tables<'c>(pub(crate) &'c Connection);
 pub(crate) type Outcome<T> = Result<T, ApiError>;
 
 impl Tables<'_> {
+    /// The record that a query finds, which selects it alone.
+    pub(crate) fn record<T: DeserializeOwned>(
+        &self,
+        query: &str,
+        place: impl Params,
+    ) -> Outcome<Option<T>> {
+        self.0
+            .prepare_cached(query)?
+            .query_row(place, |row| row.get::<_, String>(0))
+            .optional()?
+            .map(|text| Ok(serde_json::from_str(&text)?))
+            .transpose()
+    }
+
     /// Adds a function; `false` where there is one of that name.
     pub(crate) fn add_function(&self, key: &FunctionKey, tags: &str) -> Outcome<bool> {
         let added = self
@@ -132,18 +147,11 @@ impl Tables<'_> {
 
     /// One version.
     pub(crate) fn version(&self, key: &FunctionKey, number: u64) -> Outcome<Option<VersionRecord>> {
-        self.0
-            .prepare_cached(
-                "SELECT record FROM lambda_version
+        self.record(
+            "SELECT record FROM lambda_version
                  WHERE account = ?1 AND region = ?2 AND name = ?3 AND version = ?4",
-            )?
-            .query_row(
-                params![key.account, key.region, key.name, sql(number)],
-                |row| row.get::<_, String>(0),
-            )
-            .optional()?
-            .map(|text| Ok(serde_json::from_str(&text)?))
-            .transpose()
+            params![key.account, key.region, key.name, sql(number)],
+        )
     }
 
     /// Writes one version, new or old.
@@ -329,17 +337,11 @@ impl Tables<'_> {
 
     /// One alias.
     pub(crate) fn alias(&self, key: &FunctionKey, alias: &str) -> Outcome<Option<AliasRecord>> {
-        self.0
-            .prepare_cached(
-                "SELECT record FROM lambda_alias
+        self.record(
+            "SELECT record FROM lambda_alias
                  WHERE account = ?1 AND region = ?2 AND name = ?3 AND alias = ?4",
-            )?
-            .query_row(params![key.account, key.region, key.name, alias], |row| {
-                row.get::<_, String>(0)
-            })
-            .optional()?
-            .map(|text| Ok(serde_json::from_str(&text)?))
-            .transpose()
+            params![key.account, key.region, key.name, alias],
+        )
     }
 
     /// Writes one alias, new or old.

@@ -116,19 +116,12 @@ impl Tables<'_> {
         key: &LayerKey,
         number: u64,
     ) -> Outcome<Option<LayerVersionRecord>> {
-        self.0
-            .prepare_cached(
-                "SELECT record FROM lambda_layer_version
+        self.record(
+            "SELECT record FROM lambda_layer_version
                  WHERE account = ?1 AND region = ?2 AND layer = ?3 AND version = ?4
                      AND NOT deleted",
-            )?
-            .query_row(
-                params![key.account, key.region, key.name, sql(number)],
-                |row| row.get::<_, String>(0),
-            )
-            .optional()?
-            .map(|text| Ok(serde_json::from_str(&text)?))
-            .transpose()
+            params![key.account, key.region, key.name, sql(number)],
+        )
     }
 
     /// Hides a layer version and forgets its policy. Returns its package; `None` where there is no

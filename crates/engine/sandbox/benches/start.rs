@@ -30,6 +30,7 @@ fn main() {
             let options = SpawnerOptions {
                 blanks,
                 control_groups,
+                isolation: false,
             };
             (name, Spawner::fork(&options).unwrap())
         })
@@ -101,6 +102,7 @@ fn spec() -> EnvironmentSpec {
             cpu_vcpus: 1.0,
             pids: 1024,
         },
+        scratch_mb: 512,
         work_dir: std::env::temp_dir(),
     }
 }
@@ -112,6 +114,7 @@ fn command(program: &str, args: &[&str]) -> Command {
         env: Vec::new(),
         cwd: "/".into(),
         telemetry: false,
+        shows: Vec::new(),
     }
 }
 

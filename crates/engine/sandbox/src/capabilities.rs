@@ -15,6 +15,10 @@ pub struct Capabilities {
     pub freeze: Measure,
     /// Killing an environment with all that it started.
     pub kill: Measure,
+    /// Keeping the host's files, processes and users out of its functions' sight and reach.
+    pub isolation: Measure,
+    /// A `/tmp` of its own, of limited size, which does not count as memory.
+    pub scratch: Measure,
 }
 
 /// One measure: by which means it is taken, and what would improve it.
@@ -38,6 +42,12 @@ pub enum Means {
     Rlimit,
     /// Signals to the process group and to descendants.
     Signals,
+    /// Namespaces with a root file system and a user of their own, and a filter of system calls.
+    Namespaces,
+    /// A file system in a file.
+    LoopDevice,
+    /// A folder.
+    Folder,
     /// None: the measure is not taken.
     None,
 }
@@ -45,14 +55,22 @@ pub enum Means {
 impl Capabilities {
     /// The measures with their names, for tables.
     #[must_use]
-    pub fn measures(&self) -> [(&'static str, &Measure); 5] {
+    pub fn measures(&self) -> [(&'static str, &Measure); 7] {
         [
             ("memory", &self.memory),
             ("cpu", &self.cpu),
             ("pids", &self.pids),
             ("freeze", &self.freeze),
             ("kill", &self.kill),
+            ("isolation", &self.isolation),
+            ("scratch", &self.scratch),
         ]
+    }
+
+    /// Whether functions are kept apart from the host.
+    #[must_use]
+    pub fn isolates(&self) -> bool {
+        self.isolation.means == Means::Namespaces
     }
 
     /// Whether every measure is complete.

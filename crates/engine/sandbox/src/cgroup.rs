@@ -19,7 +19,7 @@ mod mounts;
 mod name;
 mod sweep;
 
-pub(crate) use engine::EngineGroups;
+pub(crate) use engine::{EngineGroups, GroupMeasures};
 pub(crate) use environment::EnvironmentGroups;
 pub(crate) use memory_peak::MemoryPeak;
 pub(crate) use mounts::Hierarchies;

@@ -13,7 +13,7 @@ use nix::sys::socket::{
 pub(crate) const MAX_MESSAGE: usize = 192 * 1024;
 
 /// The most descriptors that one message carries.
-const MAX_DESCRIPTORS: usize = 4;
+pub(crate) const MAX_DESCRIPTORS: usize = 16;
 
 /// Two ends of a new channel, both closed by `execve`.
 pub(crate) fn pair() -> io::Result<(OwnedFd, OwnedFd)> {

@@ -11,6 +11,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::capabilities::Capabilities;
 use crate::channel::{self, MAX_MESSAGE, Received};
+use crate::isolation::ScratchKit;
 use crate::process::ExitReceiver;
 use crate::protocol::{Ask, Done, Message, Refused, Request, decode, encode};
 use crate::spawner::SpawnerLink;
@@ -32,6 +33,7 @@ struct Shared {
     closed: watch::Receiver<bool>,
     next_number: AtomicU64,
     capabilities: Capabilities,
+    scratch: Arc<ScratchKit>,
     spawner: u32,
     /// Closed with the last handle, or by the engine's death: the guard watches the other end.
     _lifeline: OwnedFd,
@@ -70,6 +72,7 @@ impl Sandbox {
             lifeline,
             pid,
             capabilities,
+            scratch,
         } = link;
         sys::set_nonblocking(&channel).map_err(Refused::to("set up the spawner's socket"))?;
         let channel = sys::watch(channel, Interest::READABLE | Interest::WRITABLE)
@@ -92,6 +95,7 @@ impl Sandbox {
                 closed,
                 next_number: AtomicU64::new(1),
                 capabilities,
+                scratch: Arc::new(scratch),
                 spawner: pid.as_raw().unsigned_abs(),
                 _lifeline: lifeline,
             }),
@@ -102,6 +106,11 @@ impl Sandbox {
     #[must_use]
     pub fn capabilities(&self) -> &Capabilities {
         &self.shared.capabilities
+    }
+
+    /// What makes the file systems for `/tmp`.
+    pub(crate) fn scratch(&self) -> &Arc<ScratchKit> {
+        &self.shared.scratch
     }
 
     /// The spawner's process id.
@@ -316,7 +325,6 @@ mod tests {
     use nix::unistd::Pid;
 
     use super::*;
-    use crate::cgroup::EngineGroups;
 
     /// More of either kind of message than a socket takes.
     const MANY: u64 = 2_000;
@@ -354,7 +362,8 @@ mod tests {
             channel: ours,
             lifeline,
             pid: Pid::this(),
-            capabilities: EngineGroups::default().capabilities(),
+            capabilities: crate::probe().unwrap(),
+            scratch: ScratchKit::find(),
         };
         let sandbox = link.connect().unwrap();
         let id = EnvironmentId::draw(&SystemEntropy);

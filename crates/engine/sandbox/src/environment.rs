@@ -1,7 +1,9 @@
 //! Execution environments, from the engine's side.
 
 use std::net::{SocketAddr, TcpListener};
+use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
@@ -11,11 +13,18 @@ use nix::unistd::pipe2;
 
 use crate::SandboxError;
 use crate::cgroup::{EnvironmentGroups, MemoryPeak};
+use crate::channel::MAX_DESCRIPTORS;
 use crate::client::{Reply, Sandbox};
 use crate::freezer::Freezer;
+use crate::isolation::mounts::{self, Allows};
+use crate::isolation::{SCRATCH, Scratch};
 use crate::process::Process;
 use crate::protocol::{Ask, Done, GroupSignal, Refused};
-use crate::spec::{Command, EnvironmentSpec, Limits, Throttling};
+use crate::spec::{Command, EnvironmentSpec, Limits, Shown, Throttling};
+
+/// The most folders that a command may show: each is a descriptor of one message, beside three
+/// outputs and `/tmp`.
+const MAX_SHOWN: usize = MAX_DESCRIPTORS - 4;
 
 /// An execution environment: limits, a private directory, and one process at a time with all that
 /// it starts. Dropping it destroys it.
@@ -30,6 +39,8 @@ pub struct Environment {
     groups: EnvironmentGroups,
     freezer: Option<Freezer>,
     memory_peak: Option<MemoryPeak>,
+    /// What it has at `/tmp`, with isolation.
+    scratch: Option<Arc<Scratch>>,
     listener: TcpListener,
     address: SocketAddr,
     destroyed: AtomicBool,
@@ -44,7 +55,7 @@ impl Sandbox {
     pub async fn create(&self, spec: EnvironmentSpec) -> Result<Environment, SandboxError> {
         spec.limits.validate()?;
         let id = spec.id;
-        let work_dir = spec.work_dir.clone();
+        let (work_dir, scratch_mb) = (spec.work_dir.clone(), spec.scratch_mb);
         // Should the caller lose interest half way, the environment must not stay.
         let mut abandoned = Abandoned {
             sandbox: self,
@@ -57,8 +68,13 @@ impl Sandbox {
                 return Err(error);
             }
         };
-        let environment = Environment::new(self.clone(), id, work_dir, reply)?;
+        let mut environment = Environment::new(self.clone(), id, work_dir, reply)?;
         abandoned.id = None;
+        if self.capabilities().isolates() {
+            let (kit, at) = (Arc::clone(self.scratch()), environment.work_dir.clone());
+            let made = off_thread(move || kit.make(&at, scratch_mb)).await?;
+            environment.scratch = Some(Arc::new(made));
+        }
         Ok(environment)
     }
 }
@@ -113,6 +129,7 @@ impl Environment {
             groups,
             freezer,
             memory_peak,
+            scratch: None,
             listener,
             address,
             destroyed: AtomicBool::new(false),
@@ -161,6 +178,13 @@ impl Environment {
         if let Some(peak) = &self.memory_peak {
             peak.reset();
         }
+        let (mounts, targets) = match &self.scratch {
+            Some(scratch) => {
+                let (shows, scratch) = (command.shows.clone(), Arc::clone(scratch));
+                off_thread(move || mounts_of(&shows, &scratch)).await?
+            }
+            None => (Vec::new(), Vec::new()),
+        };
         let pipe = || pipe2(OFlag::O_CLOEXEC).map_err(Refused::to("make a pipe"));
         let (stdout, its_stdout) = pipe()?;
         let (stderr, its_stderr) = pipe()?;
@@ -171,9 +195,11 @@ impl Environment {
             outputs.push(its_records);
             telemetry = Some(records);
         }
+        outputs.extend(mounts);
         let ask = Ask::Start {
             id: self.id,
             command,
+            mounts: targets,
         };
         let (reply, exit) = self.sandbox.ask_to_start(ask, outputs).await?;
         let Done::Started { pid } = reply.done else {
@@ -322,6 +348,31 @@ impl Drop for Environment {
     }
 }
 
+/// The mounts that a command is to see, and where.
+fn mounts_of(shows: &[Shown], scratch: &Scratch) -> Result<(Vec<OwnedFd>, Vec<PathBuf>), Refused> {
+    let mut mounts = Vec::new();
+    let mut targets = Vec::new();
+    for Shown { source, target } in shows {
+        mounts.push(mounts::clone_of(source, Allows::Reading)?);
+        targets.push(target.clone());
+    }
+    mounts.push(scratch.mount()?);
+    targets.push(SCRATCH.into());
+    Ok((mounts, targets))
+}
+
+/// Does what may take the kernel a millisecond where it holds nobody up.
+async fn off_thread<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, Refused> + Send + 'static,
+) -> Result<T, SandboxError> {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(result) => Ok(result?),
+        Err(error) => {
+            Err(Refused::to("work beside the others")(std::io::Error::other(error)).into())
+        }
+    }
+}
+
 /// What would only fail in the child, where it is harder to tell.
 fn check(command: &Command) -> Result<(), SandboxError> {
     let holds_nul = |text: &str| text.contains('\0');
@@ -339,6 +390,14 @@ fn check(command: &Command) -> Result<(), SandboxError> {
         .find(|(name, _)| name.is_empty() || name.contains('='))
     {
         format!("{name:?} cannot be the name of an environment variable")
+    } else if command.shows.len() > MAX_SHOWN {
+        format!("it shows more than {MAX_SHOWN} folders")
+    } else if let Some(shown) = command
+        .shows
+        .iter()
+        .find(|shown| !shown.target.is_absolute())
+    {
+        format!("{} is no absolute path", shown.target.display())
     } else {
         return Ok(());
     };

@@ -8,9 +8,8 @@
 //! - [`Capabilities`], from [`probe`]: what this host lets the sandbox do, and what is missing.
 //!
 //! It knows nothing of functions, runtimes or invocations: a command goes in, output and an exit
-//! status come out. Namespaces, the root file system and the seccomp filter are not here yet: they
-//! belong into the child between its fork and its program, and the listener's address is already
-//! the environment's to tell.
+//! status come out. As root it keeps environments apart by namespaces, a root file system and a user
+//! of their own, and a system call filter (`isolation`). They share the host's network still.
 //!
 //! What it promises: nothing that runs in an environment outlives the engine, however the engine
 //! ends. The spawner sweeps when the engine dies, a guard process when the spawner dies, and the
@@ -29,6 +28,8 @@ mod environment;
 #[cfg(target_os = "linux")]
 mod freezer;
 #[cfg(target_os = "linux")]
+mod isolation;
+#[cfg(target_os = "linux")]
 mod process;
 #[cfg(target_os = "linux")]
 mod protocol;
@@ -43,7 +44,9 @@ mod spec;
 
 pub use capabilities::{Capabilities, Means, Measure};
 pub use error::SandboxError;
-pub use spec::{CPU_PERIOD_MICROS, Command, EnvironmentSpec, ExitStatus, Limits, Throttling};
+pub use spec::{
+    CPU_PERIOD_MICROS, Command, EnvironmentSpec, ExitStatus, Limits, Shown, Throttling,
+};
 
 #[cfg(target_os = "linux")]
 pub use client::Sandbox;

@@ -26,8 +26,13 @@ pub(crate) enum Ask {
     /// Make an environment. The reply carries its Runtime API listener.
     Create(EnvironmentSpec),
     /// Run a command in it. The request carries the write ends of its output pipes: stdout,
-    /// stderr, and telemetry when the command wants it.
-    Start { id: EnvironmentId, command: Command },
+    /// stderr, and telemetry when the command wants it. After them come mounts that are attached
+    /// nowhere yet, one for each of `mounts`, which says where they go.
+    Start {
+        id: EnvironmentId,
+        command: Command,
+        mounts: Vec<PathBuf>,
+    },
     /// Signal all of its processes: where there is no cgroup v2, by which the engine does it alone.
     Signal {
         id: EnvironmentId,

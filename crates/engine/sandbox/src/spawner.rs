@@ -24,8 +24,9 @@ use nix::errno::Errno;
 use nix::sys::signal::Signal;
 use nix::unistd::{ForkResult, Pid};
 
-use crate::capabilities::Capabilities;
-use crate::cgroup::{EngineGroups, EngineName, Hierarchies};
+use crate::capabilities::{Capabilities, Means, Measure};
+use crate::cgroup::{EngineGroups, EngineName, GroupMeasures, Hierarchies};
+use crate::isolation::{self, Isolation, ScratchKit};
 use crate::protocol::Refused;
 use crate::{SandboxError, channel, sys};
 
@@ -37,6 +38,9 @@ pub struct SpawnerOptions {
     /// Whether to use control groups where the host has them. Without, the means of an
     /// unprivileged user are all there is; see [`Capabilities`].
     pub control_groups: bool,
+    /// Whether to keep environments apart from the host where that is possible. Without, functions
+    /// are processes of the engine's user that see what it sees.
+    pub isolation: bool,
 }
 
 impl Default for SpawnerOptions {
@@ -44,6 +48,7 @@ impl Default for SpawnerOptions {
         Self {
             blanks: 2,
             control_groups: true,
+            isolation: true,
         }
     }
 }
@@ -60,6 +65,7 @@ pub struct SpawnerLink {
     pub(crate) lifeline: OwnedFd,
     pub(crate) pid: Pid,
     pub(crate) capabilities: Capabilities,
+    pub(crate) scratch: ScratchKit,
 }
 
 impl Spawner {
@@ -76,7 +82,9 @@ impl Spawner {
         let hierarchies = hierarchies(options)?;
         let name = EngineName::of_this_process().map_err(Refused::to("read /proc/self"))?;
         let groups = EngineGroups::create(&hierarchies, &name);
-        let capabilities = groups.capabilities();
+        let isolation = isolation(options);
+        let scratch = ScratchKit::find();
+        let capabilities = capabilities(&groups, &isolation, &scratch);
         let (ours, theirs) = channel::pair().map_err(Refused::to("make a socket pair"))?;
         let (watched, lifeline) =
             nix::unistd::pipe2(nix::fcntl::OFlag::O_CLOEXEC).map_err(Refused::to("make a pipe"))?;
@@ -87,6 +95,7 @@ impl Spawner {
                 lifeline,
                 pid: child,
                 capabilities,
+                scratch,
             }),
             ForkResult::Child => {
                 drop((ours, lifeline));
@@ -98,6 +107,7 @@ impl Spawner {
                         groups,
                         hierarchies,
                         blanks: options.blanks,
+                        isolation: isolation.ok(),
                     };
                     serve::run(setup)
                 })
@@ -114,21 +124,63 @@ impl SpawnerLink {
     }
 }
 
-/// Says what this host lets the sandbox do, without forking: makes control groups and removes them
-/// again, because that alone tells whether it may.
+/// Says what this host lets the sandbox do, without a spawner: makes control groups and namespaces
+/// and removes them again, because that alone tells whether it may. To be called before any thread
+/// starts; afterwards isolation counts as missing.
 ///
 /// # Errors
 /// [`SandboxError::Os`] when `/proc` cannot be read.
 pub fn probe() -> Result<Capabilities, SandboxError> {
-    let hierarchies = hierarchies(&SpawnerOptions::default())?;
+    let options = SpawnerOptions::default();
+    let hierarchies = hierarchies(&options)?;
     let name = EngineName::of_this_process().map_err(Refused::to("read /proc/self"))?;
     let groups = EngineGroups::create(&hierarchies, &name);
-    let capabilities = groups.capabilities();
+    let capabilities = capabilities(&groups, &isolation(&options), &ScratchKit::find());
     for directory in groups.directories() {
         std::fs::remove_dir(&directory)
             .map_err(Refused::to(format!("remove {}", directory.display())))?;
     }
     Ok(capabilities)
+}
+
+fn isolation(options: &SpawnerOptions) -> Result<Isolation, Refused> {
+    if options.isolation && sys::thread_count().is_ok_and(|threads| threads == 1) {
+        Isolation::establish()
+    } else {
+        Err(Refused::to("isolate what was not asked for")(
+            Errno::ECANCELED,
+        ))
+    }
+}
+
+fn capabilities(
+    groups: &EngineGroups,
+    isolation: &Result<Isolation, Refused>,
+    scratch: &ScratchKit,
+) -> Capabilities {
+    let GroupMeasures {
+        memory,
+        cpu,
+        pids,
+        freeze,
+        kill,
+    } = groups.measures();
+    let scratch = match isolation {
+        Ok(_) => scratch.measure(),
+        Err(_) => Measure::short(
+            Means::Folder,
+            "/tmp is the host's, and TMPDIR names a folder without a limit: it takes isolation",
+        ),
+    };
+    Capabilities {
+        memory,
+        cpu,
+        pids,
+        freeze,
+        kill,
+        isolation: isolation::measure(isolation.as_ref()),
+        scratch,
+    }
 }
 
 fn hierarchies(options: &SpawnerOptions) -> Result<Hierarchies, SandboxError> {
@@ -141,7 +193,7 @@ fn hierarchies(options: &SpawnerOptions) -> Result<Hierarchies, SandboxError> {
 
 /// Runs the body of a forked process and ends it, whatever happens: a panic must not unwind into
 /// the copy of the parent's stack.
-fn run(body: impl FnOnce() -> Result<(), Refused>) -> ! {
+pub(crate) fn run(body: impl FnOnce() -> Result<(), Refused>) -> ! {
     let code = match catch_unwind(AssertUnwindSafe(body)) {
         Ok(Ok(())) => 0,
         // Whoever waits for this process learns from its end that something is wrong.

@@ -26,6 +26,8 @@ pub struct EnvironmentSpec {
     /// Its private directory, made when missing. It outlives the environment: who named it removes
     /// it.
     pub work_dir: PathBuf,
+    /// The size of its `/tmp` in MiB, where it has one of its own.
+    pub scratch_mb: u32,
 }
 
 /// How much of the machine an environment gets.
@@ -89,6 +91,18 @@ pub struct Command {
     /// Whether it gets a pipe for framed log records, named to it by
     /// `_LAMBDA_TELEMETRY_LOG_FD`.
     pub telemetry: bool,
+    /// What of the host's an isolated environment shows to it, besides what all of them show; those
+    /// further up first. Without isolation everything is shown, at its own place.
+    pub shows: Vec<Shown>,
+}
+
+/// A folder of the host's that an isolated environment shows, for reading only.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Shown {
+    /// Where it lies on the host.
+    pub source: PathBuf,
+    /// Where it is shown. Folders on the way there are made.
+    pub target: PathBuf,
 }
 
 impl fmt::Debug for Command {
@@ -99,6 +113,7 @@ impl fmt::Debug for Command {
             env,
             cwd,
             telemetry,
+            shows,
         } = self;
         let names: Vec<&str> = env.iter().map(|(name, _)| name.as_str()).collect();
         f.debug_struct("Command")
@@ -107,6 +122,7 @@ impl fmt::Debug for Command {
             .field("env", &names)
             .field("cwd", cwd)
             .field("telemetry", telemetry)
+            .field("shows", shows)
             .finish()
     }
 }
@@ -152,15 +168,17 @@ mod tests {
             env: vec![("AWS_SECRET_ACCESS_KEY".into(), "hunter2".into())],
             cwd: "/task".into(),
             telemetry: true,
+            shows: Vec::new(),
         };
         assert_eq!(
             format!("{command:?}"),
-            r#"Command { program: "/bin/true", args: ["-x"], env: ["AWS_SECRET_ACCESS_KEY"], cwd: "/task", telemetry: true }"#
+            r#"Command { program: "/bin/true", args: ["-x"], env: ["AWS_SECRET_ACCESS_KEY"], cwd: "/task", telemetry: true, shows: [] }"#
         );
         // What carries it shows no more.
         let ask = crate::protocol::Ask::Start {
             id: EnvironmentId::draw(&ids::SystemEntropy),
             command,
+            mounts: Vec::new(),
         };
         assert!(!format!("{ask:#?}").contains("hunter2"));
     }

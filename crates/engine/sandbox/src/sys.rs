@@ -54,6 +54,130 @@ pub(crate) fn fork_into_cgroup(group: BorrowedFd<'_>) -> nix::Result<ForkResult>
     }
 }
 
+/// Attributes of mounts, as `mount_setattr` counts them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct MountAttributes(u64);
+
+impl MountAttributes {
+    pub(crate) const READ_ONLY: Self = Self(0x1);
+    pub(crate) const NO_SUID: Self = Self(0x2);
+    pub(crate) const NO_DEVICES: Self = Self(0x4);
+}
+
+impl std::ops::BitOr for MountAttributes {
+    type Output = Self;
+
+    fn bitor(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
+}
+
+impl std::ops::BitOrAssign for MountAttributes {
+    fn bitor_assign(&mut self, other: Self) {
+        *self = *self | other;
+    }
+}
+
+/// `struct mount_attr` of `linux/mount.h`.
+#[repr(C)]
+struct MountAttr {
+    attr_set: u64,
+    attr_clr: u64,
+    propagation: u64,
+    userns_fd: u64,
+}
+
+/// Sets attributes of a mount and of all that is mounted below it, and keeps them private.
+pub(crate) fn set_mount_attributes(mount: impl AsFd, set: MountAttributes) -> nix::Result<()> {
+    mount_setattr(mount.as_fd(), set, libc::AT_RECURSIVE, libc::MS_PRIVATE)
+}
+
+/// Sets attributes of a mount alone.
+pub(crate) fn set_own_mount_attributes(mount: impl AsFd, set: MountAttributes) -> nix::Result<()> {
+    mount_setattr(mount.as_fd(), set, 0, 0)
+}
+
+fn mount_setattr(
+    mount: BorrowedFd<'_>,
+    set: MountAttributes,
+    flags: c_int,
+    propagation: u64,
+) -> nix::Result<()> {
+    let attributes = MountAttr {
+        attr_set: set.0,
+        attr_clr: 0,
+        propagation,
+        userns_fd: 0,
+    };
+    // SAFETY: the path is an empty C string, and the pointer and size describe a live `mount_attr`,
+    // which the kernel only reads.
+    let result = unsafe {
+        libc::syscall(
+            libc::SYS_mount_setattr,
+            mount.as_raw_fd(),
+            c"".as_ptr(),
+            libc::AT_EMPTY_PATH | flags,
+            &raw const attributes,
+            size_of::<MountAttr>(),
+        )
+    };
+    Errno::result(result)?;
+    Ok(())
+}
+
+const LOOP_CONFIGURE: libc::Ioctl = 0x4C0A;
+const LOOP_CTL_GET_FREE: libc::Ioctl = 0x4C82;
+const LO_FLAGS_AUTOCLEAR: u32 = 4;
+const LO_FLAGS_DIRECT_IO: u32 = 16;
+
+/// `struct loop_config` of `linux/loop.h`, with the `struct loop_info64` that it holds.
+#[repr(C)]
+struct LoopConfig {
+    fd: u32,
+    block_size: u32,
+    device: u64,
+    inode: u64,
+    rdevice: u64,
+    offset: u64,
+    size_limit: u64,
+    number: u32,
+    encrypt_type: u32,
+    encrypt_key_size: u32,
+    flags: u32,
+    file_name: [u8; 64],
+    crypt_name: [u8; 64],
+    encrypt_key: [u8; 32],
+    init: [u64; 2],
+    reserved: [u64; 8],
+}
+
+/// The number of a loop device that nobody uses.
+pub(crate) fn free_loop_device(control: impl AsFd) -> nix::Result<c_int> {
+    // SAFETY: this request takes no argument and touches no memory.
+    let number = unsafe { libc::ioctl(control.as_fd().as_raw_fd(), LOOP_CTL_GET_FREE) };
+    Errno::result(number)
+}
+
+/// Puts `file` behind a loop device, until nobody has the device open or mounted. Its pages are not
+/// cached a second time, where the file's file system lets it.
+pub(crate) fn configure_loop_device(device: impl AsFd, file: impl AsFd) -> nix::Result<()> {
+    // SAFETY: `LoopConfig` is plain integers, for which zero is a valid value and means "unset".
+    let mut config: LoopConfig = unsafe { std::mem::zeroed() };
+    config.fd = file.as_fd().as_raw_fd().unsigned_abs();
+    config.block_size = 4_096;
+    config.flags = LO_FLAGS_AUTOCLEAR | LO_FLAGS_DIRECT_IO;
+    // SAFETY: the pointer is to a live `loop_config`, which the kernel only reads.
+    let result = unsafe {
+        libc::ioctl(
+            device.as_fd().as_raw_fd(),
+            LOOP_CONFIGURE,
+            &raw const config,
+        )
+    };
+    Errno::result(result)?;
+    Ok(())
+}
+
 /// How many threads this process runs.
 pub(crate) fn thread_count() -> io::Result<usize> {
     Ok(std::fs::read_dir("/proc/self/task")?.count())

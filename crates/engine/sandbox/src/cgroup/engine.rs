@@ -9,11 +9,35 @@ use super::environment::{EnvironmentGroups, Group};
 use super::files;
 use super::mounts::{Hierarchies, Places};
 use super::name::EngineName;
-use crate::capabilities::{Capabilities, Means, Measure};
+use crate::capabilities::{Means, Measure};
 
 /// What a user without root's rights can do to get control groups.
 const DELEGATE: &str = "run the engine as root, or in a group of its own: \
     systemd-run --user --scope -p Delegate=yes lambdalab up";
+
+/// What control groups are for, and how far they serve.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct GroupMeasures {
+    pub(crate) memory: Measure,
+    pub(crate) cpu: Measure,
+    pub(crate) pids: Measure,
+    pub(crate) freeze: Measure,
+    pub(crate) kill: Measure,
+}
+
+#[cfg(test)]
+impl GroupMeasures {
+    fn remedies(&self) -> [Option<&String>; 5] {
+        [
+            &self.memory,
+            &self.cpu,
+            &self.pids,
+            &self.freeze,
+            &self.kill,
+        ]
+        .map(|measure| measure.remedy.as_ref())
+    }
+}
 
 /// The control groups of one engine: a directory in each hierarchy that is of use.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -93,7 +117,7 @@ impl EngineGroups {
     }
 
     /// What these groups make possible.
-    pub(crate) fn capabilities(&self) -> Capabilities {
+    pub(crate) fn measures(&self) -> GroupMeasures {
         let by = |group: &Option<Group>, name: &str, otherwise: Means| match group {
             Some(Group::Unified(_)) => Measure::full(Means::CgroupV2),
             Some(Group::First(_)) => Measure::full(Means::CgroupV1),
@@ -118,7 +142,7 @@ impl EngineGroups {
         } else {
             unified("a process that leaves its session and its parent outlives its environment")
         };
-        Capabilities {
+        GroupMeasures {
             memory: by(&self.memory, "memory", Means::Rlimit),
             cpu: by(&self.cpu, "cpu", Means::None),
             pids: by(&self.pids, "pids", Means::None),
@@ -241,9 +265,9 @@ mod tests {
         let name = EngineName::of_this_process().unwrap();
         let own = fill(place.path(), &name);
         let groups = EngineGroups::create(&only_unified(place.path()), &name);
-        let capabilities = groups.capabilities();
-        assert!(capabilities.complete(), "{capabilities:?}");
-        assert_eq!(capabilities.memory.means, Means::CgroupV2);
+        let measures = groups.measures();
+        assert_eq!(measures.remedies(), [None; 5]);
+        assert_eq!(measures.memory.means, Means::CgroupV2);
         assert_eq!(groups.directories(), [own.as_path()]);
         let environment = groups.environment(7);
         assert_eq!(environment.memory, Some(Group::Unified(own.join("e7"))));
@@ -264,12 +288,12 @@ mod tests {
         let name = EngineName::of_this_process().unwrap();
         fill(place.path(), &name);
         let groups = EngineGroups::create(&only_unified(place.path()), &name);
-        let capabilities = groups.capabilities();
-        assert_eq!(capabilities.cpu.means, Means::CgroupV2);
-        assert_eq!(capabilities.memory.means, Means::Rlimit);
-        assert_eq!(capabilities.pids.means, Means::None);
-        assert_eq!(capabilities.freeze.means, Means::CgroupV2);
-        let remedy = capabilities.memory.remedy.unwrap();
+        let measures = groups.measures();
+        assert_eq!(measures.cpu.means, Means::CgroupV2);
+        assert_eq!(measures.memory.means, Means::Rlimit);
+        assert_eq!(measures.pids.means, Means::None);
+        assert_eq!(measures.freeze.means, Means::CgroupV2);
+        let remedy = measures.memory.remedy.unwrap();
         assert!(
             remedy.contains("memory") && remedy.contains("Delegate"),
             "{remedy}"
@@ -281,14 +305,9 @@ mod tests {
         let name = EngineName::of_this_process().unwrap();
         let groups = EngineGroups::create(&Hierarchies::default(), &name);
         assert!(groups.directories().is_empty());
-        let capabilities = groups.capabilities();
-        assert_eq!(capabilities.kill.means, Means::Signals);
-        assert!(
-            capabilities
-                .measures()
-                .iter()
-                .all(|(_, measure)| measure.remedy.is_some())
-        );
+        let measures = groups.measures();
+        assert_eq!(measures.kill.means, Means::Signals);
+        assert!(measures.remedies().iter().all(Option::is_some));
     }
 
     #[test]

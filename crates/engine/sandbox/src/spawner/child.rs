@@ -1,8 +1,8 @@
 //! A child of the spawner, from its fork to the program that it becomes.
 //!
-//! It is forked ahead of need, as a blank: it enters its control groups, which may take some
-//! milliseconds, and waits for a command. Here namespaces, the root file system, the seccomp filter
-//! and the user id will find their place: between [`prepare`] and [`execute`].
+//! It is forked ahead of need, as a blank: it enters its control groups and namespaces, which may
+//! take some milliseconds, and waits for a command. With that come the mounts that the command
+//! shows; the child attaches them, gives up its rights and becomes the program.
 
 use std::ffi::{CStr, CString};
 use std::fs;
@@ -19,6 +19,7 @@ use nix::unistd::{ForkResult, Pid};
 use serde::{Deserialize, Serialize};
 
 use crate::cgroup::EnvironmentGroups;
+use crate::isolation::{Isolation, PidSpace, User, View, pid_space, rlimits};
 use crate::protocol::{Failure, Refused, decode};
 use crate::spec::Command;
 use crate::{channel, sys};
@@ -39,13 +40,25 @@ pub(super) struct Child {
     pub(super) pid: Pid,
     /// Takes an [`Order`]; brings [`Word`]s, and closes when the program was executed.
     pub(super) channel: OwnedFd,
+    /// The init process of its process table, where that is not the spawner's.
+    pub(super) init: Option<Pid>,
+}
+
+/// Where a child is to live.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Home<'a> {
+    pub(super) groups: &'a EnvironmentGroups,
+    /// Apart from the host, where that is possible, and as which user.
+    pub(super) isolation: Option<(&'a Isolation, User)>,
 }
 
 /// What the spawner tells a child to become. Comes with the write ends for stdout, stderr and
-/// perhaps telemetry.
+/// perhaps telemetry, and then with the mounts.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Order {
     pub(super) command: Command,
+    /// Where the mounts go.
+    pub(super) mounts: Vec<PathBuf>,
     /// A limit for each process, in bytes, where no control group limits them together.
     pub(super) data_limit: Option<u64>,
 }
@@ -69,20 +82,57 @@ pub(super) enum Past {
     Killed,
 }
 
-/// Forks a child into the groups of its environment.
-pub(super) fn fork(groups: &EnvironmentGroups, past: Past) -> Result<Child, Refused> {
+/// Forks a child into the groups of its environment, and with isolation into a process table of its
+/// own.
+pub(super) fn fork(home: Home<'_>, past: Past) -> Result<Child, Refused> {
+    let Some((isolation, _)) = home.isolation else {
+        return fork_program(home, past, None);
+    };
+    let space = PidSpace::enter(isolation)?;
+    let forked = fork_init(home.groups, past).and_then(|init| {
+        let child = fork_program(home, past, Some(init));
+        if child.is_err() {
+            pid_space::dismiss(init);
+        }
+        child
+    });
+    space.leave()?;
+    forked
+}
+
+/// Forks the init process. Of the control groups it enters the unified one alone, by which it can
+/// be killed: what little it uses is not the function's.
+fn fork_init(groups: &EnvironmentGroups, past: Past) -> Result<Pid, Refused> {
+    let (forked, entered) = fork_into(groups, past).map_err(Refused::to("fork an init"))?;
+    match forked {
+        ForkResult::Parent { child } => Ok(child),
+        ForkResult::Child => super::run(|| {
+            enter_unified(groups, entered)?;
+            pid_space::init()
+        }),
+    }
+}
+
+fn fork_program(home: Home<'_>, past: Past, init: Option<Pid>) -> Result<Child, Refused> {
     let (ours, theirs) = channel::pair().map_err(Refused::to("make a socket pair"))?;
     let spawner = Pid::this();
-    let (forked, entered) = fork_into(groups, past).map_err(Refused::to("fork a child"))?;
+    let (forked, entered) = fork_into(home.groups, past).map_err(Refused::to("fork a child"))?;
     match forked {
         ForkResult::Parent { child } => Ok(Child {
             pid: child,
             channel: ours,
+            init,
         }),
         ForkResult::Child => super::run(|| {
+            // From inside a process table of its own, a parent outside has no number.
+            let parent = if init.is_some() {
+                Pid::from_raw(0)
+            } else {
+                spawner
+            };
             let channel = sys::duplicate_above(&theirs, ABOVE_PROGRAMS)
                 .map_err(Refused::to("keep the channel"))?;
-            let Err(failure) = live(spawner, channel.as_fd(), groups, entered);
+            let Err(failure) = live(parent, channel.as_fd(), home, entered);
             say(channel.as_fd(), &Word::Failed(failure))
         }),
     }
@@ -111,12 +161,18 @@ fn fork_into(groups: &EnvironmentGroups, past: Past) -> io::Result<(ForkResult, 
 
 /// The child's life; returns only when it cannot become the program.
 fn live(
-    spawner: Pid,
+    parent: Pid,
     channel: BorrowedFd<'_>,
-    groups: &EnvironmentGroups,
+    home: Home<'_>,
     entered: bool,
 ) -> Result<std::convert::Infallible, Failure> {
-    prepare(spawner, channel, groups, entered)?;
+    prepare(parent, channel, home, entered)?;
+    let seclusion = match home.isolation {
+        Some((isolation, user)) => Some((View::enter(isolation, user)?, isolation, user)),
+        None => None,
+    };
+    // Of what it has inherited, now only the channel is left.
+    sys::close_all_but(&[channel]).map_err(Refused::to("close inherited files"))?;
     let mut buffer = vec![0; channel::MAX_MESSAGE];
     let received =
         channel::receive(channel, &mut buffer, true).map_err(Refused::to("receive the command"))?;
@@ -125,42 +181,56 @@ fn live(
     };
     let order: Order =
         decode(&buffer[..received.length]).map_err(Refused::to("read the command"))?;
-    execute(order, &received.descriptors, channel)
+    execute(order, &received.descriptors, channel, seclusion)
 }
 
 /// Leaves everything of the spawner's behind and enters the control groups.
 fn prepare(
-    spawner: Pid,
+    parent: Pid,
     channel: BorrowedFd<'_>,
-    groups: &EnvironmentGroups,
+    home: Home<'_>,
     entered: bool,
 ) -> Result<(), Refused> {
+    let groups = home.groups;
     sys::silence(0..=2).map_err(Refused::to("open /dev/null"))?;
-    sys::close_all_but(&[channel]).map_err(Refused::to("close inherited files"))?;
+    let mut kept = vec![channel];
+    if let Some((isolation, _)) = home.isolation {
+        kept.extend(isolation.descriptors());
+    }
+    sys::close_all_but(&kept).map_err(Refused::to("close inherited files"))?;
     prctl::set_name(c"lambdalab-blank").map_err(Refused::to("name the process"))?;
     nix::unistd::setsid().map_err(Refused::to("start a session"))?;
     // The second line of defence: the guard is the first.
     prctl::set_pdeathsig(Signal::SIGKILL).map_err(Refused::to("tie the process to its parent"))?;
-    if nix::unistd::getppid() != spawner {
+    if nix::unistd::getppid() != parent {
         sys::exit_now(0);
     }
     sys::reset_signals().map_err(Refused::to("reset signals"))?;
-    if let (Some(unified), false) = (&groups.unified, entered) {
-        enter(&unified.join("cgroup.procs"))?;
-    }
+    enter_unified(groups, entered)?;
     groups
         .entrances()
         .iter()
         .try_for_each(|entrance| enter(entrance))?;
     prctl::set_no_new_privs().map_err(Refused::to("give up new privileges"))?;
-    let limit = |resource, value| {
-        setrlimit(resource, value, value).map_err(Refused::to("set a resource limit"))
-    };
-    limit(Resource::RLIMIT_NOFILE, OPEN_FILES)?;
-    limit(Resource::RLIMIT_CORE, 0)?;
+    if home.isolation.is_some() {
+        rlimits::set()?;
+    } else {
+        let limit = |resource, value| {
+            setrlimit(resource, value, value).map_err(Refused::to("set a resource limit"))
+        };
+        limit(Resource::RLIMIT_NOFILE, OPEN_FILES)?;
+        limit(Resource::RLIMIT_CORE, 0)?;
+    }
     umask(Mode::from_bits_truncate(0o022));
     // Unlike the spawner, functions are to be killed first when memory runs out.
     fs::write("/proc/self/oom_score_adj", "500").map_err(Refused::to("set the OOM score"))
+}
+
+fn enter_unified(groups: &EnvironmentGroups, entered: bool) -> Result<(), Refused> {
+    match &groups.unified {
+        Some(unified) if !entered => enter(&unified.join("cgroup.procs")),
+        _ => Ok(()),
+    }
 }
 
 fn enter(entrance: &Path) -> Result<(), Refused> {
@@ -181,11 +251,13 @@ fn enter(entrance: &Path) -> Result<(), Refused> {
 /// Becomes the program.
 fn execute(
     order: Order,
-    outputs: &[OwnedFd],
+    descriptors: &[OwnedFd],
     channel: BorrowedFd<'_>,
+    seclusion: Option<(View, &Isolation, User)>,
 ) -> Result<std::convert::Infallible, Failure> {
     let Order {
         command,
+        mounts,
         data_limit,
     } = order;
     let mut env = command.env;
@@ -196,8 +268,10 @@ fn execute(
     }
     // The received descriptors have the lowest free numbers, in order, so none is overwritten before
     // it has been installed.
-    for (output, target) in outputs.iter().zip([1, 2, TELEMETRY_FD]) {
-        sys::install(output, target).map_err(Refused::to("connect the output"))?;
+    let outputs = [1, 2, TELEMETRY_FD];
+    let outputs = outputs.get(..2 + usize::from(command.telemetry));
+    for (output, target) in descriptors.iter().zip(outputs.unwrap_or_default()) {
+        sys::install(output, *target).map_err(Refused::to("connect the output"))?;
     }
     if command.telemetry {
         env.push((TELEMETRY_VARIABLE.to_owned(), TELEMETRY_FD.to_string()));
@@ -211,6 +285,15 @@ fn execute(
         .iter()
         .map(|(name, value)| c_string(format!("{name}={value}").as_bytes()))
         .collect::<Result<_, _>>()?;
+    if let Some((view, isolation, user)) = seclusion {
+        let attached = descriptors.iter().skip(2 + usize::from(command.telemetry));
+        for (mount, target) in attached.zip(&mounts) {
+            view.show(mount, target)?;
+        }
+        view.seal()?;
+        user.become_it()?;
+        isolation.filters().apply()?;
+    }
     std::env::set_current_dir(&command.cwd)
         .map_err(|error| working_directory(command.cwd.clone(), &error))?;
     say(channel, &Word::Executing)?;

@@ -8,9 +8,10 @@ use nix::errno::Errno;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-use super::child::{self, Child, Past};
+use super::child::{self, Child, Home, Past};
 use super::tree;
 use crate::cgroup::{EngineGroups, EnvironmentGroups};
+use crate::isolation::{Isolation, User};
 use crate::protocol::{GroupSignal, Refused};
 
 /// An environment, or the makings of one: prepared control groups, and a blank that waits in them.
@@ -19,6 +20,9 @@ pub(super) struct Resident {
     /// Its name; none while it is only prepared.
     pub(super) id: Option<EnvironmentId>,
     pub(super) groups: EnvironmentGroups,
+    user: User,
+    /// The init processes of its process tables: of the present one, and of those that are ending.
+    pub(super) inits: Vec<Pid>,
     /// A child that has no command yet.
     pub(super) blank: Option<Child>,
     /// The process that was started.
@@ -56,10 +60,16 @@ pub(super) struct Executing {
 
 impl Resident {
     /// Makes the control groups and a blank in them.
-    pub(super) fn prepare(engine: &EngineGroups, number: u64) -> Result<Self, Refused> {
+    pub(super) fn prepare(
+        engine: &EngineGroups,
+        isolation: Option<&Isolation>,
+        number: u64,
+    ) -> Result<Self, Refused> {
         let mut resident = Self {
             id: None,
             groups: engine.environment(number),
+            user: User::of(number),
+            inits: Vec::new(),
             blank: None,
             running: None,
             memory_watch: None,
@@ -67,7 +77,7 @@ impl Resident {
             data_limit: None,
             leaving: None,
         };
-        let furnished = resident.furnish();
+        let furnished = resident.furnish(isolation);
         if furnished.is_err() {
             // What was made so far must not stay; what was not made is not there to remove.
             let _partly = resident.groups.remove();
@@ -75,7 +85,7 @@ impl Resident {
         furnished.map(|()| resident)
     }
 
-    fn furnish(&mut self) -> Result<(), Refused> {
+    fn furnish(&mut self, isolation: Option<&Isolation>) -> Result<(), Refused> {
         self.groups
             .create()
             .map_err(Refused::to("make control groups"))?;
@@ -83,8 +93,28 @@ impl Resident {
             .groups
             .watch_memory()
             .map_err(Refused::to("watch the memory control group"))?;
-        self.blank = Some(child::fork(&self.groups, Past::Fresh)?);
+        self.blank = Some(self.fork(isolation, Past::Fresh)?);
         Ok(())
+    }
+
+    /// Forks a child that is to live in it.
+    pub(super) fn fork(
+        &mut self,
+        isolation: Option<&Isolation>,
+        past: Past,
+    ) -> Result<Child, Refused> {
+        let home = Home {
+            groups: &self.groups,
+            isolation: isolation.map(|isolation| (isolation, self.user)),
+        };
+        let child = child::fork(home, past)?;
+        self.inits.extend(child.init);
+        Ok(child)
+    }
+
+    /// Whether nothing but init processes that are ending is left of its last process.
+    pub(super) fn is_bereft(&self) -> bool {
+        self.blank.is_none() && self.running.is_none() && self.leaving.is_none()
     }
 
     /// The process ids that are children of the spawner's in it.
@@ -93,6 +123,7 @@ impl Resident {
         blank
             .into_iter()
             .chain(self.running.as_ref().map(|running| running.pid))
+            .chain(self.inits.iter().copied())
     }
 
     /// Signals all of its processes. Only for processes that were not reaped yet, whose numbers

@@ -24,6 +24,7 @@ use super::resident::{Resident, listen, would_block};
 use super::tree;
 use crate::cgroup::{EngineGroups, Hierarchies, sweep};
 use crate::channel::{self, MAX_MESSAGE};
+use crate::isolation::Isolation;
 use crate::protocol::{Ask, Done, Failure, GroupSignal, Message, Refused, Request, decode};
 use crate::spec::EnvironmentSpec;
 use crate::sys;
@@ -50,14 +51,16 @@ pub(super) struct Setup {
     pub(super) groups: EngineGroups,
     pub(super) hierarchies: Hierarchies,
     pub(super) blanks: usize,
+    pub(super) isolation: Option<Isolation>,
 }
 
 /// The spawner's life: until the engine closes its end of the channel.
 pub(super) fn run(setup: Setup) -> Result<(), Refused> {
     // Standard error stays, for the message of a panic.
     sys::silence(0..=1).map_err(Refused::to("open /dev/null"))?;
-    sys::close_all_but(&[setup.channel.as_fd(), setup.engine_lifeline.as_fd()])
-        .map_err(Refused::to("close inherited files"))?;
+    let mut kept = vec![setup.channel.as_fd(), setup.engine_lifeline.as_fd()];
+    kept.extend(setup.isolation.iter().flat_map(Isolation::descriptors));
+    sys::close_all_but(&kept).map_err(Refused::to("close inherited files"))?;
     nix::unistd::setsid().map_err(Refused::to("start a session"))?;
     super::settle(c"lambdalab-spawn")?;
     nix::sys::prctl::set_child_subreaper(true).map_err(Refused::to("become a reaper"))?;
@@ -75,6 +78,7 @@ struct Spawner {
     channel: OwnedFd,
     engine_lifeline: OwnedFd,
     groups: EngineGroups,
+    isolation: Option<Isolation>,
     directories: Vec<PathBuf>,
     epoll: Epoll,
     children: SignalFd,
@@ -113,6 +117,7 @@ impl Spawner {
             channel: setup.channel,
             engine_lifeline: setup.engine_lifeline,
             groups: setup.groups,
+            isolation: setup.isolation,
             directories,
             epoll,
             children,
@@ -194,8 +199,12 @@ impl Spawner {
             let Request { number, what } = decode(bytes).map_err(Refused::to("read a request"))?;
             let done = match what {
                 Ask::Create(spec) => self.create(&spec),
-                Ask::Start { id, command } => {
-                    match self.start(number, id, command, received.descriptors) {
+                Ask::Start {
+                    id,
+                    command,
+                    mounts,
+                } => {
+                    match self.start(number, id, (command, mounts), received.descriptors) {
                         // The answer follows when the program has been executed, or could not be.
                         Ok(()) => continue,
                         Err(failure) => Err(failure),
@@ -291,7 +300,7 @@ impl Spawner {
     fn prepare(&mut self) -> Result<u64, Refused> {
         let number = self.next_number;
         self.next_number += 1;
-        let resident = Resident::prepare(&self.groups, number)?;
+        let resident = Resident::prepare(&self.groups, self.isolation.as_ref(), number)?;
         if let Some(memory) = &resident.memory_watch {
             self.watch(memory, number * 2 + 1)?;
         }

@@ -1,4 +1,5 @@
-//! Runs the tests one after another on two spawners: one with control groups, one without.
+//! Runs the tests one after another on three spawners: one with control groups, one without, and one
+//! with control groups and isolation.
 
 use std::collections::BTreeSet;
 use std::future::Future;
@@ -28,15 +29,18 @@ pub(crate) struct Harness {
     pub(crate) grouped: Sandbox,
     /// Without.
     pub(crate) bare: Sandbox,
+    /// The isolated one, where the host lets it be that.
+    pub(crate) isolated: Sandbox,
     pub(crate) directory: TempDir,
 }
 
 impl Harness {
     /// Forks the spawners.
-    pub(crate) fn fork() -> [SpawnerLink; 2] {
-        [true, false].map(|control_groups| {
+    pub(crate) fn fork() -> [SpawnerLink; 3] {
+        [(true, false), (false, false), (true, true)].map(|(control_groups, isolation)| {
             let options = SpawnerOptions {
                 control_groups,
+                isolation,
                 ..SpawnerOptions::default()
             };
             Spawner::fork(&options).expect("fork a spawner")
@@ -57,6 +61,7 @@ impl Harness {
                 cpu_vcpus: 2.0,
                 pids: 64,
             },
+            scratch_mb: 512,
             work_dir: self.directory.path().join(id.to_string()),
         }
     }
@@ -86,6 +91,7 @@ pub(crate) fn role(arguments: &[&str]) -> Command {
         env: Vec::new(),
         cwd: "/".into(),
         telemetry: false,
+        shows: Vec::new(),
     }
 }
 
@@ -179,7 +185,7 @@ fn report(capabilities: &Capabilities) {
 pub(crate) fn run(
     tests: &[(&str, Test)],
     arguments: &[String],
-    [grouped, bare]: [SpawnerLink; 2],
+    [grouped, bare, isolated]: [SpawnerLink; 3],
 ) -> ExitCode {
     let filters: Vec<&String> = arguments
         .iter()
@@ -190,7 +196,7 @@ pub(crate) fn run(
         tests.iter().for_each(|(name, _)| println!("{name}: test"));
         return ExitCode::SUCCESS;
     }
-    report(grouped.capabilities());
+    report(isolated.capabilities());
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()
@@ -200,6 +206,7 @@ pub(crate) fn run(
         let harness = Arc::new(Harness {
             grouped: grouped.connect().unwrap(),
             bare: bare.connect().unwrap(),
+            isolated: isolated.connect().unwrap(),
             directory: tempfile::tempdir().unwrap(),
         });
         let mut failed = 0;

@@ -10,8 +10,10 @@
     reason = "this is a test, but none that the usual harness runs"
 )]
 
+mod attempts;
 mod freezing;
 mod harness;
+mod isolation;
 mod kills;
 mod lifecycle;
 mod limits;
@@ -105,6 +107,55 @@ const TESTS: &[(&str, Test)] = &[
     ("the_guard_is_replaced", |h| Box::pin(kills::guard(h))),
     ("nothing_outlives_the_engine_without_control_groups", |h| {
         Box::pin(kills::bare(h))
+    }),
+    ("an_isolated_process_is_awss_user", |h| {
+        Box::pin(isolation::identity(h))
+    }),
+    ("an_isolated_process_has_awss_limits", |h| {
+        Box::pin(isolation::limits(h))
+    }),
+    ("isolated_exits_are_told_apart", |h| {
+        Box::pin(isolation::exits(h))
+    }),
+    ("isolated_programs_that_cannot_run_are_errors", |h| {
+        Box::pin(isolation::cannot_run(h))
+    }),
+    ("the_end_of_an_isolated_process_ends_what_it_left", |h| {
+        Box::pin(isolation::leaves_nothing(h))
+    }),
+    ("tmp_is_its_own_and_survives_the_process", |h| {
+        Box::pin(isolation::scratch_stays(h))
+    }),
+    ("tmp_ends_at_its_size_and_is_no_memory", |h| {
+        Box::pin(isolation::scratch_is_full(h))
+    }),
+    ("isolated_cycles_leak_nothing", |h| {
+        Box::pin(isolation::cycles(h))
+    }),
+    ("escape_by_reading_the_hosts_secrets", |h| {
+        Box::pin(isolation::secrets(h))
+    }),
+    ("escape_by_seeing_other_processes", |h| {
+        Box::pin(isolation::foreign_processes(h))
+    }),
+    ("escape_by_writing_outside_of_tmp", |h| {
+        Box::pin(isolation::writes(h))
+    }),
+    ("escape_by_signalling_the_engine", |h| {
+        Box::pin(isolation::signals(h))
+    }),
+    ("escape_by_tracing", |h| Box::pin(isolation::tracing(h))),
+    ("escape_by_mounting", |h| Box::pin(isolation::mounting(h))),
+    ("escape_by_loading_a_module", |h| {
+        Box::pin(isolation::modules(h))
+    }),
+    ("escape_by_becoming_root", |h| Box::pin(isolation::root(h))),
+    ("escape_by_devices", |h| Box::pin(isolation::devices(h))),
+    ("escape_by_exhausting_processes", |h| {
+        Box::pin(isolation::processes(h))
+    }),
+    ("escape_by_a_fork_bomb", |h| {
+        Box::pin(isolation::fork_bomb(h))
     }),
 ];
 

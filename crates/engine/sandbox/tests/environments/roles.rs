@@ -10,6 +10,7 @@ use std::process::{Command as Spawn, ExitCode};
 use ids::{EnvironmentId, SystemEntropy};
 use sandbox::{EnvironmentSpec, Limits, Spawner, SpawnerOptions};
 
+use crate::attempts;
 use crate::harness::{line, role};
 
 /// Plays the role that the arguments name.
@@ -36,6 +37,7 @@ pub(crate) fn play(arguments: &[String]) -> ExitCode {
         ["litter", marker] => {
             child(&["leave", marker]).wait().unwrap();
         }
+        ["attempt", what @ ..] => println!("{}", attempts::make(what)),
         ["engine", mode, marker] => engine(*mode == "grouped", marker),
         other => panic!("no such role: {other:?}"),
     }
@@ -148,6 +150,7 @@ fn records() {
 fn engine(control_groups: bool, marker: &str) {
     let options = SpawnerOptions {
         control_groups,
+        isolation: false,
         ..SpawnerOptions::default()
     };
     let link = Spawner::fork(&options).unwrap();
@@ -162,6 +165,7 @@ fn engine(control_groups: bool, marker: &str) {
             cpu_vcpus: 1.0,
             pids: 32,
         },
+        scratch_mb: 512,
         work_dir: std::env::temp_dir(),
     };
     runtime.block_on(async {

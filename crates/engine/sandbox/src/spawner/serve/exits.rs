@@ -94,6 +94,8 @@ impl Spawner {
                 &[],
             );
         }
+        // With its init every process of an environment ends, and is told of by itself.
+        resident.inits.retain(|init| *init != pid);
         if resident
             .blank
             .as_ref()

@@ -1,6 +1,7 @@
 //! Commands that start, from the request to the program that runs.
 
 use std::os::fd::{AsFd, OwnedFd};
+use std::path::PathBuf;
 
 use ids::EnvironmentId;
 use nix::sys::epoll::{EpollEvent, EpollFlags};
@@ -8,7 +9,7 @@ use nix::sys::epoll::{EpollEvent, EpollFlags};
 use super::Spawner;
 use crate::channel;
 use crate::protocol::{Done, Failure, Message, Refused, decode};
-use crate::spawner::child::{self, Child, Order, Past, Word};
+use crate::spawner::child::{Child, Order, Past, Word};
 use crate::spawner::resident::{Executing, Running, would_block};
 use crate::spec::Command;
 
@@ -18,8 +19,8 @@ impl Spawner {
         &mut self,
         start: u64,
         id: EnvironmentId,
-        command: Command,
-        outputs: Vec<OwnedFd>,
+        (command, mounts): (Command, Vec<PathBuf>),
+        descriptors: Vec<OwnedFd>,
     ) -> Result<(), Failure> {
         let number = self.number_of(id)?;
         let missing = || Failure::NoSuchEnvironment { id };
@@ -29,13 +30,14 @@ impl Spawner {
         }
         let order = Order {
             command,
+            mounts,
             data_limit: resident.data_limit,
         };
         let order = serde_json::to_vec(&order).map_err(Refused::to("write a command"))?;
         resident.out_of_memory = false;
         match resident.blank.take() {
-            Some(blank) => self.command(number, start, blank, (order, outputs), true)?,
-            None => self.command_fresh(number, start, (order, outputs))?,
+            Some(blank) => self.command(number, start, blank, (order, descriptors), true)?,
+            None => self.command_fresh(number, start, (order, descriptors))?,
         }
         Ok(())
     }
@@ -47,8 +49,8 @@ impl Spawner {
         start: u64,
         order: (Vec<u8>, Vec<OwnedFd>),
     ) -> Result<(), Refused> {
-        if let Some(resident) = self.residents.get(&number) {
-            let child = child::fork(&resident.groups, Past::Killed)?;
+        if let Some(resident) = self.residents.get_mut(&number) {
+            let child = resident.fork(self.isolation.as_ref(), Past::Killed)?;
             self.adopt(number, &child);
             self.command(number, start, child, order, false)?;
         }
@@ -61,7 +63,7 @@ impl Spawner {
         number: u64,
         start: u64,
         child: Child,
-        (order, outputs): (Vec<u8>, Vec<OwnedFd>),
+        (order, descriptors): (Vec<u8>, Vec<OwnedFd>),
         blank: bool,
     ) -> Result<(), Refused> {
         let Some(resident) = self.residents.get_mut(&number) else {
@@ -71,13 +73,13 @@ impl Spawner {
         let watched = self.epoll.add(&child.channel, event);
         watched.map_err(Refused::to("watch a child"))?;
         // A child that has died tells so by its channel.
-        let _died = channel::send(child.channel.as_fd(), &order, &outputs);
+        let _died = channel::send(child.channel.as_fd(), &order, &descriptors);
         resident.running = Some(Running {
             start,
             pid: child.pid,
             executing: Some(Executing {
                 channel: child.channel,
-                again: blank.then_some((order, outputs)),
+                again: blank.then_some((order, descriptors)),
             }),
             oom_kills_before: resident.groups.oom_kills().ok().flatten().unwrap_or(0),
         });
@@ -86,9 +88,11 @@ impl Spawner {
 
     /// Makes sure that a new child is known when it ends.
     pub(super) fn adopt(&mut self, number: u64, child: &Child) {
-        self.by_pid.insert(child.pid, number);
-        if !self.groups.kills() {
-            self.guard.started(child.pid);
+        for pid in [Some(child.pid), child.init].into_iter().flatten() {
+            self.by_pid.insert(pid, number);
+            if !self.groups.kills() {
+                self.guard.started(pid);
+            }
         }
     }
 
@@ -100,10 +104,10 @@ impl Spawner {
         let Some(resident) = self.residents.get_mut(&number) else {
             return true;
         };
-        if resident.leaving.is_some() || resident.pids().next().is_some() {
+        if !resident.is_bereft() {
             return true;
         }
-        match child::fork(&resident.groups, Past::Killed) {
+        match resident.fork(self.isolation.as_ref(), Past::Killed) {
             Ok(child) => {
                 self.adopt(number, &child);
                 if let Some(resident) = self.residents.get_mut(&number) {

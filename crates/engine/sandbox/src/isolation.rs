@@ -1,0 +1,91 @@
+//! Keeping environments apart from the host and from one another.
+//!
+//! What costs time is done ahead, so that a start has little left to do:
+//!
+//! ```text
+//! engine's start        Isolation   a mount namespace with the root that all environments share,
+//!                                   and the compiled system call filter
+//! a blank is prepared   PidSpace    a process table of its own, with an init process
+//!                       View::enter a copy of that mount namespace, an own /proc, passwd, host name
+//! a command starts      mounts      the engine clones what the command shows; it is attached
+//!                       View::seal  the root becomes read-only
+//!                       user, rlimits, filter; then the program
+//! ```
+//!
+//! A mount is cloned where the host's files can be seen, and attached where they cannot: the blank
+//! has left the host's mount namespace long before it is told what to show.
+
+mod helper;
+pub(crate) mod mounts;
+pub(crate) mod pid_space;
+pub(crate) mod rlimits;
+mod scratch;
+mod syscalls;
+mod template;
+mod user;
+mod view;
+
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+
+use nix::unistd::geteuid;
+
+pub(crate) use pid_space::PidSpace;
+pub(crate) use scratch::{Scratch, ScratchKit};
+pub(crate) use syscalls::Filters;
+pub(crate) use user::User;
+pub(crate) use view::{SCRATCH, View};
+
+use crate::capabilities::{Means, Measure};
+use crate::protocol::Refused;
+
+/// What the spawner needs to isolate environments; made once, before it is forked.
+#[derive(Debug)]
+pub(crate) struct Isolation {
+    /// The mount namespace with the root that environments start from.
+    template: OwnedFd,
+    /// The spawner's own process table, to come back to.
+    own_pids: OwnedFd,
+    filters: Filters,
+}
+
+impl Isolation {
+    /// Tries everything that isolation needs on this host.
+    pub(crate) fn establish() -> Result<Self, Refused> {
+        if !geteuid().is_root() {
+            return Err(Refused::to("use namespaces without root's rights")(
+                nix::errno::Errno::EPERM,
+            ));
+        }
+        let filters = Filters::compile()?;
+        let isolation = Self {
+            template: template::build()?,
+            own_pids: pid_space::own()?,
+            filters,
+        };
+        view::rehearse(&isolation)?;
+        Ok(isolation)
+    }
+
+    /// What a process that shall isolate others must keep open.
+    pub(crate) fn descriptors(&self) -> [BorrowedFd<'_>; 2] {
+        [self.template.as_fd(), self.own_pids.as_fd()]
+    }
+
+    pub(crate) fn filters(&self) -> &Filters {
+        &self.filters
+    }
+}
+
+/// How far isolation goes here.
+pub(crate) fn measure(isolation: Result<&Isolation, &Refused>) -> Measure {
+    match isolation {
+        Ok(_) => Measure::full(Means::Namespaces),
+        Err(refused) => Measure::short(
+            Means::None,
+            format!(
+                "functions run as processes of the engine's user and see the host ({refused}): \
+                 run only code that you trust, or the engine as root on Linux 5.12 or newer"
+            ),
+        ),
+    }
+}

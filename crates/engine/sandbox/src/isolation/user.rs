@@ -1,0 +1,67 @@
+//! The user as which a function runs.
+//!
+//! Each environment has a user id of its own, out of a range that no system hands out, so that none
+//! can signal, inspect or use up the processes of another, whatever else should fail. All go by the
+//! name that functions have on AWS.
+//! Source of the range: <https://systemd.io/UIDS-GIDS>.
+
+use std::fs;
+
+use nix::sys::prctl;
+use nix::sys::signal::Signal;
+use nix::unistd::{Gid, Uid, setgroups, setresgid, setresuid};
+
+use super::mounts::{self, Allows};
+use crate::protocol::Refused;
+
+const NAME: &str = "sbx_user1051";
+const FIRST: u32 = 1_879_048_192;
+const COUNT: u64 = 1 << 28;
+/// How far apart the users of two engines are whose process ids follow one another.
+const STRIDE: u64 = 1 << 13;
+
+/// The user of one environment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct User {
+    id: u32,
+}
+
+impl User {
+    /// That of the environment of this number.
+    pub(crate) fn of(environment: u64) -> Self {
+        let engine = u64::from(std::os::unix::process::parent_id());
+        let offset = engine.wrapping_mul(STRIDE).wrapping_add(environment) % COUNT;
+        Self {
+            id: FIRST + u32::try_from(offset).unwrap_or(0),
+        }
+    }
+
+    /// Puts the user into the view's `/etc/passwd`.
+    pub(super) fn introduce(self) -> Result<(), Refused> {
+        let id = self.id;
+        let refused = || Refused::to("write /etc/passwd");
+        // The file system is one for all environments, so the file is mounted and has no name there.
+        let draft = format!("/run/passwd-{id}");
+        let text = format!(
+            "root:x:0:0:root:/root:/sbin/nologin\n{NAME}:x:{id}:{id}::/home/{NAME}:/sbin/nologin\n"
+        );
+        fs::write(&draft, text).map_err(refused())?;
+        let file = mounts::clone_of(draft.as_ref(), Allows::Reading)?;
+        mounts::attach(file, "/etc/passwd".as_ref())?;
+        fs::remove_file(&draft).map_err(refused())
+    }
+
+    /// Becomes that user for good.
+    pub(crate) fn become_it(self) -> Result<(), Refused> {
+        let drop = || {
+            let (uid, gid) = (Uid::from_raw(self.id), Gid::from_raw(self.id));
+            setgroups(&[])?;
+            setresgid(gid, gid, gid)?;
+            // The last of root's capabilities go with its user id.
+            setresuid(uid, uid, uid)?;
+            // The kernel forgets this with a change of user.
+            prctl::set_pdeathsig(Signal::SIGKILL)
+        };
+        drop().map_err(Refused::to("become another user"))
+    }
+}

@@ -1,0 +1,378 @@
+//! Environments that are kept apart from the host: what they are like inside, and one test for each
+//! attempt to get out.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use ids::{Clock, SystemClock};
+use sandbox::{Command, Environment, EnvironmentSpec, ExitStatus, Limits, SandboxError, Shown};
+
+use crate::harness::{self, Harness, eventually, line, output, within};
+
+/// Where an isolated environment shows this binary.
+const HERE: &str = "/var/task";
+
+/// This binary in one of its roles, as an isolated environment sees it.
+fn role(arguments: &[&str]) -> Command {
+    let command = harness::role(arguments);
+    let folder = command.program.parent().unwrap().to_owned();
+    let name = command.program.file_name().unwrap();
+    Command {
+        program: [HERE.as_ref(), name].iter().collect(),
+        shows: vec![Shown {
+            source: folder,
+            target: HERE.into(),
+        }],
+        cwd: HERE.into(),
+        ..command
+    }
+}
+
+/// An isolated environment; `None`, and said so, where the host has none.
+async fn isolated(harness: &Harness) -> Option<Environment> {
+    sized(harness, harness.spec()).await
+}
+
+async fn sized(harness: &Harness, spec: EnvironmentSpec) -> Option<Environment> {
+    if !harness.isolated.capabilities().isolates() {
+        println!("(this host lets nothing be isolated)");
+        return None;
+    }
+    Some(harness.isolated.create(spec).await.unwrap())
+}
+
+/// What comes of an attempt.
+async fn attempt(environment: &Environment, what: &[&str]) -> String {
+    let arguments: Vec<&str> = ["attempt"].iter().chain(what).copied().collect();
+    let mut process = environment.start(role(&arguments)).await.unwrap();
+    let text = output(&mut process).await;
+    within(process.exit()).await.unwrap();
+    text.trim().to_owned()
+}
+
+/// Makes attempts that must all be refused with one of `expected`, and looks whether another
+/// environment serves as before.
+async fn refused(harness: &Harness, attempts: &[&[&str]], expected: &[&str]) {
+    let Some(environment) = isolated(harness).await else {
+        return;
+    };
+    for what in attempts {
+        let outcome = attempt(&environment, what).await;
+        assert!(expected.contains(&outcome.as_str()), "{what:?}: {outcome}");
+    }
+    serves(harness).await;
+}
+
+/// The next environment works.
+async fn serves(harness: &Harness) {
+    let environment = isolated(harness).await.unwrap();
+    let mut process = environment.start(role(&["print", "served"])).await.unwrap();
+    assert_eq!(output(&mut process).await, "served\n");
+}
+
+async fn exit(environment: &Environment, arguments: &[&str]) -> ExitStatus {
+    let process = environment.start(role(arguments)).await.unwrap();
+    within(process.exit()).await.unwrap()
+}
+
+pub(crate) async fn identity(harness: Arc<Harness>) {
+    let Some(environment) = isolated(&harness).await else {
+        return;
+    };
+    let passwd = attempt(&environment, &["read", "/etc/passwd"]).await;
+    let line = passwd.split('|').nth(1).unwrap();
+    let mut fields = line.split(':');
+    assert_eq!(fields.next(), Some("sbx_user1051"));
+    let uid = fields.nth(1).unwrap();
+    let status = attempt(&environment, &["read", "/proc/self/status"]).await;
+    for expected in [
+        format!("Uid:\t{uid}\t{uid}\t{uid}\t{uid}"),
+        format!("Gid:\t{uid}\t{uid}\t{uid}\t{uid}"),
+        "Groups:\t ".to_owned(),
+        "CapPrm:\t0000000000000000".to_owned(),
+        "CapEff:\t0000000000000000".to_owned(),
+        "NoNewPrivs:\t1".to_owned(),
+        "Seccomp:\t2".to_owned(),
+    ] {
+        let found = status.split('|').any(|line| line == expected);
+        assert!(found, "{expected}: {status}");
+    }
+    let other = isolated(&harness).await.unwrap();
+    let others = attempt(&other, &["read", "/etc/passwd"]).await;
+    assert_ne!(passwd, others, "each has a user id of its own");
+    let host = attempt(&environment, &["read", "/proc/sys/kernel/hostname"]).await;
+    assert_eq!(host, "done localhost");
+}
+
+pub(crate) async fn limits(harness: Arc<Harness>) {
+    let Some(environment) = isolated(&harness).await else {
+        return;
+    };
+    let limits = attempt(&environment, &["read", "/proc/self/limits"]).await;
+    let limit = |name: &str| {
+        let line = limits.split('|').find(|line| line.starts_with(name));
+        let words = line.unwrap()[name.len()..].split_whitespace();
+        words.take(2).collect::<Vec<_>>().join(" ")
+    };
+    for (name, expected) in [
+        ("Max core file size", "10737418240 10737418240"),
+        ("Max locked memory", "65536 65536"),
+        ("Max open files", "1024 1024"),
+        ("Max processes", "742 742"),
+        ("Max stack size", "8388608 unlimited"),
+        ("Max address space", "unlimited unlimited"),
+        ("Max data size", "unlimited unlimited"),
+    ] {
+        assert_eq!(limit(name), expected, "{name}");
+    }
+}
+
+pub(crate) async fn exits(harness: Arc<Harness>) {
+    let Some(environment) = isolated(&harness).await else {
+        return;
+    };
+    assert_eq!(exit(&environment, &["exit", "7"]).await.code, Some(7));
+    for (what, signal) in [("kill-self", 9), ("abort", 6)] {
+        let status = exit(&environment, &["attempt", what]).await;
+        assert_eq!((status.code, status.signal), (None, Some(signal)), "{what}");
+    }
+}
+
+pub(crate) async fn cannot_run(harness: Arc<Harness>) {
+    let Some(environment) = isolated(&harness).await else {
+        return;
+    };
+    let missing = Command {
+        program: "/var/task/nothing".into(),
+        ..role(&[])
+    };
+    let error = environment.start(missing).await.unwrap_err();
+    assert!(matches!(error, SandboxError::Exec { .. }), "{error}");
+    let nowhere = Command {
+        cwd: "/root".into(),
+        ..role(&["print"])
+    };
+    let error = environment.start(nowhere).await.unwrap_err();
+    let expected = matches!(error, SandboxError::WorkingDirectory { .. });
+    assert!(expected, "{error}");
+    let mut unknown = role(&["print"]);
+    unknown.shows[0].source = "/no/such/folder".into();
+    let error = environment.start(unknown).await.unwrap_err();
+    assert!(error.to_string().contains("/no/such/folder"), "{error}");
+    serves(&harness).await;
+}
+
+pub(crate) async fn leaves_nothing(harness: Arc<Harness>) {
+    let Some(environment) = isolated(&harness).await else {
+        return;
+    };
+    let marker = format!("isolated-{}", environment.id());
+    let mut process = environment.start(role(&["tree", &marker])).await.unwrap();
+    assert_eq!(line(&mut process).await, "grown");
+    environment.kill_all().unwrap();
+    within(process.exit()).await.unwrap();
+    eventually("the tree is gone", || {
+        harness::processes(&marker).is_empty()
+    })
+    .await;
+    assert_eq!(exit(&environment, &["exit", "3"]).await.code, Some(3));
+}
+
+pub(crate) async fn scratch_stays(harness: Arc<Harness>) {
+    let Some(environment) = isolated(&harness).await else {
+        return;
+    };
+    assert_eq!(attempt(&environment, &["list", "/tmp"]).await, "done");
+    assert_eq!(
+        attempt(&environment, &["create", "/tmp/kept"]).await,
+        "done"
+    );
+    let kept = attempt(&environment, &["read", "/tmp/kept"]).await;
+    assert_eq!(kept, "done here");
+    let other = isolated(&harness).await.unwrap();
+    assert_eq!(attempt(&other, &["list", "/tmp"]).await, "done");
+}
+
+pub(crate) async fn scratch_is_full(harness: Arc<Harness>) {
+    let spec = EnvironmentSpec {
+        limits: Limits {
+            memory_mb: 128,
+            cpu_vcpus: 2.0,
+            pids: 64,
+        },
+        ..harness.spec()
+    };
+    let Some(environment) = sized(&harness, spec).await else {
+        return;
+    };
+    if harness.isolated.capabilities().scratch.remedy.is_some() {
+        println!("(this host cannot limit /tmp)");
+        return;
+    }
+    let outcome = attempt(&environment, &["fill", "1024"]).await;
+    let written = outcome.strip_prefix("ENOSPC after ").expect(&outcome);
+    let written: u32 = written.parse().unwrap();
+    assert!((512..528).contains(&written), "{outcome}");
+    assert_eq!(environment.oom_events().unwrap().unwrap_or(0), 0);
+    serves(&harness).await;
+}
+
+pub(crate) async fn cycles(harness: Arc<Harness>) {
+    if isolated(&harness).await.is_none() {
+        return;
+    }
+    let loops = || {
+        let devices = std::fs::read_dir("/sys/block").unwrap();
+        let used = |name: &str| std::fs::metadata(format!("/sys/block/{name}/loop")).is_ok();
+        devices
+            .filter(|entry| used(&entry.as_ref().unwrap().file_name().to_string_lossy()))
+            .count()
+    };
+    let spawner = harness.isolated.spawner_pid();
+    let open = || {
+        std::fs::read_dir(format!("/proc/{spawner}/fd"))
+            .unwrap()
+            .count()
+    };
+    SystemClock::new().sleep(Duration::from_millis(100)).await;
+    let before = (loops(), open());
+    for _ in 0..30 {
+        let environment = isolated(&harness).await.unwrap();
+        assert_eq!(exit(&environment, &["exit", "1"]).await.code, Some(1));
+        assert_eq!(exit(&environment, &["exit", "2"]).await.code, Some(2));
+        environment.destroy().await.unwrap();
+    }
+    eventually("all loop devices are free again", || loops() <= before.0).await;
+    eventually("all descriptors are closed", || open() <= before.1 + 8).await;
+}
+
+pub(crate) async fn secrets(harness: Arc<Harness>) {
+    let home = std::env::var("HOME").unwrap_or("/root".into());
+    let folder = harness.spec().work_dir;
+    std::fs::create_dir_all(&folder).unwrap();
+    let secret = folder.join("credentials");
+    std::fs::write(&secret, "secret").unwrap();
+    refused(
+        &harness,
+        &[
+            &["read", "/etc/shadow"],
+            &["read", secret.to_str().unwrap()],
+            &["list", &format!("{home}/.aws")],
+            &["list", "/root"],
+            &["list", "/proc/1/root"],
+            &["read", "/proc/1/environ"],
+            &["read", "/proc/1/cmdline"],
+        ],
+        &["ENOENT", "EACCES"],
+    )
+    .await;
+}
+
+pub(crate) async fn foreign_processes(harness: Arc<Harness>) {
+    let Some(environment) = isolated(&harness).await else {
+        return;
+    };
+    let seen = attempt(&environment, &["list", "/proc"]).await;
+    let pids: Vec<&str> = seen
+        .trim_start_matches("done ")
+        .split(',')
+        .filter(|name| name.parse::<u32>().is_ok())
+        .collect();
+    assert_eq!(pids, ["2"], "only itself");
+    serves(&harness).await;
+}
+
+pub(crate) async fn writes(harness: Arc<Harness>) {
+    refused(
+        &harness,
+        &[
+            &["create", "/here"],
+            &["create", "/var/task/here"],
+            &["create", "/opt/here"],
+            &["create", "/usr/here"],
+            &["create", "/etc/here"],
+            &["create", "/etc/passwd"],
+            &["create", "/run/here"],
+            &["create", "/dev/here"],
+            &["create", "/dev/shm/here"],
+            &["create", "/proc/sys/kernel/core_pattern"],
+            &["create", "/proc/sysrq-trigger"],
+        ],
+        &["EROFS", "EACCES", "ENOENT"],
+    )
+    .await;
+}
+
+pub(crate) async fn signals(harness: Arc<Harness>) {
+    let engine = std::process::id().to_string();
+    let spawner = harness.isolated.spawner_pid().to_string();
+    refused(
+        &harness,
+        &[
+            &["signal", &engine],
+            &["signal", &spawner],
+            &["signal", "1"],
+        ],
+        &["ESRCH", "EPERM"],
+    )
+    .await;
+}
+
+pub(crate) async fn tracing(harness: Arc<Harness>) {
+    let engine = std::process::id().to_string();
+    refused(
+        &harness,
+        &[&["trace", &engine], &["trace", "1"], &["be-traced"]],
+        &["EPERM"],
+    )
+    .await;
+}
+
+pub(crate) async fn mounting(harness: Arc<Harness>) {
+    let attempts: [&[&str]; 3] = [&["mount"], &["unshare"], &["chroot"]];
+    refused(&harness, &attempts, &["EPERM"]).await;
+}
+
+pub(crate) async fn modules(harness: Arc<Harness>) {
+    refused(&harness, &[&["module"]], &["EPERM"]).await;
+}
+
+pub(crate) async fn root(harness: Arc<Harness>) {
+    refused(&harness, &[&["root"]], &["EPERM"]).await;
+}
+
+pub(crate) async fn devices(harness: Arc<Harness>) {
+    refused(
+        &harness,
+        &[
+            &["device"],
+            &["open", "/dev/mem"],
+            &["open", "/dev/kmsg"],
+            &["open", "/dev/loop0"],
+            &["open", "/dev/loop-control"],
+        ],
+        &["EPERM", "ENOENT"],
+    )
+    .await;
+}
+
+pub(crate) async fn processes(harness: Arc<Harness>) {
+    let Some(environment) = isolated(&harness).await else {
+        return;
+    };
+    let mut process = environment.start(role(&["many", "200"])).await.unwrap();
+    let started: u32 = line(&mut process).await.parse().unwrap();
+    assert!(started < 64, "{started} processes with a limit of 64");
+    serves(&harness).await;
+}
+
+pub(crate) async fn fork_bomb(harness: Arc<Harness>) {
+    let Some(environment) = isolated(&harness).await else {
+        return;
+    };
+    let process = environment.start(role(&["attempt", "bomb"])).await.unwrap();
+    serves(&harness).await;
+    environment.kill_all().unwrap();
+    within(process.exit()).await.unwrap();
+    serves(&harness).await;
+}

@@ -58,11 +58,13 @@ pub(crate) enum Command {
     /// Runs in the foreground until Ctrl-C, or in the background with --detach. One engine serves
     /// one data folder.
     Up(UpArguments),
+    /// Show what this machine gives to functions, and what is missing
+    Doctor,
     #[command(flatten)]
     Client(Box<ClientCommand>),
 }
 
-/// Everything but `up`: these run no engine in their own process.
+/// What talks to an engine, or to nobody: these may run threads from the start.
 #[derive(Debug, Subcommand)]
 pub(crate) enum ClientCommand {
     /// Stop the engine of the data folder
@@ -75,8 +77,6 @@ pub(crate) enum ClientCommand {
     /// Invokes a numerical function many times in parallel and shows that all answers are equal;
     /// then does the same with a deliberately unstable variant. Leaves nothing behind.
     Demo(DemoArguments),
-    /// Show what this machine gives to functions, and what is missing
-    Doctor,
     /// Install or list AWS's runtime interface clients
     #[command(subcommand)]
     Runtime(RuntimeCommand),

@@ -2,6 +2,7 @@
 
 use std::num::NonZero;
 
+use sandbox::Capabilities;
 use serde::Serialize;
 
 use crate::context::Context;
@@ -59,12 +60,14 @@ impl Render for Diagnosis {
     }
 }
 
-pub(crate) async fn run(context: &Context) -> Result<ExitCode, CliError> {
+pub(crate) async fn run(
+    context: &Context,
+    capabilities: &Capabilities,
+) -> Result<ExitCode, CliError> {
     crate::target::refuse(&context.settings, "doctor")?;
     let runtimes = engine::runtimes(context.settings.runtimes_dir()).await;
     let mut checks = machine();
-    checks.extend(measures()?);
-    checks.push(isolation());
+    checks.extend(measures(capabilities));
     checks.extend(runtimes.iter().filter_map(of_runtime));
     checks.extend(absent(&runtimes));
     checks.extend(no_python(&runtimes));
@@ -101,8 +104,7 @@ fn available_memory_mb() -> Option<u64> {
     Some(kib / 1_024)
 }
 
-fn measures() -> Result<Vec<Check>, CliError> {
-    let capabilities = engine::capabilities()?;
+fn measures(capabilities: &Capabilities) -> Vec<Check> {
     let check = |(name, measure): (&str, &sandbox::Measure)| Check {
         name: purpose(name).to_owned(),
         state: if measure.remedy.is_none() {
@@ -113,17 +115,7 @@ fn measures() -> Result<Vec<Check>, CliError> {
         found: means(measure.means).to_owned(),
         remedy: measure.remedy.clone(),
     };
-    Ok(capabilities.measures().map(check).into())
-}
-
-/// Namespaces and their kind are not there yet, whatever the host could give.
-fn isolation() -> Check {
-    Check {
-        name: "functions cannot see the host".to_owned(),
-        state: State::Short,
-        found: "they run as processes of yours".to_owned(),
-        remedy: Some("run only code that you trust; this release has no namespaces".to_owned()),
-    }
+    capabilities.measures().map(check).into()
 }
 
 fn purpose(measure: &str) -> &str {
@@ -133,6 +125,8 @@ fn purpose(measure: &str) -> &str {
         "pids" => "process limit",
         "freeze" => "idle environments stand still",
         "kill" => "nothing outlives its environment",
+        "isolation" => "functions cannot see the host",
+        "scratch" => "/tmp has the configured size",
         other => other,
     }
 }
@@ -143,6 +137,9 @@ fn means(means: sandbox::Means) -> &'static str {
         sandbox::Means::CgroupV1 => "cgroup v1",
         sandbox::Means::Rlimit => "limits of each process",
         sandbox::Means::Signals => "signals",
+        sandbox::Means::Namespaces => "namespaces, an own root and user, seccomp",
+        sandbox::Means::LoopDevice => "a file system in a file",
+        sandbox::Means::Folder => "a folder",
         sandbox::Means::None => "nothing",
     }
 }

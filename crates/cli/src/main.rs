@@ -85,15 +85,24 @@ fn run(arguments: Arguments) -> Result<ExitCode, CliError> {
     match arguments.command {
         Command::Up(up) if up.detach => detach::run(&context),
         Command::Up(up) => up::run(&context, &up),
+        Command::Doctor => {
+            logging::for_client(&context);
+            // Before any thread starts: only then namespaces can be tried.
+            let capabilities = engine::capabilities()?;
+            threads()?.block_on(doctor::run(&context, &capabilities))
+        }
         Command::Client(command) => {
             logging::for_client(&context);
-            let runtime = tokio::runtime::Builder::new_multi_thread()
-                .enable_all()
-                .build()
-                .map_err(CliError::Start)?;
-            runtime.block_on(dispatch(&context, *command))
+            threads()?.block_on(dispatch(&context, *command))
         }
     }
+}
+
+fn threads() -> Result<tokio::runtime::Runtime, CliError> {
+    tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(CliError::Start)
 }
 
 async fn dispatch(context: &Context, command: ClientCommand) -> Result<ExitCode, CliError> {
@@ -101,7 +110,6 @@ async fn dispatch(context: &Context, command: ClientCommand) -> Result<ExitCode,
         ClientCommand::Down => down::run(context).await,
         ClientCommand::Function(command) => function::run(context, command).await,
         ClientCommand::Demo(arguments) => demo::run(context, arguments).await,
-        ClientCommand::Doctor => doctor::run(context).await,
         ClientCommand::Runtime(command) => runtime::run(context, command).await,
         ClientCommand::Config(ConfigCommand::Show) => config::show(context),
         ClientCommand::Api { all } => api::run(context, all),

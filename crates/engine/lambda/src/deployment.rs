@@ -32,6 +32,8 @@ pub(crate) struct Deployment {
     pub(crate) client: Option<Installed>,
     pub(crate) handler: String,
     pub(crate) memory_mb: u32,
+    /// The size of `/tmp`.
+    pub(crate) scratch_mb: u32,
     pub(crate) timeout: Duration,
     /// The function's own environment variables.
     pub(crate) variables: BTreeMap<String, String>,

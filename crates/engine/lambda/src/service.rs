@@ -131,6 +131,7 @@ impl Lambda {
         let settings = launch::Settings {
             endpoint: options.endpoint.clone(),
             environments,
+            isolated: options.sandbox.capabilities().isolates(),
         };
         let logs = Shipper::start(
             options.peers.0,

@@ -13,7 +13,7 @@ use ids::{SharedClock, SystemClock, SystemEntropy};
 use lambda::runtime::install::Runtimes;
 use lambda::{Lambda, LambdaOptions, Peers};
 use logs::{Logs, LogsOptions};
-use sandbox::{Sandbox, SandboxError, SpawnerLink};
+use sandbox::{Capabilities, Sandbox, SandboxError, SpawnerLink};
 use store::{BlobError, Blobs, DataDir, DataDirError, Durability, OpenError, Store, StoreOptions};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
@@ -216,9 +216,7 @@ impl Engine {
         }
         .write(data_dir.path())?;
         tracing::info!(endpoint, data_dir = %data_dir.path().display(), "the engine answers");
-        tracing::warn!(
-            "functions run without isolation, as this user: run only code that you trust"
-        );
+        warn_of_shortcomings(sandbox.capabilities());
         let idle_exit = options.idle_exit;
         Ok(Self {
             endpoint,
@@ -371,4 +369,13 @@ fn total_memory_mb() -> u64 {
             .ok()
     });
     kib.map_or(SMALL_LAPTOP_MB, |kib| kib / 1_024)
+}
+
+/// Says what keeps functions less apart from the host than on AWS.
+fn warn_of_shortcomings(capabilities: &Capabilities) {
+    for measure in [&capabilities.isolation, &capabilities.scratch] {
+        if let Some(remedy) = &measure.remedy {
+            tracing::warn!("{remedy}");
+        }
+    }
 }

@@ -230,6 +230,12 @@ pub(super) fn deployment(
         client,
         handler: configuration.handler.clone().unwrap_or_default(),
         memory_mb: configuration.memory_size.unwrap_or(128).unsigned_abs(),
+        scratch_mb: configuration
+            .ephemeral_storage
+            .as_ref()
+            .and_then(|storage| storage.size)
+            .unwrap_or(512)
+            .unsigned_abs(),
         timeout: Duration::from_secs(u64::from(configuration.timeout.unwrap_or(3).unsigned_abs())),
         variables: environment
             .and_then(|e| e.variables.clone())

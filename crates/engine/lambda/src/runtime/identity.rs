@@ -20,6 +20,8 @@ pub(crate) struct Identity {
     pub(super) endpoint: String,
     /// The environment's own folder.
     pub(crate) folder: PathBuf,
+    /// Whether it sees AWS's paths rather than the host's.
+    pub(super) isolated: bool,
 }
 
 impl Identity {

@@ -25,6 +25,8 @@ pub(crate) struct Settings {
     pub(crate) endpoint: String,
     /// Below it each environment has a folder of its own.
     pub(crate) environments: PathBuf,
+    /// Whether functions see AWS's paths rather than the host's.
+    pub(crate) isolated: bool,
 }
 
 /// The place that an environment of `deployment` needs.
@@ -41,6 +43,7 @@ pub(crate) fn place(
             pids: PROCESS_LIMIT,
         },
         work_dir: identity.folder.clone(),
+        scratch_mb: deployment.scratch_mb,
     }
 }
 
@@ -58,7 +61,7 @@ pub(crate) fn command(
     identity: &Identity,
     runtime_api: &str,
 ) -> Result<sandbox::Command, Failure> {
-    let places = Places::of(deployment);
+    let places = Places::of(deployment, identity.isolated);
     let (program, args) = match &deployment.client {
         Some(client) => managed(deployment, client, &places, identity),
         None => (bootstrap(&places)?, Vec::new()),
@@ -67,17 +70,18 @@ pub(crate) fn command(
         program,
         args,
         env: variables::all(deployment, &places, identity, runtime_api),
-        cwd: deployment.code.path().to_owned(),
+        cwd: places.path("/var/task"),
         telemetry: deployment.client.is_some(),
+        shows: places.shows(),
     })
 }
 
 /// The program of a custom runtime.
 fn bootstrap(places: &Places) -> Result<PathBuf, Failure> {
     ["/var/task/bootstrap", "/opt/bootstrap"]
-        .map(|bootstrap| places.path(bootstrap))
         .into_iter()
-        .find(|bootstrap| bootstrap.is_file())
+        .find(|bootstrap| places.host(bootstrap).is_file())
+        .map(|bootstrap| places.path(bootstrap))
         .ok_or_else(|| Failure::NotStarted {
             error_type: INVALID_ENTRYPOINT,
             reason: "Couldn't find valid bootstrap(s): [/var/task/bootstrap /opt/bootstrap]"
@@ -93,13 +97,14 @@ fn managed(
     identity: &Identity,
 ) -> (PathBuf, Vec<String>) {
     let args = arguments(deployment, client, places, identity);
+    let interpreter = places.interpreter(client);
     match deployment.variables.get("AWS_LAMBDA_EXEC_WRAPPER") {
         Some(wrapper) => {
-            let interpreter = client.interpreter.to_string_lossy().into_owned();
+            let interpreter = interpreter.to_string_lossy().into_owned();
             let args = std::iter::once(interpreter).chain(args).collect();
             (places.path(wrapper), args)
         }
-        None => (client.interpreter.clone(), args),
+        None => (interpreter, args),
     }
 }
 
@@ -110,7 +115,7 @@ fn arguments(
     places: &Places,
     identity: &Identity,
 ) -> Vec<String> {
-    let file = |name: &str| client.file(name).to_string_lossy().into_owned();
+    let file = |name: &str| places.starter(client, name);
     let handler = deployment.handler.clone();
     let mut args = client.flags().to_vec();
     match deployment.runtime {
@@ -131,9 +136,9 @@ fn arguments(
         }
         Runtime::Java { .. } => {
             args.extend(java_heap(deployment.memory_mb));
-            let temporary = identity.folder.join("tmp");
+            let temporary = places.temporary(identity);
+            args.extend(temporary.map(|folder| format!("-Djava.io.tmpdir={folder}")));
             args.extend([
-                format!("-Djava.io.tmpdir={}", temporary.display()),
                 "-cp".to_owned(),
                 places.list("/var/runtime/*:/opt/java/lib/*"),
                 JAVA_MAIN.to_owned(),
@@ -181,7 +186,7 @@ pub(crate) fn not_started(
 ) -> Failure {
     let reason = match error {
         SandboxError::Exec { source, .. } => {
-            let shown = Places::of(deployment).shown(program);
+            let shown = Places::of(deployment, false).shown(program);
             format!("fork/exec {shown}: {}", exec_reason(source))
         }
         other => other.to_string(),

@@ -1,38 +1,60 @@
-//! Where the paths lie that AWS documents: `/var/task`, `/var/runtime` and `/opt`.
+//! Where the paths lie that AWS documents: `/var/task`, `/var/runtime`, `/var/lang` and `/opt`.
 //!
-//! Environments have no root of their own yet, so each of these is a folder of the host's. Everything
-//! that names such a path, to a function or for one, goes through here.
+//! An isolated environment has them where AWS has them. Elsewhere each of them is a folder of the
+//! host's. Everything that names such a path, to a function or for one, goes through here.
 
 use std::path::{Path, PathBuf};
 
+use sandbox::Shown;
+
+use super::identity::Identity;
 use super::install::Installed;
 use crate::deployment::Deployment;
 
 const TASK: &str = "/var/task";
 const RUNTIME: &str = "/var/runtime";
 const LAYERS: &str = "/opt";
+/// The interpreter with its library.
+const LANGUAGE: &str = "/var/lang";
+/// What starts the client.
+const STARTER: &str = "/var/rapid";
+
+/// What every environment shows of the system at its own place.
+const SYSTEM: [&str; 3] = ["/usr", "/nix/store", "/gnu/store"];
 
 /// What stands for AWS's folders in an environment of one deployment.
 #[derive(Debug, Clone)]
 pub(super) struct Places {
-    folders: [(&'static str, PathBuf); 3],
+    folders: Vec<(&'static str, PathBuf)>,
+    isolated: bool,
 }
 
 impl Places {
-    pub(super) fn of(deployment: &Deployment) -> Self {
-        let runtime = deployment.client.as_ref();
-        let runtime = runtime.map_or_else(|| PathBuf::from(RUNTIME), Installed::site);
-        let task = deployment.code.path().to_owned();
-        Self::new(task, runtime, deployment.opt.path().to_owned())
+    pub(super) fn of(deployment: &Deployment, isolated: bool) -> Self {
+        let mut folders = vec![
+            (TASK, deployment.code.path().to_owned()),
+            (LAYERS, deployment.opt.path().to_owned()),
+        ];
+        if let Some(client) = &deployment.client {
+            folders.push((RUNTIME, client.site()));
+            folders.push((STARTER, client.folder.clone()));
+            let home = home_of(&client.interpreter);
+            folders.extend(home.map(|home| (LANGUAGE, home.to_owned())));
+        }
+        Self { folders, isolated }
     }
 
-    fn new(task: PathBuf, runtime: PathBuf, layers: PathBuf) -> Self {
-        let folders = [(TASK, task), (RUNTIME, runtime), (LAYERS, layers)];
-        Self { folders }
-    }
-
-    /// Where a path of AWS's lies here.
+    /// Where the function finds a path of AWS's.
     pub(super) fn path(&self, path: impl AsRef<Path>) -> PathBuf {
+        if self.isolated {
+            path.as_ref().to_owned()
+        } else {
+            self.host(path)
+        }
+    }
+
+    /// Where a path of AWS's lies on the host.
+    pub(super) fn host(&self, path: impl AsRef<Path>) -> PathBuf {
         let path = path.as_ref();
         let inside = |(folder, place): &(&str, PathBuf)| {
             let rest = path.strip_prefix(folder).ok()?;
@@ -48,7 +70,7 @@ impl Places {
         found.unwrap_or_else(|| path.to_owned())
     }
 
-    /// The same as text, for environment variables and arguments.
+    /// The same as [`Places::path`] as text, for environment variables and arguments.
     pub(super) fn text(&self, path: &str) -> String {
         self.path(path).to_string_lossy().into_owned()
     }
@@ -71,6 +93,80 @@ impl Places {
             .to_string_lossy()
             .into_owned()
     }
+
+    /// The interpreter, as the function sees it.
+    pub(super) fn interpreter(&self, client: &Installed) -> PathBuf {
+        let home = self.folders.iter().find(|(folder, _)| *folder == LANGUAGE);
+        let inside = home.and_then(|(_, home)| client.interpreter.strip_prefix(home).ok());
+        match inside {
+            Some(inside) if self.isolated => Path::new(LANGUAGE).join(inside),
+            _ => client.interpreter.clone(),
+        }
+    }
+
+    /// Where the interpreter's own libraries lie, when that is where AWS has them.
+    pub(super) fn libraries(&self) -> Option<&'static str> {
+        let has_home = self.folders.iter().any(|(folder, _)| *folder == LANGUAGE);
+        (self.isolated && has_home).then_some("/var/lang/lib")
+    }
+
+    /// A file of ours that starts the client, as the function sees it.
+    pub(super) fn starter(&self, client: &Installed, name: &str) -> String {
+        let file = if self.isolated {
+            Path::new(STARTER).join(name)
+        } else {
+            client.file(name)
+        };
+        file.to_string_lossy().into_owned()
+    }
+
+    /// The folder that stands in for `/tmp`, where there is no such of the environment's own.
+    pub(super) fn temporary(&self, identity: &Identity) -> Option<String> {
+        let folder = identity.folder.join("tmp");
+        (!self.isolated).then(|| folder.to_string_lossy().into_owned())
+    }
+
+    /// What an isolated environment must show. The interpreter lies at its own place too: programs
+    /// know by its whole path where their libraries are.
+    pub(super) fn shows(&self) -> Vec<Shown> {
+        let mut shows = Vec::new();
+        if !self.isolated {
+            return shows;
+        }
+        for (folder, place) in &self.folders {
+            shows.push(Shown {
+                source: place.clone(),
+                target: (*folder).into(),
+            });
+            let taken = |folder: &str| place.starts_with(folder);
+            if *folder == LANGUAGE
+                && !SYSTEM.into_iter().any(taken)
+                && !RESERVED.into_iter().any(taken)
+            {
+                shows.push(Shown {
+                    source: place.clone(),
+                    target: place.clone(),
+                });
+            }
+        }
+        shows
+    }
+}
+
+/// Where an isolated environment has something else than the host.
+const RESERVED: [&str; 12] = [
+    TASK, RUNTIME, LAYERS, LANGUAGE, STARTER, "/dev", "/etc", "/proc", "/run", "/sys", "/tmp",
+    "/var/tmp",
+];
+
+/// The folder that an interpreter was installed into, `…/bin/python3` below it; `None` where that
+/// holds more than the interpreter: the whole host, or somebody's home.
+fn home_of(interpreter: &Path) -> Option<&Path> {
+    let programs = interpreter.parent()?;
+    let home = programs.parent()?;
+    let of_its_own = home.components().count() > 2 || SYSTEM.contains(&home.to_str()?);
+    let somebodys = std::env::home_dir().is_some_and(|theirs| theirs.starts_with(home));
+    (programs.ends_with("bin") && of_its_own && !somebodys).then_some(home)
 }
 
 #[cfg(test)]
@@ -78,7 +174,14 @@ pub(super) mod tests {
     use super::*;
 
     pub(in crate::runtime) fn places() -> Places {
-        Places::new("/code".into(), "/node".into(), "/layers".into())
+        Places {
+            folders: vec![
+                (TASK, "/code".into()),
+                (LAYERS, "/layers".into()),
+                (RUNTIME, "/node".into()),
+            ],
+            isolated: false,
+        }
     }
 
     #[test]
@@ -91,6 +194,41 @@ pub(super) mod tests {
             places.list("/opt/nodejs:/var/runtime:/usr/bin:/var/task"),
             "/layers/nodejs:/node:/usr/bin:/code"
         );
+        assert_eq!(places.shows(), []);
+    }
+
+    #[test]
+    fn isolated_environments_have_awss_paths() {
+        let mut places = places();
+        places.isolated = true;
+        places
+            .folders
+            .push((LANGUAGE, "/home/me/python/3.13".into()));
+        assert_eq!(places.path("/opt/lib/x"), Path::new("/opt/lib/x"));
+        assert_eq!(places.host("/opt/lib/x"), Path::new("/layers/lib/x"));
+        let targets: Vec<_> = places.shows().into_iter().map(|it| it.target).collect();
+        let expected = [
+            "/var/task",
+            "/opt",
+            "/var/runtime",
+            "/var/lang",
+            "/home/me/python/3.13",
+        ];
+        assert_eq!(targets, expected.map(PathBuf::from));
+        places.folders.pop();
+        places.folders.push((LANGUAGE, "/usr".into()));
+        assert_eq!(places.shows().len(), 4, "the system is shown anyway");
+    }
+
+    #[test]
+    fn an_interpreter_does_not_bring_the_host_along() {
+        let home = |path: &'static str| home_of(Path::new(path));
+        let own = Some(Path::new("/opt/python/3.13"));
+        assert_eq!(home("/opt/python/3.13/bin/python3.13"), own);
+        assert_eq!(home("/usr/bin/node"), Some(Path::new("/usr")));
+        assert_eq!(home("/bin/node"), None);
+        assert_eq!(home("/python/python3"), None);
+        assert_eq!(home("/home/bin/node"), None);
     }
 
     #[test]

@@ -4,6 +4,7 @@
 //! `NODE_PATH`, `GEM_PATH` and their like the pages on the runtimes and on layers.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
 use super::Runtime;
 use super::identity::Identity;
@@ -39,6 +40,8 @@ pub(super) fn all(
     all.into_iter().collect()
 }
 
+const LIBRARIES: &str = "/var/runtime:/var/runtime/lib:/var/task:/var/task/lib:/opt/lib";
+
 /// What a function may set in its own way.
 fn preset(
     deployment: &Deployment,
@@ -46,26 +49,25 @@ fn preset(
     identity: &Identity,
 ) -> Vec<(&'static str, String)> {
     let interpreter = deployment.client.as_ref();
-    let interpreter = interpreter.and_then(|client| client.interpreter.parent());
+    let interpreter = interpreter.map(|client| places.interpreter(client));
     let path = places.list("/usr/local/bin:/usr/bin/:/bin:/opt/bin");
-    let path = match interpreter {
+    let path = match interpreter.as_deref().and_then(Path::parent) {
         Some(folder) => format!("{}:{path}", folder.display()),
         None => path,
     };
-    let libraries = "/var/runtime:/var/runtime/lib:/var/task:/var/task/lib:/opt/lib";
-    let temporary = identity.folder.join("tmp");
+    let libraries = places.libraries().into_iter().map(str::to_owned);
+    let libraries: Vec<String> = libraries.chain([places.list(LIBRARIES)]).collect();
     let mut preset = vec![
         ("LANG", "en_US.UTF-8".to_owned()),
         ("TZ", ":UTC".to_owned()),
         ("PATH", path),
-        ("LD_LIBRARY_PATH", places.list(libraries)),
+        ("LD_LIBRARY_PATH", libraries.join(":")),
         ("LAMBDA_RUNTIME_DIR", places.text("/var/runtime")),
-        // The environment's own folder stands in for /tmp until it has a file system of its own.
-        ("TMPDIR", temporary.to_string_lossy().into_owned()),
         ("AWS_ENDPOINT_URL", identity.endpoint.clone()),
         ("AWS_REGION", deployment.key.region.to_string()),
         ("AWS_DEFAULT_REGION", deployment.key.region.to_string()),
     ];
+    preset.extend(places.temporary(identity).map(|folder| ("TMPDIR", folder)));
     if let Some(environment) = deployment.runtime.execution_env() {
         preset.push(("AWS_EXECUTION_ENV", environment));
     }

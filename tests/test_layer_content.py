@@ -1,6 +1,7 @@
 """What layers bring to functions: content merged at /opt, for as long as somebody has it."""
 
 import hashlib
+import shutil
 import sys
 
 import pytest
@@ -88,7 +89,9 @@ while True:
 
 
 def test_a_runtime_and_a_wrapper_may_come_from_layers(deploy, layer, client):
-    bootstrap = BOOTSTRAP.format(python=sys.executable)
+    # Of the host's interpreters an isolated function sees only those of the system.
+    python = shutil.which("python3", path="/usr/local/bin:/usr/bin:/bin") or sys.executable
+    bootstrap = BOOTSTRAP.format(python=python)
     custom = {"Runtime": "provided.al2023", "Handler": "none"}
     name = deploy(Layers=[layer(functions.package({"bootstrap": bootstrap}))], **custom)
     assert functions.invoke(client, name, "hello").value == "from a layer: hello"

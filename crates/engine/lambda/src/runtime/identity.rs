@@ -1,10 +1,11 @@
 //! By what an environment is known.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use ids::{Clock, Entropy, EnvironmentId};
 
+use super::launch::Settings;
 use crate::deployment::Deployment;
 use crate::identity::FunctionIdentity;
 
@@ -29,7 +30,7 @@ impl Identity {
     pub(crate) fn new(
         id: EnvironmentId,
         deployment: &Deployment,
-        (endpoint, environments): (&str, &Path),
+        settings: &Settings,
         clock: &dyn Clock,
         entropy: &dyn Entropy,
     ) -> Self {
@@ -41,8 +42,9 @@ impl Identity {
             session_token: format!("{}{}", hex(entropy), hex(entropy)),
             log_stream: format!("{day}/[{}]{id}", deployment.version),
             trace_id: trace_id(clock, entropy),
-            endpoint: endpoint.to_owned(),
-            folder: environments.join(id.to_string()),
+            endpoint: settings.endpoint.clone(),
+            folder: settings.environments.join(id.to_string()),
+            isolated: settings.isolated,
         }
     }
 

@@ -104,10 +104,9 @@ impl Places {
         }
     }
 
-    /// Where the interpreter's own libraries lie, when that is where AWS has them.
-    pub(super) fn libraries(&self) -> Option<&'static str> {
-        let has_home = self.folders.iter().any(|(folder, _)| *folder == LANGUAGE);
-        (self.isolated && has_home).then_some("/var/lang/lib")
+    /// Whether the interpreter lies where AWS has it.
+    pub(super) fn has_language(&self) -> bool {
+        self.isolated && self.folders.iter().any(|(folder, _)| *folder == LANGUAGE)
     }
 
     /// A file of ours that starts the client, as the function sees it.

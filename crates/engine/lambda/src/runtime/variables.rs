@@ -40,8 +40,6 @@ pub(super) fn all(
     all.into_iter().collect()
 }
 
-const LIBRARIES: &str = "/var/runtime:/var/runtime/lib:/var/task:/var/task/lib:/opt/lib";
-
 /// What a function may set in its own way.
 fn preset(
     deployment: &Deployment,
@@ -50,24 +48,30 @@ fn preset(
 ) -> Vec<(&'static str, String)> {
     let interpreter = deployment.client.as_ref();
     let interpreter = interpreter.map(|client| places.interpreter(client));
-    let path = places.list("/usr/local/bin:/usr/bin/:/bin:/opt/bin");
-    let path = match interpreter.as_deref().and_then(Path::parent) {
-        Some(folder) => format!("{}:{path}", folder.display()),
-        None => path,
-    };
-    let libraries = places.libraries().into_iter().map(str::to_owned);
-    let libraries: Vec<String> = libraries.chain([places.list(LIBRARIES)]).collect();
+    let mut path = places.list("/usr/local/bin:/usr/bin/:/bin:/opt/bin");
+    if let Some(folder) = interpreter.as_deref().and_then(Path::parent) {
+        path = format!("{}:{path}", folder.display());
+    }
+    let mut libraries =
+        places.list("/var/runtime:/var/runtime/lib:/var/task:/var/task/lib:/opt/lib");
+    if places.has_language() {
+        libraries = format!("/var/lang/lib:/lib64:/usr/lib64:{libraries}");
+    }
     let mut preset = vec![
         ("LANG", "en_US.UTF-8".to_owned()),
         ("TZ", ":UTC".to_owned()),
         ("PATH", path),
-        ("LD_LIBRARY_PATH", libraries.join(":")),
+        ("LD_LIBRARY_PATH", libraries),
         ("LAMBDA_RUNTIME_DIR", places.text("/var/runtime")),
         ("AWS_ENDPOINT_URL", identity.endpoint.clone()),
         ("AWS_REGION", deployment.key.region.to_string()),
         ("AWS_DEFAULT_REGION", deployment.key.region.to_string()),
     ];
     preset.extend(places.temporary(identity).map(|folder| ("TMPDIR", folder)));
+    if places.has_language() {
+        // What the shell leaves behind that starts AWS's runtimes.
+        preset.extend([("PWD", "/var/task".to_owned()), ("SHLVL", "0".to_owned())]);
+    }
     if let Some(environment) = deployment.runtime.execution_env() {
         preset.push(("AWS_EXECUTION_ENV", environment));
     }

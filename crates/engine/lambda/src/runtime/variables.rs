@@ -68,10 +68,6 @@ fn preset(
         ("AWS_DEFAULT_REGION", deployment.key.region.to_string()),
     ];
     preset.extend(places.temporary(identity).map(|folder| ("TMPDIR", folder)));
-    if places.has_language() {
-        // What the shell leaves behind that starts AWS's runtimes.
-        preset.extend([("PWD", "/var/task".to_owned()), ("SHLVL", "0".to_owned())]);
-    }
     if let Some(environment) = deployment.runtime.execution_env() {
         preset.push(("AWS_EXECUTION_ENV", environment));
     }

@@ -167,7 +167,7 @@ impl Fleet {
         let identity = Identity::new(
             id,
             &deployment,
-            (&self.settings.endpoint, &self.settings.environments),
+            &self.settings,
             &*self.clock,
             &*self.entropy,
         );

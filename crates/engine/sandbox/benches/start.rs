@@ -31,6 +31,7 @@ fn main() {
                 blanks,
                 control_groups,
                 isolation: false,
+                ..SpawnerOptions::default()
             };
             (name, Spawner::fork(&options).unwrap())
         })

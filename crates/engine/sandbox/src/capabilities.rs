@@ -19,6 +19,8 @@ pub struct Capabilities {
     pub isolation: Measure,
     /// A `/tmp` of its own, of limited size, which does not count as memory.
     pub scratch: Measure,
+    /// Keeping the network that the host is part of out of its functions' reach.
+    pub network: Measure,
 }
 
 /// One measure: by which means it is taken, and what would improve it.
@@ -55,7 +57,7 @@ pub enum Means {
 impl Capabilities {
     /// The measures with their names, for tables.
     #[must_use]
-    pub fn measures(&self) -> [(&'static str, &Measure); 7] {
+    pub fn measures(&self) -> [(&'static str, &Measure); 8] {
         [
             ("memory", &self.memory),
             ("cpu", &self.cpu),
@@ -64,6 +66,7 @@ impl Capabilities {
             ("kill", &self.kill),
             ("isolation", &self.isolation),
             ("scratch", &self.scratch),
+            ("network", &self.network),
         ]
     }
 
@@ -71,6 +74,12 @@ impl Capabilities {
     #[must_use]
     pub fn isolates(&self) -> bool {
         self.isolation.means == Means::Namespaces
+    }
+
+    /// Whether environments have networks of their own.
+    #[must_use]
+    pub fn own_networks(&self) -> bool {
+        self.network.means == Means::Namespaces
     }
 
     /// Whether every measure is complete.

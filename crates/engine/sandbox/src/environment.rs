@@ -42,6 +42,8 @@ pub struct Environment {
     /// What it has at `/tmp`, with isolation.
     scratch: Option<Arc<Scratch>>,
     listener: TcpListener,
+    /// Where the engine's API is to be served inside, where it has a network of its own.
+    door: Option<TcpListener>,
     address: SocketAddr,
     destroyed: AtomicBool,
 }
@@ -108,8 +110,9 @@ impl Environment {
         else {
             return Err(out_of_step());
         };
-        let listener = descriptors.into_iter().next().ok_or_else(out_of_step)?;
-        let listener = TcpListener::from(listener);
+        let mut listeners = descriptors.into_iter().map(TcpListener::from);
+        let listener = listeners.next().ok_or_else(out_of_step)?;
+        let door = listeners.next();
         let address = listener
             .local_addr()
             .map_err(Refused::to("name the Runtime API's address"))?;
@@ -131,6 +134,7 @@ impl Environment {
             memory_peak,
             scratch: None,
             listener,
+            door,
             address,
             destroyed: AtomicBool::new(false),
         })
@@ -156,6 +160,13 @@ impl Environment {
     pub fn listener(&self) -> Result<TcpListener, SandboxError> {
         let listener = self.listener.try_clone();
         Ok(listener.map_err(Refused::to("hand out the Runtime API's listener"))?)
+    }
+
+    /// Where the engine's own API is to be served to this environment alone, non-blocking: on
+    /// [`ENGINE_PORT`](crate::ENGINE_PORT) inside. `None` where it shares the host's network, and once
+    /// it was taken.
+    pub fn take_door(&mut self) -> Option<TcpListener> {
+        self.door.take()
     }
 
     /// Where the function finds its Runtime API: the value of `AWS_LAMBDA_RUNTIME_API`.

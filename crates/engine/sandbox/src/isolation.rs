@@ -17,6 +17,7 @@
 
 mod helper;
 pub(crate) mod mounts;
+pub(crate) mod network;
 pub(crate) mod pid_space;
 pub(crate) mod rlimits;
 mod scratch;
@@ -29,6 +30,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use nix::unistd::geteuid;
 
+pub(crate) use network::Network;
 pub(crate) use pid_space::PidSpace;
 pub(crate) use scratch::{Scratch, ScratchKit};
 pub(crate) use syscalls::Filters;
@@ -37,6 +39,7 @@ pub(crate) use view::{SCRATCH, View};
 
 use crate::capabilities::{Means, Measure};
 use crate::protocol::Refused;
+use crate::spec::Egress;
 
 /// What the spawner needs to isolate environments; made once, before it is forked.
 #[derive(Debug)]
@@ -45,12 +48,15 @@ pub(crate) struct Isolation {
     template: OwnedFd,
     /// The spawner's own process table, to come back to.
     own_pids: OwnedFd,
+    /// The spawner's own network, to come back to.
+    own_network: OwnedFd,
     filters: Filters,
+    egress: Egress,
 }
 
 impl Isolation {
     /// Tries everything that isolation needs on this host.
-    pub(crate) fn establish() -> Result<Self, Refused> {
+    pub(crate) fn establish(egress: Egress) -> Result<Self, Refused> {
         if !geteuid().is_root() {
             return Err(Refused::to("use namespaces without root's rights")(
                 nix::errno::Errno::EPERM,
@@ -60,19 +66,47 @@ impl Isolation {
         let isolation = Self {
             template: template::build()?,
             own_pids: pid_space::own()?,
+            own_network: network::own()?,
             filters,
+            egress,
         };
         view::rehearse(&isolation)?;
         Ok(isolation)
     }
 
     /// What a process that shall isolate others must keep open.
-    pub(crate) fn descriptors(&self) -> [BorrowedFd<'_>; 2] {
-        [self.template.as_fd(), self.own_pids.as_fd()]
+    pub(crate) fn descriptors(&self) -> [BorrowedFd<'_>; 3] {
+        [
+            self.template.as_fd(),
+            self.own_pids.as_fd(),
+            self.own_network.as_fd(),
+        ]
+    }
+
+    /// Whether environments have networks of their own.
+    pub(crate) fn own_networks(&self) -> bool {
+        self.egress == Egress::None
     }
 
     pub(crate) fn filters(&self) -> &Filters {
         &self.filters
+    }
+}
+
+/// What functions reach by the network.
+pub(crate) fn measure_network(isolation: Option<&Isolation>, egress: Egress) -> Measure {
+    match (isolation, egress) {
+        (Some(_), Egress::None) => Measure::full(Means::Namespaces),
+        (_, Egress::Host) => Measure::short(
+            Means::None,
+            "functions reach all that this host reaches, its own loopback too; with \
+             --egress none they reach nothing but the engine",
+        ),
+        (None, Egress::None) => Measure::short(
+            Means::None,
+            "functions reach all that this host reaches: without isolation they cannot have \
+             networks of their own",
+        ),
     }
 }
 

@@ -9,7 +9,8 @@
 //!
 //! It knows nothing of functions, runtimes or invocations: a command goes in, output and an exit
 //! status come out. As root it keeps environments apart by namespaces, a root file system and a user
-//! of their own, and a system call filter (`isolation`). They share the host's network still.
+//! of their own, and a system call filter (`isolation`). A network of their own is a choice
+//! ([`Egress`]).
 //!
 //! What it promises: nothing that runs in an environment outlives the engine, however the engine
 //! ends. The spawner sweeps when the engine dies, a guard process when the spawner dies, and the
@@ -45,7 +46,8 @@ mod spec;
 pub use capabilities::{Capabilities, Means, Measure};
 pub use error::SandboxError;
 pub use spec::{
-    CPU_PERIOD_MICROS, Command, EnvironmentSpec, ExitStatus, Limits, Shown, Throttling,
+    CPU_PERIOD_MICROS, Command, ENGINE_PORT, Egress, EnvironmentSpec, ExitStatus, Limits,
+    RUNTIME_API_PORT, Shown, Throttling,
 };
 
 #[cfg(target_os = "linux")]

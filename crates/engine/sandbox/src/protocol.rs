@@ -23,7 +23,8 @@ pub(crate) struct Request {
 /// What the engine asks for.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) enum Ask {
-    /// Make an environment. The reply carries its Runtime API listener.
+    /// Make an environment. The reply carries its Runtime API listener, and one for the engine's API
+    /// where it has a network of its own.
     Create(EnvironmentSpec),
     /// Run a command in it. The request carries the write ends of its output pipes: stdout,
     /// stderr, and telemetry when the command wants it. After them come mounts that are attached

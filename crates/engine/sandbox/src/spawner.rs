@@ -28,6 +28,7 @@ use crate::capabilities::{Capabilities, Means, Measure};
 use crate::cgroup::{EngineGroups, EngineName, GroupMeasures, Hierarchies};
 use crate::isolation::{self, Isolation, ScratchKit};
 use crate::protocol::Refused;
+use crate::spec::Egress;
 use crate::{SandboxError, channel, sys};
 
 /// How the spawner works.
@@ -41,6 +42,8 @@ pub struct SpawnerOptions {
     /// Whether to keep environments apart from the host where that is possible. Without, functions
     /// are processes of the engine's user that see what it sees.
     pub isolation: bool,
+    /// What functions reach by the network.
+    pub egress: Egress,
 }
 
 impl Default for SpawnerOptions {
@@ -49,6 +52,7 @@ impl Default for SpawnerOptions {
             blanks: 2,
             control_groups: true,
             isolation: true,
+            egress: Egress::default(),
         }
     }
 }
@@ -84,7 +88,7 @@ impl Spawner {
         let groups = EngineGroups::create(&hierarchies, &name);
         let isolation = isolation(options);
         let scratch = ScratchKit::find();
-        let capabilities = capabilities(&groups, &isolation, &scratch);
+        let capabilities = capabilities(&groups, &isolation, &scratch, options.egress);
         let (ours, theirs) = channel::pair().map_err(Refused::to("make a socket pair"))?;
         let (watched, lifeline) =
             nix::unistd::pipe2(nix::fcntl::OFlag::O_CLOEXEC).map_err(Refused::to("make a pipe"))?;
@@ -135,7 +139,12 @@ pub fn probe() -> Result<Capabilities, SandboxError> {
     let hierarchies = hierarchies(&options)?;
     let name = EngineName::of_this_process().map_err(Refused::to("read /proc/self"))?;
     let groups = EngineGroups::create(&hierarchies, &name);
-    let capabilities = capabilities(&groups, &isolation(&options), &ScratchKit::find());
+    let capabilities = capabilities(
+        &groups,
+        &isolation(&options),
+        &ScratchKit::find(),
+        options.egress,
+    );
     for directory in groups.directories() {
         std::fs::remove_dir(&directory)
             .map_err(Refused::to(format!("remove {}", directory.display())))?;
@@ -145,7 +154,7 @@ pub fn probe() -> Result<Capabilities, SandboxError> {
 
 fn isolation(options: &SpawnerOptions) -> Result<Isolation, Refused> {
     if options.isolation && sys::thread_count().is_ok_and(|threads| threads == 1) {
-        Isolation::establish()
+        Isolation::establish(options.egress)
     } else {
         Err(Refused::to("isolate what was not asked for")(
             Errno::ECANCELED,
@@ -157,6 +166,7 @@ fn capabilities(
     groups: &EngineGroups,
     isolation: &Result<Isolation, Refused>,
     scratch: &ScratchKit,
+    egress: Egress,
 ) -> Capabilities {
     let GroupMeasures {
         memory,
@@ -178,6 +188,7 @@ fn capabilities(
         pids,
         freeze,
         kill,
+        network: isolation::measure_network(isolation.as_ref().ok(), egress),
         isolation: isolation::measure(isolation.as_ref()),
         scratch,
     }

@@ -13,6 +13,22 @@ use crate::SandboxError;
 /// after it used up its share.
 pub const CPU_PERIOD_MICROS: u64 = 20_000;
 
+/// Where an environment with a network of its own finds its Runtime API, on its loopback.
+pub const RUNTIME_API_PORT: u16 = 9001;
+
+/// Where an environment with a network of its own finds the engine's API, on its loopback.
+pub const ENGINE_PORT: u16 = 4566;
+
+/// What functions reach beside their own loopback.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Egress {
+    /// All that the host reaches, its own loopback too: they share its network.
+    #[default]
+    Host,
+    /// Nothing but the engine. It takes isolation.
+    None,
+}
+
 /// The kernel accepts no CPU quota below this.
 const MIN_QUOTA_MICROS: u64 = 1_000;
 

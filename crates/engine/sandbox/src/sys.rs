@@ -178,6 +178,28 @@ pub(crate) fn configure_loop_device(device: impl AsFd, file: impl AsFd) -> nix::
     Ok(())
 }
 
+/// Raises the loopback of this process's network.
+pub(crate) fn raise_loopback() -> nix::Result<()> {
+    use nix::sys::socket::{AddressFamily, SockFlag, SockType, socket};
+    let socket = socket(
+        AddressFamily::Inet,
+        SockType::Datagram,
+        SockFlag::SOCK_CLOEXEC,
+        None,
+    )?;
+    // SAFETY: `ifreq` is plain bytes and integers, for which zero is a valid value.
+    let mut request: libc::ifreq = unsafe { std::mem::zeroed() };
+    for (to, from) in request.ifr_name.iter_mut().zip(b"lo") {
+        *to = from.cast_signed();
+    }
+    // Up and running.
+    request.ifr_ifru.ifru_flags = 0x41;
+    // SAFETY: the pointer is to a live `ifreq`, which the kernel only reads for this request.
+    let result = unsafe { libc::ioctl(socket.as_raw_fd(), libc::SIOCSIFFLAGS, &raw const request) };
+    Errno::result(result)?;
+    Ok(())
+}
+
 /// How many threads this process runs.
 pub(crate) fn thread_count() -> io::Result<usize> {
     Ok(std::fs::read_dir("/proc/self/task")?.count())

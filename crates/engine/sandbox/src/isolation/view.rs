@@ -11,7 +11,7 @@ use rustix::mount::MountAttrFlags;
 use super::helper;
 use super::mounts::{self, Allows};
 use super::user::User;
-use super::{Isolation, PidSpace};
+use super::{Isolation, Network, PidSpace};
 use crate::protocol::Refused;
 use crate::sys::{self, MountAttributes};
 
@@ -66,6 +66,9 @@ impl View {
 /// Has a process do once what every child will do, so that what this host refuses is known at the
 /// start.
 pub(super) fn rehearse(isolation: &Isolation) -> Result<(), Refused> {
+    if isolation.own_networks() {
+        helper::run(|| Network::make(isolation).map(|(_, doors)| doors))?;
+    }
     let clone = mounts::clone_of(Path::new("/usr"), Allows::Reading)?;
     let space = PidSpace::enter(isolation)?;
     let rehearsed = helper::run(|| {

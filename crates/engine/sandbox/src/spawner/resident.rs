@@ -1,6 +1,5 @@
 //! What the spawner knows of one environment.
 
-use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::os::fd::OwnedFd;
 
 use ids::EnvironmentId;
@@ -11,7 +10,7 @@ use nix::unistd::Pid;
 use super::child::{self, Child, Home, Past};
 use super::tree;
 use crate::cgroup::{EngineGroups, EnvironmentGroups};
-use crate::isolation::{Isolation, User};
+use crate::isolation::{Isolation, Network, User, network};
 use crate::protocol::{GroupSignal, Refused};
 
 /// An environment, or the makings of one: prepared control groups, and a blank that waits in them.
@@ -21,6 +20,10 @@ pub(super) struct Resident {
     pub(super) id: Option<EnvironmentId>,
     pub(super) groups: EnvironmentGroups,
     user: User,
+    /// Its own network, where it has one.
+    network: Option<Network>,
+    /// The listeners in there, until the engine takes them.
+    pub(super) doors: Vec<OwnedFd>,
     /// The init processes of its process tables: of the present one, and of those that are ending.
     pub(super) inits: Vec<Pid>,
     /// A child that has no command yet.
@@ -69,6 +72,8 @@ impl Resident {
             id: None,
             groups: engine.environment(number),
             user: User::of(number),
+            network: None,
+            doors: Vec::new(),
             inits: Vec::new(),
             blank: None,
             running: None,
@@ -93,6 +98,11 @@ impl Resident {
             .groups
             .watch_memory()
             .map_err(Refused::to("watch the memory control group"))?;
+        if let Some(isolation) = isolation.filter(|isolation| isolation.own_networks()) {
+            let (network, doors) = Network::make(isolation)?;
+            self.network = Some(network);
+            self.doors = doors;
+        }
         self.blank = Some(self.fork(isolation, Past::Fresh)?);
         Ok(())
     }
@@ -107,7 +117,12 @@ impl Resident {
             groups: &self.groups,
             isolation: isolation.map(|isolation| (isolation, self.user)),
         };
-        let child = child::fork(home, past)?;
+        let child = match (&self.network, isolation) {
+            (Some(network), Some(isolation)) => {
+                network.within(isolation, || child::fork(home, past))?
+            }
+            _ => child::fork(home, past)?,
+        };
         self.inits.extend(child.init);
         Ok(child)
     }
@@ -162,15 +177,10 @@ impl Resident {
     }
 }
 
-/// The listener of an environment's Runtime API. For now on a port of the host's loopback; once
-/// environments have their own network, on the fixed port there.
+/// The listener of an environment's Runtime API on the host's loopback, for environments that share
+/// its network.
 pub(super) fn listen() -> Result<OwnedFd, Refused> {
-    let address = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
-    let listener = TcpListener::bind(address).map_err(Refused::to("listen for the Runtime API"))?;
-    listener
-        .set_nonblocking(true)
-        .map_err(|error| Refused::to("listen for the Runtime API")(error))?;
-    Ok(listener.into())
+    network::listen(0).map_err(Refused::to("listen for the Runtime API"))
 }
 
 /// Whether an error only says that there is nothing to do at the moment.

@@ -251,7 +251,6 @@ impl Spawner {
                 errno: libc::EEXIST,
             });
         }
-        let listener = listen()?;
         self.refill = true;
         let number = match self.blanks.pop_front() {
             Some(number) => number,
@@ -270,7 +269,11 @@ impl Spawner {
             resident.data_limit = Some(spec.limits.memory_bytes());
         }
         let groups = resident.groups.clone();
-        Ok((Done::Created { groups }, vec![listener]))
+        let mut doors = std::mem::take(&mut resident.doors);
+        if doors.is_empty() {
+            doors.push(listen()?);
+        }
+        Ok((Done::Created { groups }, doors))
     }
 
     fn signal(

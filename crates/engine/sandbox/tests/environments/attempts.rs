@@ -27,6 +27,7 @@ pub(crate) fn make(what: &[&str]) -> String {
                 .open(path)
                 .map(|_| String::new()),
         ),
+        ["connect", address] => told(connect(address)),
         ["signal", pid] => errno(kill(number(pid), Signal::SIGKILL)),
         ["trace", pid] => errno(ptrace::attach(number(pid))),
         ["be-traced"] => errno(ptrace::traceme()),
@@ -53,6 +54,11 @@ pub(crate) fn make(what: &[&str]) -> String {
         ["abort"] => std::process::abort(),
         other => panic!("no such attempt: {other:?}"),
     }
+}
+
+fn connect(address: &str) -> io::Result<String> {
+    let patience = std::time::Duration::from_secs(5);
+    std::net::TcpStream::connect_timeout(&address.parse().unwrap(), patience).map(|_| String::new())
 }
 
 fn number(pid: &str) -> Pid {

@@ -11,8 +11,8 @@ use std::time::Duration;
 
 use ids::{Clock, EnvironmentId, SystemClock, SystemEntropy};
 use sandbox::{
-    Capabilities, Command, Environment, EnvironmentSpec, Limits, Means, Process, Sandbox, Spawner,
-    SpawnerLink, SpawnerOptions,
+    Capabilities, Command, Egress, Environment, EnvironmentSpec, Limits, Means, Process, Sandbox,
+    Spawner, SpawnerLink, SpawnerOptions,
 };
 use tempfile::TempDir;
 use tokio::io::AsyncReadExt;
@@ -41,6 +41,11 @@ impl Harness {
             let options = SpawnerOptions {
                 control_groups,
                 isolation,
+                egress: if isolation {
+                    Egress::None
+                } else {
+                    Egress::Host
+                },
                 ..SpawnerOptions::default()
             };
             Spawner::fork(&options).expect("fork a spawner")

@@ -5,7 +5,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ids::{Clock, SystemClock};
-use sandbox::{Command, Environment, EnvironmentSpec, ExitStatus, Limits, SandboxError, Shown};
+use sandbox::{
+    Command, ENGINE_PORT, Environment, EnvironmentSpec, ExitStatus, Limits, RUNTIME_API_PORT,
+    SandboxError, Shown,
+};
 
 use crate::harness::{self, Harness, eventually, line, output, within};
 
@@ -354,6 +357,52 @@ pub(crate) async fn devices(harness: Arc<Harness>) {
         &["EPERM", "ENOENT"],
     )
     .await;
+}
+
+pub(crate) async fn network(harness: Arc<Harness>) {
+    let neighbour = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let neighbour = neighbour.local_addr().unwrap().to_string();
+    let shared = harness.environment(&harness.grouped).await;
+    let runtime_api = shared.runtime_api_address().to_string();
+    refused(
+        &harness,
+        &[
+            &["connect", &neighbour],
+            &["connect", &runtime_api],
+            &["connect", "169.254.169.254:80"],
+            &["connect", "1.1.1.1:53"],
+        ],
+        &["ECONNREFUSED", "ENETUNREACH"],
+    )
+    .await;
+}
+
+pub(crate) async fn doors(harness: Arc<Harness>) {
+    let (Some(mut one), Some(mut other)) = (isolated(&harness).await, isolated(&harness).await)
+    else {
+        return;
+    };
+    let inside = |port: u16| format!("127.0.0.1:{port}");
+    assert_eq!(
+        one.runtime_api_address().to_string(),
+        inside(RUNTIME_API_PORT)
+    );
+    assert_eq!(other.runtime_api_address(), one.runtime_api_address());
+    let doors = [&mut one, &mut other].map(|environment| environment.take_door().unwrap());
+    for port in [RUNTIME_API_PORT, ENGINE_PORT] {
+        // Twice, so that a process that was started anew finds them too.
+        for _ in 0..2 {
+            let outcome = attempt(&one, &["connect", &inside(port)]).await;
+            assert_eq!(outcome, "done", "{port}");
+        }
+    }
+    for listener in [&one.listener().unwrap(), &doors[0]] {
+        assert!(listener.accept().is_ok() && listener.accept().is_ok());
+    }
+    for listener in [&other.listener().unwrap(), &doors[1]] {
+        let nobody = listener.accept().unwrap_err();
+        assert_eq!(nobody.kind(), std::io::ErrorKind::WouldBlock);
+    }
 }
 
 pub(crate) async fn processes(harness: Arc<Harness>) {

@@ -151,6 +151,10 @@ const TESTS: &[(&str, Test)] = &[
     }),
     ("escape_by_becoming_root", |h| Box::pin(isolation::root(h))),
     ("escape_by_devices", |h| Box::pin(isolation::devices(h))),
+    ("escape_by_the_network", |h| Box::pin(isolation::network(h))),
+    ("the_listeners_inside_are_its_own", |h| {
+        Box::pin(isolation::doors(h))
+    }),
     ("escape_by_exhausting_processes", |h| {
         Box::pin(isolation::processes(h))
     }),

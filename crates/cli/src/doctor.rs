@@ -126,6 +126,7 @@ fn purpose(measure: &str) -> &str {
         "freeze" => "idle environments stand still",
         "kill" => "nothing outlives its environment",
         "isolation" => "functions cannot see the host",
+        "network" => "functions have a network of their own",
         "scratch" => "/tmp has the configured size",
         other => other,
     }

@@ -13,6 +13,7 @@ use sandbox::{Capabilities, Spawner, SpawnerOptions};
 use serde::Serialize;
 use server::Engine;
 
+pub(crate) use sandbox::Egress;
 pub(crate) use server::EngineOptions;
 
 use crate::engine_failure::EngineFailure;
@@ -26,7 +27,7 @@ pub(crate) fn serve(
     options: EngineOptions,
     ready: impl FnOnce(&str) -> Result<(), CliError>,
 ) -> Result<(), CliError> {
-    let link = Spawner::fork(&SpawnerOptions::default()).map_err(EngineFailure::from)?;
+    let link = Spawner::fork(&sandbox_options(options.egress)).map_err(EngineFailure::from)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
@@ -57,8 +58,15 @@ async fn asked_to_stop(mut stop: Stop) {
 }
 
 /// What this host lets the sandbox do.
-pub(crate) fn capabilities() -> Result<Capabilities, EngineFailure> {
-    Ok(sandbox::probe()?)
+pub(crate) fn capabilities(egress: Egress) -> Result<Capabilities, EngineFailure> {
+    Ok(sandbox::probe(&sandbox_options(egress))?)
+}
+
+fn sandbox_options(egress: Egress) -> SpawnerOptions {
+    SpawnerOptions {
+        egress,
+        ..SpawnerOptions::default()
+    }
 }
 
 /// Every operation that the engine knows of.

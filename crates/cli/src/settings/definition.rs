@@ -204,6 +204,18 @@ pub(crate) const STRICT_RUNTIMES: Definition = Definition {
     ..BASE
 };
 
+pub(crate) const EGRESS: Definition = Definition {
+    name: "egress",
+    flag: "egress",
+    value_name: "WHERE",
+    env: &["LAMBDALAB_EGRESS"],
+    default: Some("host"),
+    expected: "`host` or `none`",
+    about: "What functions reach beside the engine: `host`, all that this machine reaches, or `none`",
+    scope: Scope::Engine,
+    ..BASE
+};
+
 pub(crate) const ALLOW_ORIGIN: Definition = Definition {
     name: "allow_origin",
     flag: "allow-origin",
@@ -253,7 +265,7 @@ pub(crate) const LOG: Definition = Definition {
 };
 
 /// All settings, in the order in which they are shown.
-pub(crate) const ALL: [&Definition; 16] = [
+pub(crate) const ALL: [&Definition; 17] = [
     &DATA_DIR,
     &RUNTIMES_DIR,
     &TARGET,
@@ -266,6 +278,7 @@ pub(crate) const ALL: [&Definition; 16] = [
     &IDLE_EXIT,
     &MEMORY_BUDGET,
     &STRICT_RUNTIMES,
+    &EGRESS,
     &ALLOW_ORIGIN,
     &AUTH,
     &ENFORCE_IAM,

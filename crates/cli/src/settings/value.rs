@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use lab_aws::TargetName;
 
+use crate::engine::Egress;
 use crate::format::Format;
 
 /// A value that a setting can have. What is not allowed gives `None`: the setting's definition
@@ -67,6 +68,23 @@ impl OneText for bool {
 
     fn show_one(&self) -> String {
         self.to_string()
+    }
+}
+
+impl OneText for Egress {
+    fn read_one(text: &str) -> Option<Self> {
+        match text {
+            "host" => Some(Self::Host),
+            "none" => Some(Self::None),
+            _ => None,
+        }
+    }
+
+    fn show_one(&self) -> String {
+        match self {
+            Self::Host => "host".to_owned(),
+            Self::None => "none".to_owned(),
+        }
     }
 }
 

@@ -24,6 +24,7 @@ use tokio::sync::{OwnedSemaphorePermit, oneshot};
 use tokio::task::JoinHandle;
 
 use crate::deployment::Deployment;
+use crate::door::Latch;
 use crate::invoke::event::Event;
 use crate::invoke::failure::Failure;
 use crate::logging::platform::PlatformEvent;
@@ -51,6 +52,8 @@ pub(crate) struct Place {
     /// The share of the host's memory that is set aside for it.
     pub(crate) memory: OwnedSemaphorePermit,
     pub(crate) identity: Identity,
+    /// Lets its functions reach the engine from a network of their own.
+    pub(crate) door: Option<Latch>,
     /// Takes its log.
     pub(crate) logs: Shipper,
 }
@@ -62,6 +65,7 @@ pub(crate) struct Environment {
     pub(crate) log: Arc<Log>,
     sandbox: sandbox::Environment,
     identity: Identity,
+    _door: Option<Latch>,
     clock: SharedClock,
     home: Box<dyn Home>,
     finishing: Arc<AtomicUsize>,
@@ -103,6 +107,7 @@ impl Environment {
             clock,
             memory,
             identity,
+            door,
             logs,
         } = place;
         let destination = Destination::of(id, &deployment, identity.log_stream.clone());
@@ -114,6 +119,7 @@ impl Environment {
             deployment,
             sandbox,
             identity,
+            _door: door,
             clock,
             home,
             finishing,

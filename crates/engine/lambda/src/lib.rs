@@ -19,6 +19,7 @@ mod asynchronous;
 mod authorization;
 mod control;
 mod deployment;
+mod door;
 mod environment;
 mod error;
 mod function;
@@ -32,6 +33,7 @@ mod schedule;
 mod schema;
 mod service;
 
+pub use door::{Door, Doors};
 pub use identity::FunctionIdentity;
 pub use invoke::recent::Measured;
 pub use schema::SCHEMA;

@@ -14,6 +14,7 @@ use wire::Dispatch;
 
 use crate::asynchronous::lines::Lines;
 use crate::asynchronous::queue::Queue;
+use crate::door::Doors;
 use crate::environment::Environment;
 use crate::function::registry::Registry;
 use crate::identity::FunctionIdentity;
@@ -46,6 +47,8 @@ pub struct LambdaOptions {
     pub endpoint: String,
     /// Memory that environments may share, in MB.
     pub memory_budget_mb: u32,
+    /// Takes the listeners by which functions reach the engine from networks of their own.
+    pub doors: Doors,
     /// How long an environment is kept after its last invocation.
     pub environment_idle: Duration,
     /// The other services.
@@ -128,10 +131,16 @@ impl Lambda {
             CodeStore::open(options.blobs, code_folder, Arc::clone(&options.entropy))
                 .map_err(|error: CodeError| folder(&error))?;
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        let capabilities = options.sandbox.capabilities();
         let settings = launch::Settings {
-            endpoint: options.endpoint.clone(),
+            endpoint: if capabilities.own_networks() {
+                format!("http://127.0.0.1:{}", sandbox::ENGINE_PORT)
+            } else {
+                options.endpoint.clone()
+            },
             environments,
-            isolated: options.sandbox.capabilities().isolates(),
+            isolated: capabilities.isolates(),
+            doors: options.doors,
         };
         let logs = Shipper::start(
             options.peers.0,

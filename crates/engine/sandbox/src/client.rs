@@ -362,7 +362,7 @@ mod tests {
             channel: ours,
             lifeline,
             pid: Pid::this(),
-            capabilities: crate::probe().unwrap(),
+            capabilities: crate::probe(&crate::SpawnerOptions::default()).unwrap(),
             scratch: ScratchKit::find(),
         };
         let sandbox = link.connect().unwrap();

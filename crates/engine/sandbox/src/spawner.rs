@@ -134,14 +134,13 @@ impl SpawnerLink {
 ///
 /// # Errors
 /// [`SandboxError::Os`] when `/proc` cannot be read.
-pub fn probe() -> Result<Capabilities, SandboxError> {
-    let options = SpawnerOptions::default();
-    let hierarchies = hierarchies(&options)?;
+pub fn probe(options: &SpawnerOptions) -> Result<Capabilities, SandboxError> {
+    let hierarchies = hierarchies(options)?;
     let name = EngineName::of_this_process().map_err(Refused::to("read /proc/self"))?;
     let groups = EngineGroups::create(&hierarchies, &name);
     let capabilities = capabilities(
         &groups,
-        &isolation(&options),
+        &isolation(options),
         &ScratchKit::find(),
         options.egress,
     );

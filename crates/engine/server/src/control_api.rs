@@ -1,7 +1,6 @@
 //! The control API: what AWS has no word for. Its schema is the crate `control`.
 
 use std::convert::Infallible;
-use std::net::IpAddr;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -25,10 +24,11 @@ pub(crate) fn owns(path: &str) -> bool {
     path == "/_lambdalab" || path.starts_with("/_lambdalab/")
 }
 
-/// Serves a page to `peer`. Other machines, and web pages that have a name of their own lead here, see
-/// only whether the engine is well and the packages that they know the token of: requests for these
-/// pages carry no signature that could be verified.
-pub(crate) async fn serve(shared: &Shared, parts: &Parts, peer: IpAddr) -> Response<Body> {
+/// Serves a page; `local` says whether the caller is somebody on this machine. Other machines,
+/// functions, and web pages that have a name of their own lead here, see only whether the engine is
+/// well and the packages that they know the token of: requests for these pages carry no signature
+/// that could be verified.
+pub(crate) async fn serve(shared: &Shared, parts: &Parts, local: bool) -> Response<Body> {
     if parts.method != Method::GET {
         let mut refusal = message(StatusCode::METHOD_NOT_ALLOWED, "only GET is served here");
         refusal
@@ -38,7 +38,7 @@ pub(crate) async fn serve(shared: &Shared, parts: &Parts, peer: IpAddr) -> Respo
     }
     let path = parts.uri.path();
     let for_all = path == control::HEALTH_PATH || path.starts_with(CODE_PATH);
-    let is_own = peer.to_canonical().is_loopback() && shared.access.is_for_own_host(parts);
+    let is_own = local && shared.access.is_for_own_host(parts);
     if !for_all && !is_own {
         return message(
             StatusCode::FORBIDDEN,

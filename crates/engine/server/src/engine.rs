@@ -16,7 +16,7 @@ use logs::{Logs, LogsOptions};
 use sandbox::{Capabilities, Sandbox, SandboxError, SpawnerLink};
 use store::{BlobError, Blobs, DataDir, DataDirError, Durability, OpenError, Store, StoreOptions};
 use tokio::net::TcpListener;
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 
 use crate::EngineOptions;
@@ -25,7 +25,7 @@ use crate::activity::Activity;
 use crate::auth::keys_file::{self, KeysError};
 use crate::auth::{Enforcer, Verifier};
 use crate::body::Bodies;
-use crate::http_server;
+use crate::http_server::{self, Callers, until};
 use crate::services::Services;
 use crate::shared::Shared;
 use crate::switchboard::Switchboard;
@@ -168,12 +168,14 @@ impl Engine {
             entropy: Arc::clone(&entropy),
         });
         let switchboard = Arc::new(Switchboard::default());
+        let (doors, opened) = mpsc::unbounded_channel();
         let lambda = Lambda::start(LambdaOptions {
             store,
             blobs,
             data_dir: folder.to_owned(),
             runtimes: Runtimes::new(options.runtimes_dir, options.strict_runtimes),
             sandbox: sandbox.clone(),
+            doors,
             endpoint: endpoint.clone(),
             memory_budget_mb: memory_budget(options.memory_budget_mb),
             environment_idle: options.environment_idle,
@@ -208,7 +210,17 @@ impl Engine {
             entropy,
         });
         let (stop, stopped) = watch::channel(false);
-        let server = tokio::spawn(http_server::run(listener, shared, stopped, options.drain));
+        tokio::spawn(http_server::serve_doors(
+            opened,
+            Arc::clone(&shared),
+            stopped.clone(),
+        ));
+        let server = tokio::spawn(http_server::run(
+            (listener, Callers::Anybody),
+            shared,
+            until(stopped),
+            options.drain,
+        ));
         EngineFile {
             endpoint: endpoint.clone(),
             pid: std::process::id(),
@@ -373,7 +385,11 @@ fn total_memory_mb() -> u64 {
 
 /// Says what keeps functions less apart from the host than on AWS.
 fn warn_of_shortcomings(capabilities: &Capabilities) {
-    for measure in [&capabilities.isolation, &capabilities.scratch] {
+    for measure in [
+        &capabilities.isolation,
+        &capabilities.scratch,
+        &capabilities.network,
+    ] {
         if let Some(remedy) = &measure.remedy {
             tracing::warn!("{remedy}");
         }

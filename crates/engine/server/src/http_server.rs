@@ -2,6 +2,7 @@
 
 use std::convert::Infallible;
 use std::net::IpAddr;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -16,7 +17,9 @@ use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
 use hyper_util::server::graceful::GracefulShutdown;
 use ids::RequestId;
+use lambda::Door;
 use tokio::net::TcpListener;
+use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::sync::watch;
 
 use crate::access::Access;
@@ -34,13 +37,55 @@ const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
 /// listener stays ready all the time that none is closed.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(20);
 
-/// Serves until `stop` says so, then lets running requests end for as long as `drain`.
-pub(crate) async fn run(
-    listener: TcpListener,
+/// Who calls by a listener.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Callers {
+    /// Whoever reaches it.
+    Anybody,
+    /// The functions of one environment: the engine's pages are not for them.
+    Functions,
+}
+
+/// Resolves when the engine is told to stop.
+pub(crate) async fn until(mut stop: watch::Receiver<bool>) {
+    // An error means that the engine is gone already.
+    let _gone = stop.wait_for(|stop| *stop).await;
+}
+
+/// Serves each environment at the listener inside its network, as long as that exists.
+pub(crate) async fn serve_doors(
+    mut opened: UnboundedReceiver<Door>,
     shared: Arc<Shared>,
-    mut stop: watch::Receiver<bool>,
+    stop: watch::Receiver<bool>,
+) {
+    while let Some(Door { listener, closed }) = opened.recv().await {
+        let listener = match TcpListener::from_std(listener) {
+            Ok(listener) => listener,
+            Err(error) => {
+                tracing::warn!(%error, "functions of an environment cannot reach the engine");
+                continue;
+            }
+        };
+        let stopped = until(stop.clone());
+        let ended = async move {
+            tokio::select! {
+                _ = closed => {}
+                () = stopped => {}
+            }
+        };
+        let served = (listener, Callers::Functions);
+        tokio::spawn(run(served, Arc::clone(&shared), ended, Duration::ZERO));
+    }
+}
+
+/// Serves until `stop` resolves, then lets running requests end for as long as `drain`.
+pub(crate) async fn run(
+    (listener, callers): (TcpListener, Callers),
+    shared: Arc<Shared>,
+    stop: impl Future<Output = ()>,
     drain: Duration,
 ) {
+    let mut stop = pin!(stop);
     let graceful = GracefulShutdown::new();
     let mut builder = auto::Builder::new(TokioExecutor::new());
     builder
@@ -52,7 +97,7 @@ pub(crate) async fn run(
     loop {
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,
-            _ = stop.wait_for(|stop| *stop) => break,
+            () = &mut stop => break,
         };
         let (stream, peer) = match accepted {
             Ok(accepted) => accepted,
@@ -70,7 +115,7 @@ pub(crate) async fn run(
         let shared = Arc::clone(&shared);
         let service = service_fn(move |request| {
             let shared = Arc::clone(&shared);
-            async move { Ok::<_, Infallible>(answer(&shared, request, peer.ip()).await) }
+            async move { Ok::<_, Infallible>(answer(&shared, request, (peer.ip(), callers)).await) }
         });
         let connection = builder
             .serve_connection(TokioIo::new(stream), service)
@@ -87,7 +132,9 @@ pub(crate) async fn run(
         .await
         .is_err()
     {
-        tracing::warn!("some requests were cut off after {} s", drain.as_secs());
+        if callers == Callers::Anybody {
+            tracing::warn!("some requests were cut off after {} s", drain.as_secs());
+        }
     }
 }
 
@@ -112,13 +159,18 @@ impl Complaints {
     }
 }
 
-async fn answer(shared: &Shared, request: Request<Incoming>, peer: IpAddr) -> Response<Body> {
+async fn answer(
+    shared: &Shared,
+    request: Request<Incoming>,
+    (peer, callers): (IpAddr, Callers),
+) -> Response<Body> {
     let request_id = RequestId::draw(&*shared.entropy);
     let (parts, body) = request.into_parts();
     let mut answer = if let Err(error) = shared.access.check_origin(&parts) {
         boxed(refusal(error, &parts, request_id))
     } else if control_api::owns(parts.uri.path()) {
-        control_api::serve(shared, &parts, peer).await
+        let local = callers == Callers::Anybody && peer.to_canonical().is_loopback();
+        control_api::serve(shared, &parts, local).await
     } else if shared.access.cors_origin(&parts.headers).is_some() && Access::is_preflight(&parts) {
         preflight()
     } else {

@@ -4,6 +4,8 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use sandbox::Egress;
+
 /// What an engine is started with.
 #[derive(Debug, Clone)]
 pub struct EngineOptions {
@@ -25,6 +27,8 @@ pub struct EngineOptions {
     pub memory_budget_mb: Option<u64>,
     /// Refuse a runtime whose interpreter the host lacks, in place of using the nearest one.
     pub strict_runtimes: bool,
+    /// What functions reach by the network beside the engine.
+    pub egress: Egress,
     /// The file of access keys by which signatures are verified; without it callers are taken at
     /// their word.
     pub auth: Option<PathBuf>,
@@ -50,6 +54,7 @@ impl EngineOptions {
             idle_exit: None,
             memory_budget_mb: None,
             strict_runtimes: false,
+            egress: Egress::default(),
             auth: None,
             enforce_iam: false,
             environment_idle: Duration::from_mins(5),

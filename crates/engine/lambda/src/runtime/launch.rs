@@ -11,6 +11,7 @@ use super::install::{Installed, JAVA_MAIN, NODE_BOOTSTRAP, PYTHON_BOOTSTRAP};
 use super::places::Places;
 use super::{Runtime, variables};
 use crate::deployment::Deployment;
+use crate::door::Doors;
 use crate::invoke::failure::Failure;
 use crate::schedule::admission::MB_PER_VCPU;
 
@@ -27,6 +28,8 @@ pub(crate) struct Settings {
     pub(crate) environments: PathBuf,
     /// Whether functions see AWS's paths rather than the host's.
     pub(crate) isolated: bool,
+    /// Takes the listeners by which functions reach the engine from networks of their own.
+    pub(crate) doors: Doors,
 }
 
 /// The place that an environment of `deployment` needs.

@@ -13,6 +13,7 @@ use super::demand::Verdict;
 use super::janitor::Janitor;
 use super::pool::{Entry, MEMORY_PATIENCE, NoEnvironment, Pool, Returned};
 use crate::deployment::Deployment;
+use crate::door;
 use crate::environment::{Environment, Home, Place};
 use crate::identity::FunctionIdentity;
 use crate::logging::shipper::Shipper;
@@ -172,13 +173,15 @@ impl Fleet {
             &*self.entropy,
         );
         let failed = |error: &dyn std::fmt::Display| NoEnvironment::Failed(error.to_string());
-        let sandbox = self
+        let mut sandbox = self
             .sandbox
             .create(launch::place(id, &deployment, &identity))
             .await
             .map_err(|error| failed(&error))?;
         // What stands in for /tmp until environments have a file system of their own.
         std::fs::create_dir_all(identity.folder.join("tmp")).map_err(|error| failed(&error))?;
+        let door = sandbox.take_door();
+        let door = door.map(|listener| door::open(listener, &self.settings.doors));
         let access_key_id = identity.access_key_id.clone();
         let function = Arc::new(identity.of(&deployment));
         let place = Place {
@@ -191,6 +194,7 @@ impl Fleet {
             clock: Arc::clone(&self.clock),
             memory,
             identity,
+            door,
             logs: self.logs.clone(),
         };
         self.identities.lock().insert(access_key_id, function);

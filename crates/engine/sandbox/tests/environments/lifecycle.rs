@@ -361,7 +361,7 @@ pub(crate) async fn probed(harness: Arc<Harness>) {
     })
     .await;
     let before = groups().len();
-    let capabilities = sandbox::probe().unwrap();
+    let capabilities = sandbox::probe(&SpawnerOptions::default()).unwrap();
     assert_eq!(&capabilities, harness.grouped.capabilities());
     assert_eq!(groups().len(), before);
     assert!(!harness.bare.capabilities().complete());

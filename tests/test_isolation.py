@@ -1,0 +1,167 @@
+"""What a function sees of the machine, and that it gets no further: one test for each attempt."""
+
+import http.server
+import json
+import os
+import subprocess
+import threading
+
+import pytest
+from support import functions
+from support.engine import BINARY, command_environment
+
+pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="isolation takes root")
+
+LOOK = """
+    import os
+    import pwd
+    import signal
+    import socket
+    import urllib.request
+
+    import boto3
+
+    def attempt(what, *arguments):
+        match what:
+            case "read":
+                return open(arguments[0]).read()
+            case "list":
+                return sorted(os.listdir(arguments[0]))
+            case "write":
+                with open(arguments[0], "w") as file:
+                    file.write("here")
+            case "kill":
+                os.kill(arguments[0], 9)
+            case "connect":
+                socket.create_connection((arguments[0], arguments[1]), 5).close()
+            case "get":
+                return urllib.request.urlopen(arguments[0], timeout=5).read().decode()
+            case "fill":
+                with open("/tmp/full", "wb") as file:
+                    for _ in range(arguments[0]):
+                        file.write(bytes(1 << 20))
+            case "fork":
+                while True:
+                    if os.fork() == 0:
+                        signal.pause()
+            case "describe":
+                return {
+                    "user": pwd.getpwuid(os.getuid()).pw_name,
+                    "root": sorted(os.listdir("/")),
+                    "task": os.environ["LAMBDA_TASK_ROOT"],
+                    "api": os.environ["AWS_LAMBDA_RUNTIME_API"],
+                    "endpoint": os.environ["AWS_ENDPOINT_URL"],
+                    "pids": [name for name in os.listdir("/proc") if name.isdigit()],
+                    "library": os.__file__,
+                    "free": os.statvfs("/tmp").f_bavail * os.statvfs("/tmp").f_frsize >> 20,
+                }
+            case "whoami":
+                return boto3.client("sts").get_caller_identity()["Arn"]
+
+    def handler(event, context):
+        try:
+            return {"done": attempt(*event)}
+        except OSError as error:
+            return {"refused": type(error).__name__, "why": str(error)}
+"""
+
+
+@pytest.fixture(scope="module")
+def secluded(tmp_path_factory):
+    """An engine whose functions have networks of their own."""
+    from support.engine import Engine
+
+    engine = Engine(tmp_path_factory.mktemp("secluded"), "--egress", "none")
+    yield engine
+    engine.close()
+
+
+@pytest.fixture(scope="module")
+def look(secluded):
+    """Has a function attempt something; the engine must then serve the next one."""
+    client = secluded.client()
+    archive = functions.python(LOOK)
+    client.create_function(**functions.create_arguments("look", archive, Timeout=10))
+    functions.wait_active(client, "look")
+
+    def attempt(*what):
+        return functions.invoke(client, "look", list(what)).value
+
+    yield attempt
+    assert "done" in attempt("describe")
+
+
+def test_it_sees_what_aws_shows(look):
+    seen = look("describe")["done"]
+    assert seen["user"] == "sbx_user1051"
+    assert seen["task"] == "/var/task"
+    assert seen["api"] == "127.0.0.1:9001"
+    assert seen["endpoint"] == "http://127.0.0.1:4566"
+    assert seen["library"].startswith("/var/lang/lib/python3")
+    assert seen["pids"] == ["2"]
+    assert 512 <= seen["free"] < 540
+    assert not {"work", "mnt", "srv", "boot", "media"} & set(seen["root"])
+
+
+def test_it_is_itself_to_the_engine(look):
+    assert look("whoami")["done"].split(":")[5].startswith("assumed-role/")
+
+
+@pytest.mark.parametrize("path", ["/etc/shadow", "/proc/1/environ", "~/.aws/credentials"])
+def test_it_cannot_read_the_hosts_secrets(look, path):
+    assert look("read", os.path.expanduser(path))["refused"] in {
+        "FileNotFoundError",
+        "PermissionError",
+    }
+
+
+def test_it_cannot_read_other_functions_files(look, secluded):
+    assert look("list", str(secluded.data_dir))["refused"] == "FileNotFoundError"
+
+
+@pytest.mark.parametrize("folder", ["/", "/var/task", "/opt", "/usr", "/etc", "/var/lang", "/dev"])
+def test_it_cannot_write_outside_of_tmp(look, folder):
+    assert look("write", f"{folder}/here")["refused"] in {"OSError", "PermissionError"}
+
+
+def test_it_cannot_signal_the_engine(look, secluded):
+    assert look("kill", secluded.process.pid)["refused"] == "ProcessLookupError"
+    assert look("kill", 1)["refused"] == "PermissionError"
+
+
+def test_it_cannot_reach_a_server_of_the_host(look):
+    class Secret(http.server.BaseHTTPRequestHandler):
+        def do_GET(self):
+            self.send_response(200)
+            self.end_headers()
+
+    with http.server.HTTPServer(("127.0.0.1", 0), Secret) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        assert look("connect", *server.server_address)["refused"] == "ConnectionRefusedError"
+        server.shutdown()
+
+
+def test_it_cannot_reach_the_metadata_address(look):
+    assert "refused" in look("connect", "169.254.169.254", 80)
+
+
+def test_it_cannot_reach_the_control_api(look):
+    assert look("get", "http://127.0.0.1:4566/_lambdalab/v1/lease")["refused"] == "HTTPError"
+
+
+def test_it_cannot_fill_the_hosts_disk(look):
+    full = look("fill", 600)
+    assert (full["refused"], "No space left" in full["why"]) == ("OSError", True)
+
+
+def test_it_cannot_exhaust_the_hosts_processes(look):
+    assert look("fork")["refused"] == "BlockingIOError"
+
+
+def test_doctor_and_the_log_tell_how_far_it_goes(secluded, tmp_path):
+    command = [BINARY, "doctor", "--output", "json"]
+    environment = {**command_environment(tmp_path), "LAMBDALAB_EGRESS": "none"}
+    told = subprocess.run(command, env=environment, capture_output=True, check=False).stdout
+    checks = {check["name"]: check["state"] for check in json.loads(told)["checks"]}
+    assert checks["functions cannot see the host"] == "ok"
+    assert "run only code that you trust" not in secluded.log.read_text()

@@ -10,7 +10,8 @@ use std::time::Duration;
 
 use ids::{Clock, EnvironmentId, SystemClock, SystemEntropy};
 use sandbox::{
-    Command, Environment, EnvironmentSpec, Limits, Sandbox, Spawner, SpawnerLink, SpawnerOptions,
+    Command, Egress, Environment, EnvironmentSpec, Limits, Sandbox, Spawner, SpawnerLink,
+    SpawnerOptions,
 };
 
 const ROUNDS: usize = 60;
@@ -20,18 +21,25 @@ const SPACING: Duration = Duration::from_millis(60);
 
 fn main() {
     let variants = [
-        ("2 blanks", 2, true),
-        ("no blanks", 0, true),
-        ("2 blanks, no control groups", 2, false),
+        ("2 blanks", 2, true, None),
+        ("no blanks", 0, true, None),
+        ("2 blanks, no control groups", 2, false, None),
+        ("2 blanks, isolated", 2, true, Some(Egress::Host)),
+        (
+            "2 blanks, isolated with networks",
+            2,
+            true,
+            Some(Egress::None),
+        ),
     ];
     let links: Vec<(&str, SpawnerLink)> = variants
         .into_iter()
-        .map(|(name, blanks, control_groups)| {
+        .map(|(name, blanks, control_groups, egress)| {
             let options = SpawnerOptions {
                 blanks,
                 control_groups,
-                isolation: false,
-                ..SpawnerOptions::default()
+                isolation: egress.is_some(),
+                egress: egress.unwrap_or_default(),
             };
             (name, Spawner::fork(&options).unwrap())
         })
@@ -104,7 +112,7 @@ fn spec() -> EnvironmentSpec {
             pids: 1024,
         },
         scratch_mb: 512,
-        work_dir: std::env::temp_dir(),
+        work_dir: std::env::temp_dir().join("lambdalab-bench"),
     }
 }
 

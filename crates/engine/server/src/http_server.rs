@@ -128,13 +128,9 @@ pub(crate) async fn run(
         });
     }
     drop(listener);
-    if tokio::time::timeout(drain, graceful.shutdown())
-        .await
-        .is_err()
-    {
-        if callers == Callers::Anybody {
-            tracing::warn!("some requests were cut off after {} s", drain.as_secs());
-        }
+    let ended = tokio::time::timeout(drain, graceful.shutdown()).await;
+    if ended.is_err() && callers == Callers::Anybody {
+        tracing::warn!("some requests were cut off after {} s", drain.as_secs());
     }
 }
 

@@ -15,6 +15,13 @@ use super::{Isolation, Network, PidSpace};
 use crate::protocol::Refused;
 use crate::sys::{self, MountAttributes};
 
+/// What else a view does not share. The control groups' namespace hides where in the host's tree the
+/// environment lies.
+const NAMESPACES: CloneFlags = CloneFlags::CLONE_NEWNS
+    .union(CloneFlags::CLONE_NEWUTS)
+    .union(CloneFlags::CLONE_NEWIPC)
+    .union(CloneFlags::CLONE_NEWCGROUP);
+
 /// The name of the host, as an environment sees it.
 const HOST_NAME: &str = "localhost";
 
@@ -30,8 +37,7 @@ impl View {
     pub(crate) fn enter(isolation: &Isolation, user: User) -> Result<Self, Refused> {
         setns(isolation.template.as_fd(), CloneFlags::CLONE_NEWNS)
             .map_err(Refused::to("enter the root of environments"))?;
-        unshare(CloneFlags::CLONE_NEWNS | CloneFlags::CLONE_NEWUTS | CloneFlags::CLONE_NEWIPC)
-            .map_err(Refused::to("make namespaces"))?;
+        unshare(NAMESPACES).map_err(Refused::to("make namespaces"))?;
         nix::unistd::sethostname(HOST_NAME).map_err(Refused::to("name the host"))?;
         // Processes of other users, the init among them, stay out of sight.
         let proc = mounts::new(

@@ -30,7 +30,7 @@ pub(super) fn without_effect(function: &FunctionConfiguration) -> Vec<String> {
     if !function.layers.is_empty() {
         note(
             "layers",
-            "found by the runtime's search paths; nothing lies at /opt itself",
+            "at /opt itself only where functions are isolated; else found by the search paths",
         );
     }
     if function.kms_key_arn.is_some() {
@@ -55,7 +55,10 @@ pub(super) fn without_effect(function: &FunctionConfiguration) -> Vec<String> {
         .as_ref()
         .is_some_and(|storage| storage.size != DEFAULT_STORAGE_MB)
     {
-        note("/tmp", "its size is not limited");
+        note(
+            "/tmp",
+            "its size holds only where functions are isolated; `lambdalab doctor` says",
+        );
     }
     if function.dead_letter_config.is_some() {
         note("dead letters", "events that are given up go nowhere");

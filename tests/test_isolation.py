@@ -1,14 +1,17 @@
 """What a function sees of the machine, and that it gets no further: one test for each attempt."""
 
+import contextlib
 import http.server
 import json
 import os
 import subprocess
 import threading
+from pathlib import Path
 
 import pytest
 from support import functions
-from support.engine import BINARY, command_environment
+from support.engine import BINARY, Engine, command_environment
+from support.waiting import eventually
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="isolation takes root")
 
@@ -69,8 +72,6 @@ LOOK = """
 @pytest.fixture(scope="module")
 def secluded(tmp_path_factory):
     """An engine whose functions have networks of their own."""
-    from support.engine import Engine
-
     engine = Engine(tmp_path_factory.mktemp("secluded"), "--egress", "none")
     yield engine
     engine.close()
@@ -165,3 +166,24 @@ def test_doctor_and_the_log_tell_how_far_it_goes(secluded, tmp_path):
     checks = {check["name"]: check["state"] for check in json.loads(told)["checks"]}
     assert checks["functions cannot see the host"] == "ok"
     assert "run only code that you trust" not in secluded.log.read_text()
+
+
+def devices(engine):
+    """The files behind loop devices that lie in the engine's data folder."""
+    found = []
+    for file in Path("/sys/block").glob("loop*/loop/backing_file"):
+        # The device may have been let go since it was listed.
+        with contextlib.suppress(OSError):
+            found.append(file.read_text())
+    return [file for file in found if file.startswith(str(engine.data_dir))]
+
+
+def test_a_killed_engine_leaves_no_device(tmp_path):
+    engine = Engine(tmp_path / "killed")
+    client = engine.client()
+    client.create_function(**functions.create_arguments("echo", functions.python(functions.ECHO)))
+    functions.wait_active(client, "echo")
+    assert functions.invoke(client, "echo", 1).value == 1
+    assert devices(engine)
+    engine.kill()
+    eventually(lambda: not devices(engine), "files and devices of environments go with it")

@@ -187,3 +187,11 @@ def test_a_killed_engine_leaves_no_device(tmp_path):
     assert devices(engine)
     engine.kill()
     eventually(lambda: not devices(engine), "files and devices of environments go with it")
+
+
+def test_it_is_a_choice(tmp_path):
+    with contextlib.closing(Engine(tmp_path, "--isolation", "none")) as engine:
+        client = engine.client()
+        code = functions.python("import os\ndef handler(event, context):\n    return os.getuid()\n")
+        client.create_function(**functions.create_arguments("open", code))
+        assert functions.invoke(client, "open").value == 0

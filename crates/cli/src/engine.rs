@@ -21,13 +21,27 @@ use crate::error::CliError;
 use crate::exit::ExitCode;
 use crate::signals::Stop;
 
+/// How far functions are kept apart from the host.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum IsolationMode {
+    /// As far as the host allows.
+    Auto,
+    /// As on AWS, or the engine does not start.
+    Required,
+    /// Not at all.
+    None,
+}
+
 /// Runs an engine in this process until Ctrl-C, SIGTERM or idleness ends it. Must be called while
 /// the process has one thread: the spawner is forked first.
 pub(crate) fn serve(
     options: EngineOptions,
+    isolation: IsolationMode,
     ready: impl FnOnce(&str) -> Result<(), CliError>,
 ) -> Result<(), CliError> {
-    let link = Spawner::fork(&sandbox_options(options.egress)).map_err(EngineFailure::from)?;
+    let sandbox_options = sandbox_options(isolation, options.egress);
+    let link = Spawner::fork(&sandbox_options).map_err(EngineFailure::from)?;
+    require(isolation, link.capabilities())?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
@@ -58,12 +72,25 @@ async fn asked_to_stop(mut stop: Stop) {
 }
 
 /// What this host lets the sandbox do.
-pub(crate) fn capabilities(egress: Egress) -> Result<Capabilities, EngineFailure> {
-    Ok(sandbox::probe(&sandbox_options(egress))?)
+pub(crate) fn capabilities(
+    isolation: IsolationMode,
+    egress: Egress,
+) -> Result<Capabilities, EngineFailure> {
+    Ok(sandbox::probe(&sandbox_options(isolation, egress))?)
 }
 
-fn sandbox_options(egress: Egress) -> SpawnerOptions {
+/// Refuses a host that does not isolate where that is required.
+fn require(isolation: IsolationMode, capabilities: &Capabilities) -> Result<(), EngineFailure> {
+    if isolation != IsolationMode::Required || capabilities.isolates() {
+        return Ok(());
+    }
+    let reason = capabilities.isolation.remedy.clone().unwrap_or_default();
+    Err(EngineFailure::NotIsolated(reason))
+}
+
+fn sandbox_options(isolation: IsolationMode, egress: Egress) -> SpawnerOptions {
     SpawnerOptions {
+        isolation: isolation != IsolationMode::None,
         egress,
         ..SpawnerOptions::default()
     }
@@ -194,4 +221,18 @@ pub(crate) async fn handiest_python(folder: PathBuf) -> Option<String> {
         wanted.is_some_and(|(_, version)| found.contains_key(&version))
     };
     pythons().rfind(fits).map(|runtime| runtime.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_required_must_be_there() {
+        let open = capabilities(IsolationMode::None, Egress::default()).unwrap();
+        assert!(require(IsolationMode::Auto, &open).is_ok());
+        assert!(require(IsolationMode::None, &open).is_ok());
+        let refused = require(IsolationMode::Required, &open).unwrap_err();
+        assert!(refused.to_string().starts_with("isolation is required"));
+    }
 }

@@ -14,6 +14,9 @@ pub(crate) enum EngineFailure {
     Start(#[source] StartError, #[help] Option<&'static str>),
     #[error("the engine stopped: {0}")]
     Run(#[from] RunError),
+    #[error("isolation is required, but {0}")]
+    #[diagnostic(help("`lambdalab doctor` shows what this host lacks"))]
+    NotIsolated(String),
     #[error(transparent)]
     Sandbox(#[from] SandboxError),
     #[error(transparent)]

@@ -88,7 +88,10 @@ fn run(arguments: Arguments) -> Result<ExitCode, CliError> {
         Command::Doctor => {
             logging::for_client(&context);
             // Before any thread starts: only then namespaces can be tried.
-            let capabilities = engine::capabilities(context.settings.egress.value)?;
+            let capabilities = {
+                let settings = &context.settings;
+                engine::capabilities(settings.isolation.value, settings.egress.value)?
+            };
             threads()?.block_on(doctor::run(&context, &capabilities))
         }
         Command::Client(command) => {

@@ -17,7 +17,7 @@ use std::path::{Path, PathBuf};
 use lab_aws::TargetName;
 use miette::{Diagnostic, NamedSource, SourceSpan};
 
-use crate::engine::Egress;
+use crate::engine::{Egress, IsolationMode};
 use crate::format::Format;
 use definition::{Arity, Definition};
 use file::File;
@@ -44,6 +44,7 @@ pub(crate) struct Settings {
     pub idle_exit: Setting<Option<Span>>,
     pub memory_budget: Setting<Option<Megabytes>>,
     pub strict_runtimes: Setting<bool>,
+    pub isolation: Setting<IsolationMode>,
     pub egress: Setting<Egress>,
     pub allow_origin: Setting<Option<Origins>>,
     pub auth: Setting<Option<PathBuf>>,
@@ -168,6 +169,7 @@ impl Settings {
             idle_exit: layers.optional(&definition::IDLE_EXIT)?,
             memory_budget: layers.optional(&definition::MEMORY_BUDGET)?,
             strict_runtimes: layers.needed(&definition::STRICT_RUNTIMES)?,
+            isolation: layers.needed(&definition::ISOLATION)?,
             egress: layers.needed(&definition::EGRESS)?,
             allow_origin: layers.optional(&definition::ALLOW_ORIGIN)?,
             auth: layers.optional_path(&definition::AUTH)?,
@@ -199,6 +201,7 @@ impl Settings {
             self.idle_exit.row_or_unset(),
             self.memory_budget.row_or_unset(),
             self.strict_runtimes.row(),
+            self.isolation.row(),
             self.egress.row(),
             self.allow_origin.row_or_unset(),
             self.auth.row_or_unset(),

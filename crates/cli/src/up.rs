@@ -40,7 +40,7 @@ pub(crate) fn run(context: &Context, arguments: &UpArguments) -> Result<ExitCode
         enforce_iam: settings.enforce_iam.value,
         ..EngineOptions::new(data_dir)
     };
-    engine::serve(options, |endpoint| {
+    engine::serve(options, settings.isolation.value, |endpoint| {
         let ready = Ready::new(context, endpoint);
         if arguments.announce {
             detach::announce_ready(&ready)

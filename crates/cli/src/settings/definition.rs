@@ -204,6 +204,19 @@ pub(crate) const STRICT_RUNTIMES: Definition = Definition {
     ..BASE
 };
 
+pub(crate) const ISOLATION: Definition = Definition {
+    name: "isolation",
+    flag: "isolation",
+    value_name: "HOW",
+    env: &["LAMBDALAB_ISOLATION"],
+    default: Some("auto"),
+    expected: "`auto`, `required` or `none`",
+    about: "Keep functions apart from this machine: `auto`, as far as it allows; `required`, or do \
+            not start; `none`, only for code that you trust as your own",
+    scope: Scope::Engine,
+    ..BASE
+};
+
 pub(crate) const EGRESS: Definition = Definition {
     name: "egress",
     flag: "egress",
@@ -265,7 +278,7 @@ pub(crate) const LOG: Definition = Definition {
 };
 
 /// All settings, in the order in which they are shown.
-pub(crate) const ALL: [&Definition; 17] = [
+pub(crate) const ALL: [&Definition; 18] = [
     &DATA_DIR,
     &RUNTIMES_DIR,
     &TARGET,
@@ -278,6 +291,7 @@ pub(crate) const ALL: [&Definition; 17] = [
     &IDLE_EXIT,
     &MEMORY_BUDGET,
     &STRICT_RUNTIMES,
+    &ISOLATION,
     &EGRESS,
     &ALLOW_ORIGIN,
     &AUTH,

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use lab_aws::TargetName;
 
-use crate::engine::Egress;
+use crate::engine::{Egress, IsolationMode};
 use crate::format::Format;
 
 /// A value that a setting can have. What is not allowed gives `None`: the setting's definition
@@ -68,6 +68,25 @@ impl OneText for bool {
 
     fn show_one(&self) -> String {
         self.to_string()
+    }
+}
+
+impl OneText for IsolationMode {
+    fn read_one(text: &str) -> Option<Self> {
+        match text {
+            "auto" => Some(Self::Auto),
+            "required" => Some(Self::Required),
+            "none" => Some(Self::None),
+            _ => None,
+        }
+    }
+
+    fn show_one(&self) -> String {
+        match self {
+            Self::Auto => "auto".to_owned(),
+            Self::Required => "required".to_owned(),
+            Self::None => "none".to_owned(),
+        }
     }
 }
 

@@ -215,9 +215,15 @@ impl Environment {
         self.init.lock().take()
     }
 
-    /// The most memory it was seen to use, in bytes; `None` where nobody counts it.
+    /// The most memory that it used so far, in bytes, as its log reports it; `None` where nobody
+    /// counts it.
     pub(crate) fn peak_memory(&self) -> Option<u64> {
         self.sandbox.memory_peak().ok().flatten()
+    }
+
+    /// The most of the host's memory that it took so far, in bytes; `None` where nobody counts it.
+    pub(crate) fn charged_memory(&self) -> Option<u64> {
+        self.sandbox.charged_peak().ok().flatten()
     }
 
     /// Sets its share of the host's memory to what its function was seen to need: gives back what

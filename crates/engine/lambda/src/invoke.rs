@@ -289,7 +289,7 @@ impl Inner {
             },
         ];
         let tail = environment.log.close(&log, &closing);
-        if let Some(need_mb) = pool.learn(duration, peak) {
+        if let Some(need_mb) = pool.learn(duration, environment.charged_memory()) {
             environment.adjust_reservation(need_mb, &self.fleet.admission);
         }
         self.remember(id, environment, &figures, running.oversubscribed());

@@ -13,14 +13,14 @@
 
 mod engine;
 mod environment;
-mod files;
+pub(crate) mod files;
 mod memory_peak;
 mod mounts;
 mod name;
 mod sweep;
 
 pub(crate) use engine::{EngineGroups, GroupMeasures};
-pub(crate) use environment::EnvironmentGroups;
+pub(crate) use environment::{Charged, EnvironmentGroups};
 pub(crate) use memory_peak::MemoryPeak;
 pub(crate) use mounts::Hierarchies;
 pub(crate) use name::EngineName;

@@ -12,12 +12,13 @@ use nix::fcntl::OFlag;
 use nix::unistd::pipe2;
 
 use crate::SandboxError;
-use crate::cgroup::{EnvironmentGroups, MemoryPeak};
+use crate::cgroup::EnvironmentGroups;
 use crate::channel::MAX_DESCRIPTORS;
 use crate::client::{Reply, Sandbox};
 use crate::freezer::Freezer;
 use crate::isolation::mounts::{self, Allows};
 use crate::isolation::{SCRATCH, Scratch};
+use crate::memory_use::MemoryUse;
 use crate::process::Process;
 use crate::protocol::{Ask, Done, GroupSignal, Refused};
 use crate::spec::{Command, EnvironmentSpec, Limits, Shown, Throttling};
@@ -25,6 +26,9 @@ use crate::spec::{Command, EnvironmentSpec, Limits, Shown, Throttling};
 /// The most folders that a command may show: each is a descriptor of one message, beside three
 /// outputs and `/tmp`.
 const MAX_SHOWN: usize = MAX_DESCRIPTORS - 4;
+
+/// What a process may still take after its init phase, however much it had by then.
+const HEADROOM: u64 = 1 << 20;
 
 /// An execution environment: limits, a private directory, and one process at a time with all that
 /// it starts. Dropping it destroys it.
@@ -38,7 +42,8 @@ pub struct Environment {
     work_dir: PathBuf,
     groups: EnvironmentGroups,
     freezer: Option<Freezer>,
-    memory_peak: Option<MemoryPeak>,
+    memory_bytes: u64,
+    memory: MemoryUse,
     /// What it has at `/tmp`, with isolation.
     scratch: Option<Arc<Scratch>>,
     listener: TcpListener,
@@ -58,6 +63,7 @@ impl Sandbox {
         spec.limits.validate()?;
         let id = spec.id;
         let (work_dir, scratch_mb) = (spec.work_dir.clone(), spec.scratch_mb);
+        let memory_bytes = spec.limits.memory_bytes();
         // Should the caller lose interest half way, the environment must not stay.
         let mut abandoned = Abandoned {
             sandbox: self,
@@ -70,7 +76,7 @@ impl Sandbox {
                 return Err(error);
             }
         };
-        let mut environment = Environment::new(self.clone(), id, work_dir, reply)?;
+        let mut environment = Environment::new(self.clone(), id, (work_dir, memory_bytes), reply)?;
         abandoned.id = None;
         if self.capabilities().isolates() {
             let (kit, at) = (Arc::clone(self.scratch()), environment.work_dir.clone());
@@ -100,7 +106,7 @@ impl Environment {
     pub(crate) fn new(
         sandbox: Sandbox,
         id: EnvironmentId,
-        work_dir: PathBuf,
+        (work_dir, memory_bytes): (PathBuf, u64),
         reply: Reply,
     ) -> Result<Self, SandboxError> {
         let Reply {
@@ -122,7 +128,7 @@ impl Environment {
             .map(Freezer::open)
             .transpose()
             .map_err(Refused::to("open the environment's freezer"))?;
-        let memory_peak = groups
+        let charged = groups
             .memory_peak()
             .map_err(Refused::to("open the environment's memory use"))?;
         Ok(Self {
@@ -131,7 +137,8 @@ impl Environment {
             work_dir,
             groups,
             freezer,
-            memory_peak,
+            memory_bytes,
+            memory: MemoryUse::new(charged),
             scratch: None,
             listener,
             door,
@@ -185,10 +192,7 @@ impl Environment {
     pub async fn start(&self, command: Command) -> Result<Process, SandboxError> {
         check(&command)?;
         self.thaw()?;
-        // The figure is this process's, not that of one which ran out of memory before it.
-        if let Some(peak) = &self.memory_peak {
-            peak.reset();
-        }
+        self.limit_memory(self.memory_bytes)?;
         let (mounts, targets) = match &self.scratch {
             Some(scratch) => {
                 let (shows, scratch) = (command.shows.clone(), Arc::clone(scratch));
@@ -216,6 +220,7 @@ impl Environment {
         let Done::Started { pid } = reply.done else {
             return Err(out_of_step());
         };
+        self.memory.follow(pid.unsigned_abs());
         Ok(Process {
             stdout: Some(stdout),
             stderr: Some(stderr),
@@ -287,18 +292,48 @@ impl Environment {
         })
     }
 
-    /// The most memory that it used at one time since its process was started, in bytes; `None`
-    /// where nobody counts it.
+    /// Says that its process has initialised. From here on, what that has in memory and shares with
+    /// others counts towards the limit, as it does in [`Environment::memory_peak`].
+    ///
+    /// # Errors
+    /// [`SandboxError::Os`] when the figures cannot be read or the limit cannot be set.
+    pub fn settle_memory(&self) -> Result<(), SandboxError> {
+        let charged = self.groups.charged();
+        let charged = charged.map_err(Refused::to("read the environment's memory use"))?;
+        let borrowed = self.memory.settle(charged);
+        // One that has more already is not ended for what it had when nobody minded.
+        let least = charged.map_or(0, |charged| charged.total.saturating_add(HEADROOM));
+        let limit = self.memory_bytes.saturating_sub(borrowed).max(least);
+        self.limit_memory(limit.min(self.memory_bytes))
+    }
+
+    fn limit_memory(&self, bytes: u64) -> Result<(), SandboxError> {
+        let limited = self.groups.limit_memory(bytes);
+        Ok(limited.map_err(Refused::to("limit the environment's memory"))?)
+    }
+
+    /// The most memory that it had at one time of its life, in bytes, with what its processes share
+    /// with others and without files; `None` where nobody counts it. See `memory_use`.
     ///
     /// # Errors
     /// [`SandboxError::Os`] when the figure cannot be read.
     pub fn memory_peak(&self) -> Result<Option<u64>, SandboxError> {
-        let Some(peak) = &self.memory_peak else {
-            return Ok(None);
+        let cached = || {
+            let charged = self.groups.charged().ok().flatten();
+            charged.map_or(0, |charged| charged.cached)
         };
-        Ok(peak
-            .read()
-            .map_err(Refused::to("read the environment's memory use"))?)
+        let peak = self.memory.peak(cached);
+        Ok(peak.map_err(Refused::to("read the environment's memory use"))?)
+    }
+
+    /// The most memory of the host's that it took at one time of its life, in bytes: without what
+    /// others share with it. `None` where nobody counts it.
+    ///
+    /// # Errors
+    /// [`SandboxError::Os`] when the figure cannot be read.
+    pub fn charged_peak(&self) -> Result<Option<u64>, SandboxError> {
+        let charged = self.memory.charged();
+        Ok(charged.map_err(Refused::to("read the environment's memory use"))?)
     }
 
     /// The CPU time that it used so far; `None` where nobody counts it.

@@ -76,6 +76,11 @@ impl Environment {
             Err(failure) => Err(failure),
         };
         self.set_cpus(vcpus);
+        if outcome.is_ok()
+            && let Err(error) = self.sandbox.settle_memory()
+        {
+            tracing::warn!(%error, environment = %self.id, "the memory limit is not what it should be");
+        }
         outcome
     }
 

@@ -133,7 +133,7 @@ impl Fleet {
         match self.make(&pool).await {
             Ok(Some((environment, took))) => {
                 // What the init phase took is the first that is known of the function's needs.
-                if let Some(need_mb) = pool.learn_peak(environment.peak_memory()) {
+                if let Some(need_mb) = pool.learn_peak(environment.charged_memory()) {
                     environment.adjust_reservation(need_mb, &self.admission);
                 }
                 pool.started(took);
@@ -332,7 +332,7 @@ impl Fleet {
         for environment in all {
             if !environment.is_idle()
                 && let Some(pool) = self.pools.read().get(&environment.deployment.id)
-                && let Some(need_mb) = pool.learn_peak(environment.peak_memory())
+                && let Some(need_mb) = pool.learn_peak(environment.charged_memory())
             {
                 environment.adjust_reservation(need_mb, &self.admission);
             }

@@ -11,7 +11,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde::{Deserialize, Serialize};
 
-use super::files;
+use super::files::{self, optional};
 use super::memory_peak::MemoryPeak;
 use crate::spec::{CPU_PERIOD_MICROS, Limits, Throttling, cpu_quota_micros};
 
@@ -33,6 +33,17 @@ pub(crate) enum Group {
     First(PathBuf),
     /// Of version 2: the same directory as [`EnvironmentGroups::unified`].
     Unified(PathBuf),
+}
+
+/// What a memory control group is charged with, in bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Charged {
+    /// All of it.
+    pub(crate) total: u64,
+    /// What processes have in their address spaces.
+    pub(crate) mapped: u64,
+    /// What the kernel keeps of files, also in nobody's address space.
+    pub(crate) cached: u64,
 }
 
 impl EnvironmentGroups {
@@ -86,26 +97,32 @@ impl EnvironmentGroups {
     pub(crate) fn limit(&self, limits: &Limits) -> io::Result<()> {
         let memory = limits.memory_bytes();
         self.limit_cpu(limits.cpu_vcpus)?;
-        match &self.memory {
-            Some(Group::First(at)) => {
-                files::write(&at.join("memory.limit_in_bytes"), &memory)?;
-                // With swap accounting off there is no such file, and memory is all there is.
-                optional(files::write(
-                    &at.join("memory.memsw.limit_in_bytes"),
-                    &memory,
-                ))?;
-            }
-            Some(Group::Unified(at)) => {
-                files::write(&at.join("memory.max"), &memory)?;
-                optional(files::write(&at.join("memory.swap.max"), &0))?;
-                files::write(&at.join("memory.oom.group"), &1)?;
-            }
-            None => {}
+        self.limit_memory(memory)?;
+        if let Some(Group::Unified(at)) = &self.memory {
+            optional(files::write(&at.join("memory.swap.max"), &0))?;
+            files::write(&at.join("memory.oom.group"), &1)?;
         }
         match &self.pids {
             Some(Group::First(at) | Group::Unified(at)) => {
                 files::write(&at.join("pids.max"), &limits.pids)
             }
+            None => Ok(()),
+        }
+    }
+
+    /// Limits the memory alone, also while processes run. Below what they have, the kernel ends them
+    /// or refuses.
+    pub(crate) fn limit_memory(&self, bytes: u64) -> io::Result<()> {
+        match &self.memory {
+            Some(Group::First(at)) => {
+                // With swap accounting off there is no such file, and memory is all there is. Where
+                // there is one, it may never be below the other: it goes first when both rise.
+                let swap = at.join("memory.memsw.limit_in_bytes");
+                let _follows = files::write(&swap, &bytes);
+                files::write(&at.join("memory.limit_in_bytes"), &bytes)?;
+                optional(files::write(&swap, &bytes)).map(|_| ())
+            }
+            Some(Group::Unified(at)) => files::write(&at.join("memory.max"), &bytes),
             None => Ok(()),
         }
     }
@@ -156,6 +173,26 @@ impl EnvironmentGroups {
             None => return Ok(None),
         };
         optional(MemoryPeak::open(&file))
+    }
+
+    /// What it is charged with at the moment.
+    pub(crate) fn charged(&self) -> io::Result<Option<Charged>> {
+        let (at, usage, [own, mapped, cache]) = match &self.memory {
+            Some(Group::First(at)) => {
+                (at, "memory.usage_in_bytes", ["rss", "mapped_file", "cache"])
+            }
+            Some(Group::Unified(at)) => (at, "memory.current", ["anon", "file_mapped", "file"]),
+            None => return Ok(None),
+        };
+        let text = files::read(&at.join("memory.stat"))?;
+        let number = |key| files::find_key(&text, key).unwrap_or_default();
+        let total = files::read(&at.join(usage))?.trim().parse();
+        Ok(Some(Charged {
+            total: total.map_err(|_| io::ErrorKind::InvalidData)?,
+            mapped: number(own) + number(mapped),
+            // Memory that processes share by name is kept like files, but is in no file.
+            cached: number(cache).saturating_sub(number("shmem")),
+        }))
     }
 
     /// CPU time of all its processes so far. The unified hierarchy counts it without a controller.
@@ -230,17 +267,6 @@ pub(crate) fn remove(directory: &Path) -> io::Result<bool> {
     }
 }
 
-/// `None` for a file that is not there.
-pub(crate) fn optional<T>(result: io::Result<T>) -> io::Result<Option<T>> {
-    match result {
-        Ok(value) => Ok(Some(value)),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-        // A control file of a group that was removed while it was open.
-        Err(error) if error.raw_os_error() == Some(libc::ENODEV) => Ok(None),
-        Err(error) => Err(error),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -261,6 +287,16 @@ mod tests {
             cpu: Some(Group::Unified(at.clone())),
             memory: Some(Group::Unified(at.clone())),
             pids: Some(Group::Unified(at)),
+        }
+    }
+
+    fn first(directory: &tempfile::TempDir) -> EnvironmentGroups {
+        let at = || Some(Group::First(directory.path().to_path_buf()));
+        EnvironmentGroups {
+            unified: None,
+            cpu: at(),
+            memory: at(),
+            pids: at(),
         }
     }
 
@@ -328,6 +364,49 @@ mod tests {
     }
 
     #[test]
+    fn what_is_charged_is_told_by_either_version() {
+        let directory = group(&[
+            (
+                "memory.stat",
+                "anon 100\nfile 70\nfile_mapped 30\nrss 5\nmapped_file 2\ncache 9\nshmem 4\n",
+            ),
+            ("memory.current", "200\n"),
+            ("memory.usage_in_bytes", "20\n"),
+        ]);
+        let charged = |groups: &EnvironmentGroups| groups.charged().unwrap();
+        let all = |total, mapped, cached| {
+            Some(Charged {
+                total,
+                mapped,
+                cached,
+            })
+        };
+        assert_eq!(charged(&unified(&directory)), all(200, 130, 66));
+        assert_eq!(charged(&first(&directory)), all(20, 7, 5));
+        assert_eq!(charged(&EnvironmentGroups::default()), None);
+    }
+
+    #[test]
+    fn version_1_limits() {
+        let directory = group(&[
+            ("cpu.cfs_period_us", ""),
+            ("cpu.cfs_quota_us", ""),
+            ("memory.limit_in_bytes", ""),
+            ("memory.memsw.limit_in_bytes", ""),
+            ("pids.max", ""),
+        ]);
+        first(&directory).limit(&LIMITS).unwrap();
+        let written = |name| fs::read_to_string(directory.path().join(name)).unwrap();
+        assert_eq!(written("cpu.cfs_period_us"), "20000");
+        assert_eq!(written("cpu.cfs_quota_us"), "10000");
+        assert_eq!(written("memory.limit_in_bytes"), "134217728");
+        assert_eq!(written("memory.memsw.limit_in_bytes"), "134217728");
+        assert_eq!(written("pids.max"), "1024");
+        fs::remove_file(directory.path().join("memory.memsw.limit_in_bytes")).unwrap();
+        first(&directory).limit(&LIMITS).unwrap();
+    }
+
+    #[test]
     fn memory_peaks_are_told_by_either_version_but_not_by_every_kernel() {
         let read = |groups: &EnvironmentGroups| {
             let peak = groups.memory_peak().unwrap();
@@ -338,12 +417,8 @@ mod tests {
             ("memory.max_usage_in_bytes", "8192\n"),
         ]);
         let second = unified(&directory);
-        let first = EnvironmentGroups {
-            memory: Some(Group::First(directory.path().to_path_buf())),
-            ..EnvironmentGroups::default()
-        };
         assert_eq!(read(&second), Some(Some(4096)));
-        assert_eq!(read(&first), Some(Some(8192)));
+        assert_eq!(read(&first(&directory)), Some(Some(8192)));
         assert_eq!(read(&EnvironmentGroups::default()), None);
 
         fs::remove_file(directory.path().join("memory.peak")).unwrap();

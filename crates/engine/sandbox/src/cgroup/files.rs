@@ -33,3 +33,14 @@ pub(crate) fn read(path: &Path) -> io::Result<String> {
     File::open(path)?.read_to_string(&mut text)?;
     Ok(text)
 }
+
+/// `None` for a file that is not there.
+pub(crate) fn optional<T>(result: io::Result<T>) -> io::Result<Option<T>> {
+    match result {
+        Ok(value) => Ok(Some(value)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        // A control file of a group that was removed while it was open.
+        Err(error) if error.raw_os_error() == Some(libc::ENODEV) => Ok(None),
+        Err(error) => Err(error),
+    }
+}

@@ -1,31 +1,23 @@
-//! The highest memory use of an environment.
+//! The highest charge of a memory control group.
 
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 
-use super::environment::optional;
+use super::files::optional;
 
-/// The control file that tells the highest memory use so far, kept open: every invocation's report
-/// holds the figure.
+/// The control file that tells the highest charge so far, kept open: every invocation's report looks
+/// at it.
 #[derive(Debug)]
 pub(crate) struct MemoryPeak {
     file: File,
 }
 
 impl MemoryPeak {
-    pub(super) fn open(path: &Path) -> io::Result<Self> {
-        // Where it can be written, it can be set back; version 2 learned that in Linux 6.12.
-        let writable = OpenOptions::new().read(true).write(true).open(path);
-        let file = writable.or_else(|_| File::open(path))?;
+    pub(crate) fn open(path: &Path) -> io::Result<Self> {
+        let file = File::open(path)?;
         Ok(Self { file })
-    }
-
-    /// Counts anew from the present use on, where the kernel can.
-    pub(crate) fn reset(&self) {
-        // A kernel that cannot goes on telling the highest use of the environment's life.
-        let _cannot = self.file.write_at(b"0\n", 0);
     }
 
     /// The figure at the moment, in bytes; `None` once the group is gone.

@@ -9,8 +9,8 @@ use std::time::Duration;
 use ids::Clock;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
-use super::environment::{kill_members, optional, remove};
-use super::files;
+use super::environment::{kill_members, remove};
+use super::files::{self, optional};
 use super::mounts::Hierarchies;
 use super::name::EngineName;
 

@@ -74,6 +74,12 @@ serve! {
     add_permission(AddPermissionRequest) -> shapes::AddPermissionResponse;
     remove_permission(RemovePermissionRequest) -> ();
     get_policy(GetPolicyRequest) -> shapes::GetPolicyResponse;
+    // Function URLs.
+    create_function_url_config(CreateFunctionUrlConfigRequest) -> shapes::CreateFunctionUrlConfigResponse;
+    get_function_url_config(GetFunctionUrlConfigRequest) -> shapes::GetFunctionUrlConfigResponse;
+    update_function_url_config(UpdateFunctionUrlConfigRequest) -> shapes::UpdateFunctionUrlConfigResponse;
+    delete_function_url_config(DeleteFunctionUrlConfigRequest) -> ();
+    list_function_url_configs(ListFunctionUrlConfigsRequest) -> shapes::ListFunctionUrlConfigsResponse;
     // Layers.
     publish_layer_version(PublishLayerVersionRequest) -> shapes::PublishLayerVersionResponse;
     get_layer_version(GetLayerVersionRequest) -> shapes::GetLayerVersionResponse;

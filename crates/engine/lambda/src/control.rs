@@ -21,3 +21,4 @@ pub(crate) mod settle;
 mod sweep;
 mod tag;
 mod update;
+mod url;

@@ -10,3 +10,4 @@ pub(crate) mod status;
 pub(crate) mod tables;
 pub(crate) mod tags;
 pub(crate) mod target;
+pub(crate) mod url;

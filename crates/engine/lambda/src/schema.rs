@@ -3,7 +3,7 @@
 use store::Schema;
 
 use crate::asynchronous::queue;
-use crate::function::{code_signing, resource_policy, settings, tables};
+use crate::function::{code_signing, resource_policy, settings, tables, url};
 use crate::layer;
 
 /// The tables of this crate. Migrations are only ever added, at the end.
@@ -18,5 +18,6 @@ pub const SCHEMA: Schema = Schema {
         layer::tables::MIGRATION,
         layer::tables::SIZES,
         tables::FORMER,
+        url::MIGRATION,
     ],
 };

@@ -67,17 +67,21 @@ const ABOUT_FUNCTIONS: [&str; 20] = [
 ];
 
 /// Those about a function, or about what its name or the parameter `Qualifier` says of it.
-const ABOUT_VERSIONS: [&str; 10] = [
+const ABOUT_VERSIONS: [&str; 14] = [
     "AddPermission",
+    "CreateFunctionUrlConfig",
     "DeleteFunction",
+    "DeleteFunctionUrlConfig",
     "GetFunction",
     "GetFunctionConfiguration",
+    "GetFunctionUrlConfig",
     "GetPolicy",
     "GetRuntimeManagementConfig",
     "Invoke",
     "InvokeWithResponseStream",
     "PutRuntimeManagementConfig",
     "RemovePermission",
+    "UpdateFunctionUrlConfig",
 ];
 
 pub(super) fn of(operation: &str, fields: &Fields<'_>, caller: &Caller) -> Resource {

@@ -45,6 +45,12 @@ pub trait LambdaApi: Send + Sync + 'static {
         input: CreateFunctionRequest,
     ) -> impl Future<Output = Result<FunctionConfiguration, ServiceError>> + Send;
 
+    fn create_function_url_config(
+        &self,
+        caller: &Caller,
+        input: CreateFunctionUrlConfigRequest,
+    ) -> impl Future<Output = Result<CreateFunctionUrlConfigResponse, ServiceError>> + Send;
+
     fn delete_alias(
         &self,
         caller: &Caller,
@@ -73,6 +79,12 @@ pub trait LambdaApi: Send + Sync + 'static {
         &self,
         caller: &Caller,
         input: DeleteFunctionConcurrencyRequest,
+    ) -> impl Future<Output = Result<(), ServiceError>> + Send;
+
+    fn delete_function_url_config(
+        &self,
+        caller: &Caller,
+        input: DeleteFunctionUrlConfigRequest,
     ) -> impl Future<Output = Result<(), ServiceError>> + Send;
 
     fn delete_layer_version(
@@ -129,6 +141,12 @@ pub trait LambdaApi: Send + Sync + 'static {
         input: GetFunctionRecursionConfigRequest,
     ) -> impl Future<Output = Result<GetFunctionRecursionConfigResponse, ServiceError>> + Send;
 
+    fn get_function_url_config(
+        &self,
+        caller: &Caller,
+        input: GetFunctionUrlConfigRequest,
+    ) -> impl Future<Output = Result<GetFunctionUrlConfigResponse, ServiceError>> + Send;
+
     fn get_layer_version(
         &self,
         caller: &Caller,
@@ -176,6 +194,12 @@ pub trait LambdaApi: Send + Sync + 'static {
         caller: &Caller,
         input: ListCodeSigningConfigsRequest,
     ) -> impl Future<Output = Result<ListCodeSigningConfigsResponse, ServiceError>> + Send;
+
+    fn list_function_url_configs(
+        &self,
+        caller: &Caller,
+        input: ListFunctionUrlConfigsRequest,
+    ) -> impl Future<Output = Result<ListFunctionUrlConfigsResponse, ServiceError>> + Send;
 
     fn list_functions(
         &self,
@@ -296,6 +320,12 @@ pub trait LambdaApi: Send + Sync + 'static {
         caller: &Caller,
         input: UpdateFunctionConfigurationRequest,
     ) -> impl Future<Output = Result<FunctionConfiguration, ServiceError>> + Send;
+
+    fn update_function_url_config(
+        &self,
+        caller: &Caller,
+        input: UpdateFunctionUrlConfigRequest,
+    ) -> impl Future<Output = Result<UpdateFunctionUrlConfigResponse, ServiceError>> + Send;
 }
 
 /// Hands the methods of `LambdaApi` to a macro, each as `method: Input => Output,`, for
@@ -308,11 +338,13 @@ add_permission: AddPermissionRequest => AddPermissionResponse,
 create_alias: CreateAliasRequest => AliasConfiguration,
 create_code_signing_config: CreateCodeSigningConfigRequest => CreateCodeSigningConfigResponse,
 create_function: CreateFunctionRequest => FunctionConfiguration,
+create_function_url_config: CreateFunctionUrlConfigRequest => CreateFunctionUrlConfigResponse,
 delete_alias: DeleteAliasRequest => (),
 delete_code_signing_config: DeleteCodeSigningConfigRequest => DeleteCodeSigningConfigResponse,
 delete_function: DeleteFunctionRequest => DeleteFunctionResponse,
 delete_function_code_signing_config: DeleteFunctionCodeSigningConfigRequest => (),
 delete_function_concurrency: DeleteFunctionConcurrencyRequest => (),
+delete_function_url_config: DeleteFunctionUrlConfigRequest => (),
 delete_layer_version: DeleteLayerVersionRequest => (),
 get_account_settings: GetAccountSettingsRequest => GetAccountSettingsResponse,
 get_alias: GetAliasRequest => AliasConfiguration,
@@ -322,6 +354,7 @@ get_function_code_signing_config: GetFunctionCodeSigningConfigRequest => GetFunc
 get_function_concurrency: GetFunctionConcurrencyRequest => GetFunctionConcurrencyResponse,
 get_function_configuration: GetFunctionConfigurationRequest => FunctionConfiguration,
 get_function_recursion_config: GetFunctionRecursionConfigRequest => GetFunctionRecursionConfigResponse,
+get_function_url_config: GetFunctionUrlConfigRequest => GetFunctionUrlConfigResponse,
 get_layer_version: GetLayerVersionRequest => GetLayerVersionResponse,
 get_layer_version_by_arn: GetLayerVersionByArnRequest => GetLayerVersionResponse,
 get_layer_version_policy: GetLayerVersionPolicyRequest => GetLayerVersionPolicyResponse,
@@ -330,6 +363,7 @@ get_runtime_management_config: GetRuntimeManagementConfigRequest => GetRuntimeMa
 invoke: InvocationRequest => InvocationResponse,
 list_aliases: ListAliasesRequest => ListAliasesResponse,
 list_code_signing_configs: ListCodeSigningConfigsRequest => ListCodeSigningConfigsResponse,
+list_function_url_configs: ListFunctionUrlConfigsRequest => ListFunctionUrlConfigsResponse,
 list_functions: ListFunctionsRequest => ListFunctionsResponse,
 list_functions_by_code_signing_config: ListFunctionsByCodeSigningConfigRequest => ListFunctionsByCodeSigningConfigResponse,
 list_layer_versions: ListLayerVersionsRequest => ListLayerVersionsResponse,
@@ -350,6 +384,7 @@ update_alias: UpdateAliasRequest => AliasConfiguration,
 update_code_signing_config: UpdateCodeSigningConfigRequest => UpdateCodeSigningConfigResponse,
 update_function_code: UpdateFunctionCodeRequest => FunctionConfiguration,
 update_function_configuration: UpdateFunctionConfigurationRequest => FunctionConfiguration,
+update_function_url_config: UpdateFunctionUrlConfigRequest => UpdateFunctionUrlConfigResponse,
 } };
 }
 
@@ -422,6 +457,15 @@ pub async fn serve<S: LambdaApi>(
                 of,
             )
         }
+        LambdaOperation::CreateFunctionUrlConfig => {
+            let input = decode(&PROTOCOL, request)?;
+            encode(
+                &PROTOCOL,
+                service.create_function_url_config(caller, input).await?,
+                201,
+                of,
+            )
+        }
         LambdaOperation::DeleteAlias => {
             let input = decode(&PROTOCOL, request)?;
             encode(
@@ -465,6 +509,15 @@ pub async fn serve<S: LambdaApi>(
             encode(
                 &PROTOCOL,
                 service.delete_function_concurrency(caller, input).await?,
+                204,
+                of,
+            )
+        }
+        LambdaOperation::DeleteFunctionUrlConfig => {
+            let input = decode(&PROTOCOL, request)?;
+            encode(
+                &PROTOCOL,
+                service.delete_function_url_config(caller, input).await?,
                 204,
                 of,
             )
@@ -547,6 +600,15 @@ pub async fn serve<S: LambdaApi>(
                 of,
             )
         }
+        LambdaOperation::GetFunctionUrlConfig => {
+            let input = decode(&PROTOCOL, request)?;
+            encode(
+                &PROTOCOL,
+                service.get_function_url_config(caller, input).await?,
+                200,
+                of,
+            )
+        }
         LambdaOperation::GetLayerVersion => {
             let input = decode(&PROTOCOL, request)?;
             encode(
@@ -605,6 +667,15 @@ pub async fn serve<S: LambdaApi>(
             encode(
                 &PROTOCOL,
                 service.list_code_signing_configs(caller, input).await?,
+                200,
+                of,
+            )
+        }
+        LambdaOperation::ListFunctionUrlConfigs => {
+            let input = decode(&PROTOCOL, request)?;
+            encode(
+                &PROTOCOL,
+                service.list_function_url_configs(caller, input).await?,
                 200,
                 of,
             )
@@ -790,6 +861,15 @@ pub async fn serve<S: LambdaApi>(
                 of,
             )
         }
+        LambdaOperation::UpdateFunctionUrlConfig => {
+            let input = decode(&PROTOCOL, request)?;
+            encode(
+                &PROTOCOL,
+                service.update_function_url_config(caller, input).await?,
+                200,
+                of,
+            )
+        }
         _ => Err(ServiceError::not_served("lambda", operation.name())),
     }
 }
@@ -833,6 +913,13 @@ pub async fn dispatch<S: LambdaApi>(
             PROTOCOL.check(&input)?;
             Ok(Box::new(service.create_function(&caller, input).await?))
         }
+        "CreateFunctionUrlConfig" => {
+            let (caller, input) = call.open::<operations::CreateFunctionUrlConfig>()?;
+            PROTOCOL.check(&input)?;
+            Ok(Box::new(
+                service.create_function_url_config(&caller, input).await?,
+            ))
+        }
         "DeleteAlias" => {
             let (caller, input) = call.open::<operations::DeleteAlias>()?;
             PROTOCOL.check(&input)?;
@@ -864,6 +951,13 @@ pub async fn dispatch<S: LambdaApi>(
             PROTOCOL.check(&input)?;
             Ok(Box::new(
                 service.delete_function_concurrency(&caller, input).await?,
+            ))
+        }
+        "DeleteFunctionUrlConfig" => {
+            let (caller, input) = call.open::<operations::DeleteFunctionUrlConfig>()?;
+            PROTOCOL.check(&input)?;
+            Ok(Box::new(
+                service.delete_function_url_config(&caller, input).await?,
             ))
         }
         "DeleteLayerVersion" => {
@@ -929,6 +1023,13 @@ pub async fn dispatch<S: LambdaApi>(
                     .await?,
             ))
         }
+        "GetFunctionUrlConfig" => {
+            let (caller, input) = call.open::<operations::GetFunctionUrlConfig>()?;
+            PROTOCOL.check(&input)?;
+            Ok(Box::new(
+                service.get_function_url_config(&caller, input).await?,
+            ))
+        }
         "GetLayerVersion" => {
             let (caller, input) = call.open::<operations::GetLayerVersion>()?;
             PROTOCOL.check(&input)?;
@@ -977,6 +1078,13 @@ pub async fn dispatch<S: LambdaApi>(
             PROTOCOL.check(&input)?;
             Ok(Box::new(
                 service.list_code_signing_configs(&caller, input).await?,
+            ))
+        }
+        "ListFunctionUrlConfigs" => {
+            let (caller, input) = call.open::<operations::ListFunctionUrlConfigs>()?;
+            PROTOCOL.check(&input)?;
+            Ok(Box::new(
+                service.list_function_url_configs(&caller, input).await?,
             ))
         }
         "ListFunctions" => {
@@ -1111,6 +1219,13 @@ pub async fn dispatch<S: LambdaApi>(
                 service
                     .update_function_configuration(&caller, input)
                     .await?,
+            ))
+        }
+        "UpdateFunctionUrlConfig" => {
+            let (caller, input) = call.open::<operations::UpdateFunctionUrlConfig>()?;
+            PROTOCOL.check(&input)?;
+            Ok(Box::new(
+                service.update_function_url_config(&caller, input).await?,
             ))
         }
         other => Err(ServiceError::not_served("lambda", other)),

@@ -48,6 +48,16 @@ impl Input for CreateFunctionRequest {
     }
 }
 
+impl Input for CreateFunctionUrlConfigRequest {
+    fn decode<P: Protocol>(protocol: &P, request: &Request<'_>) -> Result<Self, ServiceError> {
+        Ok(Self {
+            function_name: request.label(0)?,
+            qualifier: request.query("Qualifier")?,
+            ..request.document(protocol)?
+        })
+    }
+}
+
 impl Input for DeleteAliasRequest {
     fn decode<P: Protocol>(_: &P, request: &Request<'_>) -> Result<Self, ServiceError> {
         Ok(Self {
@@ -82,6 +92,15 @@ impl Input for DeleteFunctionConcurrencyRequest {
 }
 
 impl Input for DeleteFunctionRequest {
+    fn decode<P: Protocol>(_: &P, request: &Request<'_>) -> Result<Self, ServiceError> {
+        Ok(Self {
+            function_name: request.label(0)?,
+            qualifier: request.query("Qualifier")?,
+        })
+    }
+}
+
+impl Input for DeleteFunctionUrlConfigRequest {
     fn decode<P: Protocol>(_: &P, request: &Request<'_>) -> Result<Self, ServiceError> {
         Ok(Self {
             function_name: request.label(0)?,
@@ -164,6 +183,15 @@ impl Input for GetFunctionRequest {
     }
 }
 
+impl Input for GetFunctionUrlConfigRequest {
+    fn decode<P: Protocol>(_: &P, request: &Request<'_>) -> Result<Self, ServiceError> {
+        Ok(Self {
+            function_name: request.label(0)?,
+            qualifier: request.query("Qualifier")?,
+        })
+    }
+}
+
 impl Input for GetLayerVersionByArnRequest {
     fn decode<P: Protocol>(_: &P, request: &Request<'_>) -> Result<Self, ServiceError> {
         Ok(Self {
@@ -237,6 +265,16 @@ impl Input for ListAliasesRequest {
 impl Input for ListCodeSigningConfigsRequest {
     fn decode<P: Protocol>(_: &P, request: &Request<'_>) -> Result<Self, ServiceError> {
         Ok(Self {
+            marker: request.query("Marker")?,
+            max_items: request.query("MaxItems")?,
+        })
+    }
+}
+
+impl Input for ListFunctionUrlConfigsRequest {
+    fn decode<P: Protocol>(_: &P, request: &Request<'_>) -> Result<Self, ServiceError> {
+        Ok(Self {
+            function_name: request.label(0)?,
             marker: request.query("Marker")?,
             max_items: request.query("MaxItems")?,
         })
@@ -437,6 +475,16 @@ impl Input for UpdateFunctionConfigurationRequest {
     }
 }
 
+impl Input for UpdateFunctionUrlConfigRequest {
+    fn decode<P: Protocol>(protocol: &P, request: &Request<'_>) -> Result<Self, ServiceError> {
+        Ok(Self {
+            function_name: request.label(0)?,
+            qualifier: request.query("Qualifier")?,
+            ..request.document(protocol)?
+        })
+    }
+}
+
 impl Output for AddLayerVersionPermissionResponse {
     fn encode<P: Protocol>(
         self,
@@ -478,6 +526,16 @@ impl Output for Concurrency {
 }
 
 impl Output for CreateCodeSigningConfigResponse {
+    fn encode<P: Protocol>(
+        self,
+        protocol: &P,
+        reply: Reply,
+    ) -> Result<Response<Body>, ServiceError> {
+        reply.document(protocol, &self)
+    }
+}
+
+impl Output for CreateFunctionUrlConfigResponse {
     fn encode<P: Protocol>(
         self,
         protocol: &P,
@@ -570,6 +628,16 @@ impl Output for GetFunctionResponse {
     }
 }
 
+impl Output for GetFunctionUrlConfigResponse {
+    fn encode<P: Protocol>(
+        self,
+        protocol: &P,
+        reply: Reply,
+    ) -> Result<Response<Body>, ServiceError> {
+        reply.document(protocol, &self)
+    }
+}
+
 impl Output for GetLayerVersionPolicyResponse {
     fn encode<P: Protocol>(
         self,
@@ -635,6 +703,16 @@ impl Output for ListAliasesResponse {
 }
 
 impl Output for ListCodeSigningConfigsResponse {
+    fn encode<P: Protocol>(
+        self,
+        protocol: &P,
+        reply: Reply,
+    ) -> Result<Response<Body>, ServiceError> {
+        reply.document(protocol, &self)
+    }
+}
+
+impl Output for ListFunctionUrlConfigsResponse {
     fn encode<P: Protocol>(
         self,
         protocol: &P,
@@ -745,6 +823,16 @@ impl Output for PutRuntimeManagementConfigResponse {
 }
 
 impl Output for UpdateCodeSigningConfigResponse {
+    fn encode<P: Protocol>(
+        self,
+        protocol: &P,
+        reply: Reply,
+    ) -> Result<Response<Body>, ServiceError> {
+        reply.document(protocol, &self)
+    }
+}
+
+impl Output for UpdateFunctionUrlConfigResponse {
     fn encode<P: Protocol>(
         self,
         protocol: &P,

@@ -39,6 +39,10 @@ Event = "Event",
 RequestResponse = "RequestResponse",
 DryRun = "DryRun",
 }
+InvokeMode {
+ResponseStream = "RESPONSE_STREAM",
+Buffered = "BUFFERED",
+}
 LastUpdateStatus {
 Successful = "Successful",
 Failed = "Failed",

@@ -303,11 +303,13 @@ impl Named for LambdaOperation {
                 | Self::CreateAlias
                 | Self::CreateCodeSigningConfig
                 | Self::CreateFunction
+                | Self::CreateFunctionUrlConfig
                 | Self::DeleteAlias
                 | Self::DeleteCodeSigningConfig
                 | Self::DeleteFunction
                 | Self::DeleteFunctionCodeSigningConfig
                 | Self::DeleteFunctionConcurrency
+                | Self::DeleteFunctionUrlConfig
                 | Self::DeleteLayerVersion
                 | Self::GetAccountSettings
                 | Self::GetAlias
@@ -317,6 +319,7 @@ impl Named for LambdaOperation {
                 | Self::GetFunctionConcurrency
                 | Self::GetFunctionConfiguration
                 | Self::GetFunctionRecursionConfig
+                | Self::GetFunctionUrlConfig
                 | Self::GetLayerVersion
                 | Self::GetLayerVersionByArn
                 | Self::GetLayerVersionPolicy
@@ -325,6 +328,7 @@ impl Named for LambdaOperation {
                 | Self::Invoke
                 | Self::ListAliases
                 | Self::ListCodeSigningConfigs
+                | Self::ListFunctionUrlConfigs
                 | Self::ListFunctions
                 | Self::ListFunctionsByCodeSigningConfig
                 | Self::ListLayerVersions
@@ -345,6 +349,7 @@ impl Named for LambdaOperation {
                 | Self::UpdateCodeSigningConfig
                 | Self::UpdateFunctionCode
                 | Self::UpdateFunctionConfiguration
+                | Self::UpdateFunctionUrlConfig
         )
     }
 }
@@ -1387,6 +1392,16 @@ impl Operation for CreateFunction {
 }
 
 #[derive(Debug, Clone, Copy)]
+pub struct CreateFunctionUrlConfig;
+
+impl Operation for CreateFunctionUrlConfig {
+    type Input = CreateFunctionUrlConfigRequest;
+    type Output = CreateFunctionUrlConfigResponse;
+    const SERVICE: Service = Service::Lambda;
+    const NAME: &'static str = "CreateFunctionUrlConfig";
+}
+
+#[derive(Debug, Clone, Copy)]
 pub struct DeleteAlias;
 
 impl Operation for DeleteAlias {
@@ -1434,6 +1449,16 @@ impl Operation for DeleteFunctionConcurrency {
     type Output = ();
     const SERVICE: Service = Service::Lambda;
     const NAME: &'static str = "DeleteFunctionConcurrency";
+}
+
+#[derive(Debug, Clone, Copy)]
+pub struct DeleteFunctionUrlConfig;
+
+impl Operation for DeleteFunctionUrlConfig {
+    type Input = DeleteFunctionUrlConfigRequest;
+    type Output = ();
+    const SERVICE: Service = Service::Lambda;
+    const NAME: &'static str = "DeleteFunctionUrlConfig";
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -1527,6 +1552,16 @@ impl Operation for GetFunctionRecursionConfig {
 }
 
 #[derive(Debug, Clone, Copy)]
+pub struct GetFunctionUrlConfig;
+
+impl Operation for GetFunctionUrlConfig {
+    type Input = GetFunctionUrlConfigRequest;
+    type Output = GetFunctionUrlConfigResponse;
+    const SERVICE: Service = Service::Lambda;
+    const NAME: &'static str = "GetFunctionUrlConfig";
+}
+
+#[derive(Debug, Clone, Copy)]
 pub struct GetLayerVersion;
 
 impl Operation for GetLayerVersion {
@@ -1604,6 +1639,16 @@ impl Operation for ListCodeSigningConfigs {
     type Output = ListCodeSigningConfigsResponse;
     const SERVICE: Service = Service::Lambda;
     const NAME: &'static str = "ListCodeSigningConfigs";
+}
+
+#[derive(Debug, Clone, Copy)]
+pub struct ListFunctionUrlConfigs;
+
+impl Operation for ListFunctionUrlConfigs {
+    type Input = ListFunctionUrlConfigsRequest;
+    type Output = ListFunctionUrlConfigsResponse;
+    const SERVICE: Service = Service::Lambda;
+    const NAME: &'static str = "ListFunctionUrlConfigs";
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -1804,4 +1849,14 @@ impl Operation for UpdateFunctionConfiguration {
     type Output = FunctionConfiguration;
     const SERVICE: Service = Service::Lambda;
     const NAME: &'static str = "UpdateFunctionConfiguration";
+}
+
+#[derive(Debug, Clone, Copy)]
+pub struct UpdateFunctionUrlConfig;
+
+impl Operation for UpdateFunctionUrlConfig {
+    type Input = UpdateFunctionUrlConfigRequest;
+    type Output = UpdateFunctionUrlConfigResponse;
+    const SERVICE: Service = Service::Lambda;
+    const NAME: &'static str = "UpdateFunctionUrlConfig";
 }

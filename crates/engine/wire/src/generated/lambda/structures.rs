@@ -113,6 +113,16 @@ pub struct Concurrency {
 }
 
 #[derive(Debug, Clone, Default, PartialEq)]
+pub struct Cors {
+    pub allow_credentials: Option<bool>,
+    pub allow_headers: Option<Vec<String>>,
+    pub allow_methods: Option<Vec<String>>,
+    pub allow_origins: Option<Vec<String>>,
+    pub expose_headers: Option<Vec<String>>,
+    pub max_age: Option<i32>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct CreateAliasRequest {
     pub function_name: String,
     pub name: Option<String>,
@@ -169,6 +179,25 @@ pub struct CreateFunctionRequest {
 }
 
 #[derive(Debug, Clone, Default, PartialEq)]
+pub struct CreateFunctionUrlConfigRequest {
+    pub function_name: String,
+    pub qualifier: Option<String>,
+    pub auth_type: Option<FunctionUrlAuthType>,
+    pub cors: Option<Cors>,
+    pub invoke_mode: Option<InvokeMode>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct CreateFunctionUrlConfigResponse {
+    pub function_url: Option<String>,
+    pub function_arn: Option<String>,
+    pub auth_type: Option<FunctionUrlAuthType>,
+    pub cors: Option<Cors>,
+    pub creation_time: Option<String>,
+    pub invoke_mode: Option<InvokeMode>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct DeadLetterConfig {
     pub target_arn: Option<String>,
 }
@@ -206,6 +235,12 @@ pub struct DeleteFunctionRequest {
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct DeleteFunctionResponse {
     pub status_code: Option<i32>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct DeleteFunctionUrlConfigRequest {
+    pub function_name: String,
+    pub qualifier: Option<String>,
 }
 
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -380,6 +415,17 @@ pub struct FunctionRuntimeConfig {
 }
 
 #[derive(Debug, Clone, Default, PartialEq)]
+pub struct FunctionUrlConfig {
+    pub function_url: Option<String>,
+    pub function_arn: Option<String>,
+    pub creation_time: Option<String>,
+    pub last_modified_time: Option<String>,
+    pub cors: Option<Cors>,
+    pub auth_type: Option<FunctionUrlAuthType>,
+    pub invoke_mode: Option<InvokeMode>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct GetAccountSettingsRequest {}
 
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -454,6 +500,23 @@ pub struct GetFunctionResponse {
     pub tags: Option<BTreeMap<String, String>>,
     pub tags_error: Option<TagsError>,
     pub concurrency: Option<Concurrency>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct GetFunctionUrlConfigRequest {
+    pub function_name: String,
+    pub qualifier: Option<String>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct GetFunctionUrlConfigResponse {
+    pub function_url: Option<String>,
+    pub function_arn: Option<String>,
+    pub auth_type: Option<FunctionUrlAuthType>,
+    pub cors: Option<Cors>,
+    pub creation_time: Option<String>,
+    pub last_modified_time: Option<String>,
+    pub invoke_mode: Option<InvokeMode>,
 }
 
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -683,6 +746,19 @@ pub struct ListCodeSigningConfigsRequest {
 pub struct ListCodeSigningConfigsResponse {
     pub next_marker: Option<String>,
     pub code_signing_configs: Option<Vec<CodeSigningConfig>>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct ListFunctionUrlConfigsRequest {
+    pub function_name: String,
+    pub marker: Option<String>,
+    pub max_items: Option<i32>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct ListFunctionUrlConfigsResponse {
+    pub function_url_configs: Option<Vec<FunctionUrlConfig>>,
+    pub next_marker: Option<String>,
 }
 
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -1029,6 +1105,26 @@ pub struct UpdateFunctionConfigurationRequest {
 }
 
 #[derive(Debug, Clone, Default, PartialEq)]
+pub struct UpdateFunctionUrlConfigRequest {
+    pub function_name: String,
+    pub qualifier: Option<String>,
+    pub auth_type: Option<FunctionUrlAuthType>,
+    pub cors: Option<Cors>,
+    pub invoke_mode: Option<InvokeMode>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct UpdateFunctionUrlConfigResponse {
+    pub function_url: Option<String>,
+    pub function_arn: Option<String>,
+    pub auth_type: Option<FunctionUrlAuthType>,
+    pub cors: Option<Cors>,
+    pub creation_time: Option<String>,
+    pub last_modified_time: Option<String>,
+    pub invoke_mode: Option<InvokeMode>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct VpcConfig {
     pub subnet_ids: Option<Vec<String>>,
     pub security_group_ids: Option<Vec<String>>,
@@ -1114,6 +1210,14 @@ untrusted_artifact_on_deployment: "UntrustedArtifactOnDeployment",
 Concurrency {
 reserved_concurrent_executions: "ReservedConcurrentExecutions",
 }
+Cors {
+allow_credentials: "AllowCredentials",
+allow_headers: "AllowHeaders",
+allow_methods: "AllowMethods",
+allow_origins: "AllowOrigins",
+expose_headers: "ExposeHeaders",
+max_age: "MaxAge",
+}
 CreateAliasRequest {
 name: "Name",
 function_version: "FunctionVersion",
@@ -1161,6 +1265,19 @@ durable_config: "DurableConfig",
 runtime_config: "RuntimeConfig",
 accelerator_config: "AcceleratorConfig",
 }
+CreateFunctionUrlConfigRequest {
+auth_type: "AuthType",
+cors: "Cors",
+invoke_mode: "InvokeMode",
+}
+CreateFunctionUrlConfigResponse {
+function_url: "FunctionUrl",
+function_arn: "FunctionArn",
+auth_type: "AuthType",
+cors: "Cors",
+creation_time: "CreationTime",
+invoke_mode: "InvokeMode",
+}
 DeadLetterConfig {
 target_arn: "TargetArn",
 }
@@ -1177,6 +1294,8 @@ DeleteFunctionConcurrencyRequest {
 DeleteFunctionRequest {
 }
 DeleteFunctionResponse {
+}
+DeleteFunctionUrlConfigRequest {
 }
 DeleteLayerVersionRequest {
 }
@@ -1274,6 +1393,15 @@ FunctionRuntimeConfig {
 runtime_arn: "RuntimeArn",
 runtime_alias: "RuntimeAlias",
 }
+FunctionUrlConfig {
+function_url: "FunctionUrl",
+function_arn: "FunctionArn",
+creation_time: "CreationTime",
+last_modified_time: "LastModifiedTime",
+cors: "Cors",
+auth_type: "AuthType",
+invoke_mode: "InvokeMode",
+}
 GetAccountSettingsRequest {
 }
 GetAccountSettingsResponse {
@@ -1313,6 +1441,17 @@ code: "Code",
 tags: "Tags",
 tags_error: "TagsError",
 concurrency: "Concurrency",
+}
+GetFunctionUrlConfigRequest {
+}
+GetFunctionUrlConfigResponse {
+function_url: "FunctionUrl",
+function_arn: "FunctionArn",
+auth_type: "AuthType",
+cors: "Cors",
+creation_time: "CreationTime",
+last_modified_time: "LastModifiedTime",
+invoke_mode: "InvokeMode",
 }
 GetLayerVersionByArnRequest {
 }
@@ -1416,6 +1555,12 @@ ListCodeSigningConfigsRequest {
 ListCodeSigningConfigsResponse {
 next_marker: "NextMarker",
 code_signing_configs: "CodeSigningConfigs",
+}
+ListFunctionUrlConfigsRequest {
+}
+ListFunctionUrlConfigsResponse {
+function_url_configs: "FunctionUrlConfigs",
+next_marker: "NextMarker",
 }
 ListFunctionsByCodeSigningConfigRequest {
 }
@@ -1603,6 +1748,20 @@ capacity_provider_config: "CapacityProviderConfig",
 durable_config: "DurableConfig",
 runtime_config: "RuntimeConfig",
 accelerator_config: "AcceleratorConfig",
+}
+UpdateFunctionUrlConfigRequest {
+auth_type: "AuthType",
+cors: "Cors",
+invoke_mode: "InvokeMode",
+}
+UpdateFunctionUrlConfigResponse {
+function_url: "FunctionUrl",
+function_arn: "FunctionArn",
+auth_type: "AuthType",
+cors: "Cors",
+creation_time: "CreationTime",
+last_modified_time: "LastModifiedTime",
+invoke_mode: "InvokeMode",
 }
 VpcConfig {
 subnet_ids: "SubnetIds",

@@ -157,12 +157,41 @@ static FUNCTION_RUNTIME_ARN: Text = Text {
     sensitive: false,
 };
 
+static FUNCTION_URL_FUNCTION_NAME: Text = Text {
+    size: Size {
+        min: Some(1),
+        max: Some(140),
+    },
+    pattern: Some(Pattern::new(
+        r#"(arn:(aws[a-zA-Z-]*)?:lambda:)?((eusc-)?[a-z]{2}((-gov)|(-iso([a-z]?)))?-[a-z]+-\d{1}:)?(\d{12}:)?(function:)?([a-zA-Z0-9-_]{1,64})(:((?!\d+$)[0-9a-zA-Z-_]+))?"#,
+    )),
+    sensitive: false,
+};
+
+static FUNCTION_URL_QUALIFIER: Text = Text {
+    size: Size {
+        min: Some(1),
+        max: Some(128),
+    },
+    pattern: Some(Pattern::new(r#"((?!^\d+$)^[0-9a-zA-Z-_]+$)"#)),
+    sensitive: false,
+};
+
 static HANDLER: Text = Text {
     size: Size {
         min: Some(0),
         max: Some(128),
     },
     pattern: Some(Pattern::new(r#"[^\s]+"#)),
+    sensitive: false,
+};
+
+static HEADER: Text = Text {
+    size: Size {
+        min: Some(0),
+        max: Some(1024),
+    },
+    pattern: Some(Pattern::new(r#".*"#)),
     sensitive: false,
 };
 
@@ -255,6 +284,16 @@ static MASTER_REGION: Text = Text {
     sensitive: false,
 };
 
+static MAX_AGE: Number<i32> = Number {
+    min: Some(0),
+    max: Some(86400),
+};
+
+static MAX_ITEMS: Number<i32> = Number {
+    min: Some(1),
+    max: Some(50),
+};
+
 static MAX_LAYER_LIST_ITEMS: Number<i32> = Number {
     min: Some(1),
     max: Some(50),
@@ -268,6 +307,15 @@ static MAX_LIST_ITEMS: Number<i32> = Number {
 static MEMORY_SIZE: Number<i32> = Number {
     min: Some(128),
     max: Some(10240),
+};
+
+static METHOD: Text = Text {
+    size: Size {
+        min: Some(0),
+        max: Some(6),
+    },
+    pattern: Some(Pattern::new(r#".*"#)),
+    sensitive: false,
 };
 
 static NAMESPACED_FUNCTION_NAME: Text = Text {
@@ -305,6 +353,15 @@ static ORGANIZATION_ID: Text = Text {
         max: Some(34),
     },
     pattern: Some(Pattern::new(r#"o-[a-z0-9]{10,32}"#)),
+    sensitive: false,
+};
+
+static ORIGIN: Text = Text {
+    size: Size {
+        min: Some(1),
+        max: Some(253),
+    },
+    pattern: Some(Pattern::new(r#".*"#)),
     sensitive: false,
 };
 
@@ -674,6 +731,52 @@ impl Validate for CodeSigningPolicies {
     }
 }
 
+impl Validate for Cors {
+    fn validate(&self, at: &Place<'_>, found: &mut Violations) {
+        found.list(
+            at,
+            "allowHeaders",
+            self.allow_headers.as_ref(),
+            Size {
+                min: Some(0),
+                max: Some(100),
+            },
+            &HEADER,
+        );
+        found.list(
+            at,
+            "allowMethods",
+            self.allow_methods.as_ref(),
+            Size {
+                min: Some(0),
+                max: Some(6),
+            },
+            &METHOD,
+        );
+        found.list(
+            at,
+            "allowOrigins",
+            self.allow_origins.as_ref(),
+            Size {
+                min: Some(0),
+                max: Some(100),
+            },
+            &ORIGIN,
+        );
+        found.list(
+            at,
+            "exposeHeaders",
+            self.expose_headers.as_ref(),
+            Size {
+                min: Some(0),
+                max: Some(100),
+            },
+            &HEADER,
+        );
+        found.value(at, "maxAge", self.max_age.as_ref(), &MAX_AGE);
+    }
+}
+
 impl Validate for CreateAliasRequest {
     fn validate(&self, at: &Place<'_>, found: &mut Violations) {
         found.value(
@@ -797,6 +900,27 @@ impl Validate for CreateFunctionRequest {
     }
 }
 
+impl Validate for CreateFunctionUrlConfigRequest {
+    fn validate(&self, at: &Place<'_>, found: &mut Violations) {
+        found.value(
+            at,
+            "functionName",
+            Some(self.function_name.as_str()),
+            &FUNCTION_URL_FUNCTION_NAME,
+        );
+        found.value(
+            at,
+            "qualifier",
+            self.qualifier.as_deref(),
+            &FUNCTION_URL_QUALIFIER,
+        );
+        found.required(at, "authType", self.auth_type.is_some());
+        found.value(at, "authType", self.auth_type.as_ref(), &Choice);
+        found.structure(at, "cors", self.cors.as_ref());
+        found.value(at, "invokeMode", self.invoke_mode.as_ref(), &Choice);
+    }
+}
+
 impl Validate for DeadLetterConfig {
     fn validate(&self, at: &Place<'_>, found: &mut Violations) {
         found.value(at, "targetArn", self.target_arn.as_deref(), &RESOURCE_ARN);
@@ -861,6 +985,23 @@ impl Validate for DeleteFunctionRequest {
             "qualifier",
             self.qualifier.as_deref(),
             &NUMERIC_LATEST_PUBLISHED_OR_ALIAS_QUALIFIER,
+        );
+    }
+}
+
+impl Validate for DeleteFunctionUrlConfigRequest {
+    fn validate(&self, at: &Place<'_>, found: &mut Violations) {
+        found.value(
+            at,
+            "functionName",
+            Some(self.function_name.as_str()),
+            &FUNCTION_URL_FUNCTION_NAME,
+        );
+        found.value(
+            at,
+            "qualifier",
+            self.qualifier.as_deref(),
+            &FUNCTION_URL_QUALIFIER,
         );
     }
 }
@@ -1067,6 +1208,23 @@ impl Validate for GetFunctionRequest {
     }
 }
 
+impl Validate for GetFunctionUrlConfigRequest {
+    fn validate(&self, at: &Place<'_>, found: &mut Violations) {
+        found.value(
+            at,
+            "functionName",
+            Some(self.function_name.as_str()),
+            &FUNCTION_URL_FUNCTION_NAME,
+        );
+        found.value(
+            at,
+            "qualifier",
+            self.qualifier.as_deref(),
+            &FUNCTION_URL_QUALIFIER,
+        );
+    }
+}
+
 impl Validate for GetLayerVersionByArnRequest {
     fn validate(&self, at: &Place<'_>, found: &mut Violations) {
         found.required(at, "arn", self.arn.is_some());
@@ -1255,6 +1413,18 @@ impl Validate for ListAliasesRequest {
 impl Validate for ListCodeSigningConfigsRequest {
     fn validate(&self, at: &Place<'_>, found: &mut Violations) {
         found.value(at, "maxItems", self.max_items.as_ref(), &MAX_LIST_ITEMS);
+    }
+}
+
+impl Validate for ListFunctionUrlConfigsRequest {
+    fn validate(&self, at: &Place<'_>, found: &mut Violations) {
+        found.value(
+            at,
+            "functionName",
+            Some(self.function_name.as_str()),
+            &FUNCTION_URL_FUNCTION_NAME,
+        );
+        found.value(at, "maxItems", self.max_items.as_ref(), &MAX_ITEMS);
     }
 }
 
@@ -1726,6 +1896,26 @@ impl Validate for UpdateFunctionConfigurationRequest {
     }
 }
 
+impl Validate for UpdateFunctionUrlConfigRequest {
+    fn validate(&self, at: &Place<'_>, found: &mut Violations) {
+        found.value(
+            at,
+            "functionName",
+            Some(self.function_name.as_str()),
+            &FUNCTION_URL_FUNCTION_NAME,
+        );
+        found.value(
+            at,
+            "qualifier",
+            self.qualifier.as_deref(),
+            &FUNCTION_URL_QUALIFIER,
+        );
+        found.value(at, "authType", self.auth_type.as_ref(), &Choice);
+        found.structure(at, "cors", self.cors.as_ref());
+        found.value(at, "invokeMode", self.invoke_mode.as_ref(), &Choice);
+    }
+}
+
 impl Validate for VpcConfig {
     fn validate(&self, at: &Place<'_>, found: &mut Violations) {
         found.list(
@@ -1769,7 +1959,10 @@ mod tests {
             FILE_SYSTEM_ARN.pattern.as_ref(),
             FUNCTION_NAME.pattern.as_ref(),
             FUNCTION_RUNTIME_ARN.pattern.as_ref(),
+            FUNCTION_URL_FUNCTION_NAME.pattern.as_ref(),
+            FUNCTION_URL_QUALIFIER.pattern.as_ref(),
             HANDLER.pattern.as_ref(),
+            HEADER.pattern.as_ref(),
             KMS_KEY_ARN.pattern.as_ref(),
             LAYER_NAME_OR_ARN.pattern.as_ref(),
             LAYER_PERMISSION_ALLOWED_ACTION.pattern.as_ref(),
@@ -1779,10 +1972,12 @@ mod tests {
             LOCAL_MOUNT_PATH.pattern.as_ref(),
             LOG_GROUP.pattern.as_ref(),
             MASTER_REGION.pattern.as_ref(),
+            METHOD.pattern.as_ref(),
             NAMESPACED_FUNCTION_NAME.pattern.as_ref(),
             NAMESPACED_STATEMENT_ID.pattern.as_ref(),
             NUMERIC_LATEST_PUBLISHED_OR_ALIAS_QUALIFIER.pattern.as_ref(),
             ORGANIZATION_ID.pattern.as_ref(),
+            ORIGIN.pattern.as_ref(),
             PRINCIPAL.pattern.as_ref(),
             PRINCIPAL_ORG_ID.pattern.as_ref(),
             RESOURCE_ARN.pattern.as_ref(),

@@ -26,6 +26,7 @@ import tempfile
 import time
 from pathlib import Path
 
+import isolation
 import logs
 import store
 from measure import boto3_client, cold_invokes, create_function, sequential_invokes
@@ -234,6 +235,7 @@ def main():
     start_figures(table)
     store.figures(table, request)
     logs.figures(table, request)
+    isolation.figures(table, load, MEMORY_MB)
     with Engine() as ours, Ministack() as rival:
         for server in (ours, rival):
             server.client = boto3_client(server.endpoint)

@@ -104,8 +104,12 @@ class Engine(Server):
 
     health = "/_lambdalab/v1/health"
 
+    def __init__(self, *arguments):
+        self.arguments = arguments
+
     def command(self):
-        return [BINARY, "up", "--listen", self.address, "--data-dir", self.folder / "data"]
+        place = ["--listen", self.address, "--data-dir", self.folder / "data"]
+        return [BINARY, "up", *place, *self.arguments]
 
     def environment(self):
         return {

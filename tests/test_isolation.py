@@ -2,14 +2,16 @@
 
 import contextlib
 import http.server
+import io
 import json
 import os
 import subprocess
 import threading
+import zipfile
 from pathlib import Path
 
 import pytest
-from support import functions
+from support import cloudwatch, functions
 from support.engine import BINARY, Engine, command_environment
 from support.waiting import eventually
 
@@ -194,4 +196,24 @@ def test_it_is_a_choice(tmp_path):
         client = engine.client()
         code = functions.python("import os\ndef handler(event, context):\n    return os.getuid()\n")
         client.create_function(**functions.create_arguments("open", code))
+        functions.wait_active(client, "open")
         assert functions.invoke(client, "open").value == 0
+
+
+def test_a_package_that_only_its_owner_may_read_runs_with_a_warning(secluded):
+    """What Python's zipfile writes unless told otherwise."""
+    archive = io.BytesIO()
+    with zipfile.ZipFile(archive, "w") as file:
+        file.writestr("main.py", "def handler(event, context):\n    return event\n")
+    client = secluded.client()
+    client.create_function(**functions.create_arguments("private", archive.getvalue()))
+    functions.wait_active(client, "private")
+    assert functions.invoke(client, "private", {"a": 1}).value == {"a": 1}
+    logs = secluded.client("logs")
+
+    def warned():
+        with contextlib.suppress(logs.exceptions.ResourceNotFoundException):
+            found = logs.filter_log_events(logGroupName="/aws/lambda/private")
+            return [line for line in cloudwatch.messages(found) if "could not read it" in line]
+
+    assert "main.py" in eventually(warned, "the function's log says so")[0]

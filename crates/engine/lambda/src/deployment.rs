@@ -37,6 +37,8 @@ pub(crate) struct Deployment {
     pub(crate) timeout: Duration,
     /// The function's own environment variables.
     pub(crate) variables: BTreeMap<String, String>,
+    /// A file of its package that AWS would not let it read.
+    pub(crate) private_file: Option<String>,
     /// Its code, unpacked.
     pub(crate) code: CodeLease,
     /// Its layers, merged: what lies at `/opt`.
@@ -46,9 +48,17 @@ pub(crate) struct Deployment {
 }
 
 impl Deployment {
-    /// What to tell where another version of the runtime's interpreter stands in.
-    pub(crate) fn substitution(&self) -> Option<String> {
-        self.client.as_ref()?.substitution(self.runtime)
+    /// In which ways it runs otherwise than on AWS, for its log.
+    pub(crate) fn warnings(&self) -> impl Iterator<Item = String> {
+        let client = self.client.as_ref();
+        let substitution = client.and_then(|client| client.substitution(self.runtime));
+        let private = self.private_file.as_ref().map(|name| {
+            format!(
+                "the package keeps {name} from all users but its owner: on AWS the function could \
+                 not read it; set its permissions to 644, or 755 for programs, before you ship it"
+            )
+        });
+        substitution.into_iter().chain(private)
     }
 }
 

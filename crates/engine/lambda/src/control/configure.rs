@@ -228,6 +228,7 @@ pub(super) fn deployment(
         role: configuration.role.as_deref().unwrap_or_default().into(),
         runtime,
         client,
+        private_file: None,
         handler: configuration.handler.clone().unwrap_or_default(),
         memory_mb: configuration.memory_size.unwrap_or(128).unsigned_abs(),
         scratch_mb: configuration

@@ -128,16 +128,14 @@ impl Inner {
                 NotReady::new("InternalError", &"The engine could not unpack the package.")
             }
         };
+        let private_file = self.code.private_file(code).await.map_err(unusable)?;
         let code = self.code.unpacked(code).await.map_err(unusable)?;
         let opt = self.code.opt(&layers).await.map_err(unusable)?;
-        Ok(super::configure::deployment(
-            key,
-            id,
-            configuration,
-            runtime,
-            client,
-            (code, opt),
-        ))
+        let code = (code, opt);
+        Ok(Deployment {
+            private_file,
+            ..super::configure::deployment(key, id, configuration, runtime, client, code)
+        })
     }
 }
 

@@ -33,8 +33,8 @@ impl Environment {
             deployment: &self.deployment,
             environment: self.id,
         });
-        if let Some(substitution) = self.deployment.substitution() {
-            self.log.platform(&PlatformEvent::Warning(&substitution));
+        for warning in self.deployment.warnings() {
+            self.log.platform(&PlatformEvent::Warning(&warning));
         }
         let limit = self.clock.sleep(INIT_LIMIT);
         let outcome = tokio::select! {

@@ -151,7 +151,7 @@ pub(crate) fn unpack<R: Read + Seek>(source: R, folder: &Path) -> Result<(), Arc
             links.push((name, PathBuf::from(target)));
             continue;
         }
-        let mode = entry.unix_mode().map_or(0o644, |mode| mode & 0o777);
+        let mode = shared(entry.unix_mode().map_or(0o644, |mode| mode & 0o777));
         let declared = entry.size();
         left = left
             .checked_sub(declared)
@@ -180,6 +180,30 @@ pub(crate) fn unpack<R: Read + Seek>(source: R, folder: &Path) -> Result<(), Arc
         link(folder, name, target)?;
     }
     check_links(folder, links.iter().map(|(name, _)| name.as_path()))
+}
+
+/// What the owner may read or execute, everybody may: functions are another user than the owner of
+/// their files. On AWS too, and there they fail over files that are not; see [`private_file`].
+fn shared(mode: u32) -> u32 {
+    const OWNERS: u32 = 0o500;
+    let owners = (mode | 0o400) & OWNERS;
+    mode | owners | owners >> 3 | owners >> 6
+}
+
+/// The first file, if there is one, that not everybody may read.
+///
+/// # Errors
+/// See [`ArchiveError`].
+pub(crate) fn private_file<R: Read + Seek>(source: R) -> Result<Option<String>, ArchiveError> {
+    let mut archive = open(source)?;
+    for index in 0..archive.len() {
+        let entry = archive.by_index_raw(index)?;
+        if entry.is_file() && entry.unix_mode().is_some_and(|mode| mode & 0o004 == 0) {
+            let name = String::from_utf8_lossy(entry.name_raw());
+            return Ok(Some(name.into_owned()));
+        }
+    }
+    Ok(None)
 }
 
 /// The second lock on the same door: wherever the links of these names lead, they end inside
@@ -218,7 +242,7 @@ fn create(path: &Path, mode: u32) -> io::Result<File> {
         .write(true)
         .create(true)
         .truncate(true)
-        .mode(mode | 0o400)
+        .mode(mode)
         .open(path)
 }
 
@@ -290,6 +314,27 @@ mod tests {
                 0o111
             );
         }
+    }
+
+    #[test]
+    #[cfg(unix)]
+    fn what_the_owner_may_do_everybody_may() {
+        use std::os::unix::fs::PermissionsExt;
+        let written = |mode| {
+            let bytes = zipped(|zip| {
+                let options = SimpleFileOptions::default().unix_permissions(mode);
+                zip.start_file("main.py", options).unwrap();
+            });
+            let folder = tempfile::tempdir().unwrap();
+            unpack(Cursor::new(&bytes), folder.path()).unwrap();
+            let file = fs::metadata(folder.path().join("main.py")).unwrap();
+            let told = private_file(Cursor::new(&bytes)).unwrap();
+            (file.permissions().mode() & 0o555, told)
+        };
+        let private = Some("main.py".to_owned());
+        assert_eq!(written(0o644), (0o444, None));
+        assert_eq!(written(0o600), (0o444, private.clone()));
+        assert_eq!(written(0o700), (0o555, private));
     }
 
     #[test]

@@ -181,6 +181,12 @@ impl CodeStore {
         off_thread(move || Ok(archive::check(blobs.open_blob(&code)?)?)).await
     }
 
+    /// The first file of a package, if there is one, that AWS would not let functions read.
+    pub(crate) async fn private_file(&self, code: Digest) -> Result<Option<String>, CodeError> {
+        let blobs = self.blobs.clone();
+        off_thread(move || Ok(archive::private_file(blobs.open_blob(&code)?)?)).await
+    }
+
     /// The package unpacked; it is unpacked on first need.
     pub(crate) async fn unpacked(&self, code: Digest) -> Result<CodeLease, CodeError> {
         let lease = self.lease(code);

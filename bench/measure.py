@@ -28,7 +28,9 @@ def create_function(client, name, source, memory_mb):
     """Creates a Python function and waits until it is active."""
     archive = io.BytesIO()
     with zipfile.ZipFile(archive, "w") as file:
-        file.writestr("main.py", source)
+        entry = zipfile.ZipInfo("main.py")
+        entry.external_attr = 0o644 << 16
+        file.writestr(entry, source)
     client.create_function(
         FunctionName=name,
         Runtime="python3.11",

@@ -21,6 +21,14 @@ macro_rules! serve {
                 self.inner.invoke(caller, input).await
             }
 
+            async fn invoke_with_response_stream(
+                &self,
+                caller: &Caller,
+                input: shapes::InvokeWithResponseStreamRequest,
+            ) -> Result<shapes::InvokeWithResponseStreamResponse, ServiceError> {
+                self.inner.invoke_with_response_stream(caller, input).await
+            }
+
             $(
                 async fn $operation(
                     &self,

@@ -9,8 +9,10 @@ mod frames;
 mod idleness;
 mod lifecycle;
 pub(crate) mod log;
+pub(crate) mod outlet;
 mod runtime_api;
 pub(crate) mod stage;
+mod streaming;
 pub(crate) mod tail;
 
 use std::sync::Arc;
@@ -34,6 +36,7 @@ use crate::runtime::identity::Identity;
 use crate::schedule::admission::Admission;
 use idleness::Power;
 use log::Log;
+use outlet::Outlet;
 use stage::{Asked, Ended, Refusal, Stage};
 
 /// Where an environment goes when it is free for its next invocation.
@@ -138,8 +141,14 @@ impl Environment {
     }
 
     /// Hands over `event` and waits for the answer, no longer than `timeout`; where the process was
-    /// lost, it is initialised first, within the same time.
-    pub(crate) async fn run(self: &Arc<Self>, event: Event, timeout: Duration) -> Ended {
+    /// lost, it is initialised first, within the same time. An answer that is a stream goes to
+    /// `outlet`, where there is one.
+    pub(crate) async fn run(
+        self: &Arc<Self>,
+        event: Event,
+        outlet: Option<Outlet>,
+        timeout: Duration,
+    ) -> Ended {
         self.deadline
             .store(micros(self.clock.monotonic() + timeout), Ordering::SeqCst);
         let mut deadline = self.clock.sleep(timeout);
@@ -149,7 +158,7 @@ impl Environment {
         };
         let handed_over = tokio::select! {
             biased;
-            handed_over = self.hand_over(event) => handed_over,
+            handed_over = self.hand_over(event, outlet) => handed_over,
             () = &mut deadline => Err(Failure::TimedOut { timeout }),
         };
         let mut answer = match handed_over {
@@ -170,8 +179,9 @@ impl Environment {
     async fn hand_over(
         self: &Arc<Self>,
         event: Event,
+        mut outlet: Option<Outlet>,
     ) -> Result<oneshot::Receiver<Ended>, Failure> {
-        let offered = self.step(|stage| stage.assign(event));
+        let offered = self.step(|stage| stage.assign(event, &mut outlet));
         let event = match offered {
             Ok(answer) => return Ok(answer),
             Err(event) => event,
@@ -187,7 +197,8 @@ impl Environment {
             });
             return Err(failure);
         }
-        self.step(|stage| stage.assign(event)).map_err(|_| lost())
+        self.step(|stage| stage.assign(event, &mut outlet))
+            .map_err(|_| lost())
     }
 
     /// Whether the runtime has answered but let its invocation's time pass without asking for
@@ -277,6 +288,10 @@ impl Environment {
 
     fn respond(&self, id: RequestId, payload: Bytes) -> Result<(), Refusal> {
         self.step(|stage| stage.respond(id, payload, || self.log.cut()))
+    }
+
+    fn open_stream(&self, id: RequestId) -> Result<Option<Outlet>, Refusal> {
+        self.stage.lock().open(id)
     }
 
     fn fail(&self, id: RequestId, failure: Failure) -> Result<(), Refusal> {

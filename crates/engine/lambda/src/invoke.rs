@@ -7,6 +7,7 @@ pub(crate) mod event;
 pub(crate) mod failure;
 pub(crate) mod recent;
 pub(crate) mod report;
+mod streaming;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,6 +17,7 @@ use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use ids::{Qualifier, RequestId};
 use serde::de::IgnoredAny;
+use tokio::task::{JoinError, JoinHandle};
 use wire::lambda::{InvocationRequest, InvocationResponse, InvocationType, LogType, errors};
 use wire::{Caller, ServiceError};
 
@@ -23,6 +25,7 @@ use crate::authorization;
 use crate::control::settle::MISSING_RUNTIME;
 use crate::deployment::Deployment;
 use crate::environment::Environment;
+use crate::environment::outlet::Link;
 use crate::environment::stage::{Answer, Ended};
 use crate::function::registry::CachedVersion;
 use crate::function::status;
@@ -62,26 +65,22 @@ pub(crate) struct Finished {
     version: Arc<str>,
 }
 
+/// An invocation that runs.
+struct Begun {
+    /// The version that does.
+    version: Arc<str>,
+    running: JoinHandle<Finished>,
+}
+
 impl Inner {
     pub(crate) async fn invoke(
         self: &Arc<Self>,
         caller: &Caller,
         input: InvocationRequest,
     ) -> Result<InvocationResponse, ServiceError> {
-        let target = self
-            .registry
-            .target(
-                caller,
-                &input.function_name,
-                input.qualifier,
-                authorization::INVOKE,
-            )
+        let (target, version) = self
+            .find_invocable(caller, &input.function_name, input.qualifier)
             .await?;
-        let version = self.resolve(&target).await?;
-        self.registry
-            .authorize(caller, &target, authorization::INVOKE)
-            .await?;
-        status::check_invocable(version.record.live().0)?;
         if input.invocation_type == Some(InvocationType::DryRun) {
             return Ok(InvocationResponse {
                 status_code: Some(204),
@@ -128,6 +127,25 @@ impl Inner {
         })
     }
 
+    /// What a caller may invoke by that name.
+    async fn find_invocable(
+        &self,
+        caller: &Caller,
+        function: &str,
+        qualifier: Option<String>,
+    ) -> Result<(Target, Arc<CachedVersion>), ServiceError> {
+        let target = self
+            .registry
+            .target(caller, function, qualifier, authorization::INVOKE)
+            .await?;
+        let version = self.resolve(&target).await?;
+        self.registry
+            .authorize(caller, &target, authorization::INVOKE)
+            .await?;
+        status::check_invocable(version.record.live().0)?;
+        Ok((target, version))
+    }
+
     /// Runs `job` under what `target` names now.
     pub(crate) async fn run_to_its_end(
         self: &Arc<Self>,
@@ -147,18 +165,30 @@ impl Inner {
         version: Arc<CachedVersion>,
         job: Job,
     ) -> Result<Finished, ServiceError> {
+        let begun = self.begin_version(target, version, job, None).await?;
+        begun.running.await.map_err(|error| broken_off(&error))
+    }
+
+    /// Waits for an environment and begins to run `job` in it, with its answer streamed to `link`
+    /// where that is given and the function does so.
+    async fn begin_version(
+        self: &Arc<Self>,
+        target: &Target,
+        version: Arc<CachedVersion>,
+        job: Job,
+        link: Option<Link>,
+    ) -> Result<Begun, ServiceError> {
         let settings = self.registry.settings(&target.key).await?;
         let reserved = settings.and_then(|settings| settings.reserved_concurrency);
         let counted = self.concurrency.count(&target.key, reserved)?;
         let (pool, environment) = self.take_environment(target, version).await?;
+        let version = Arc::clone(&environment.deployment.version);
         let this = Arc::clone(self);
         let running = tokio::spawn(async move {
             let _counted = counted;
-            this.run(&pool, &environment, job).await
+            this.run(&pool, &environment, job, link).await
         });
-        running.await.map_err(|error| {
-            errors::service_exception(format!("The invocation broke off: {error}"))
-        })
+        Ok(Begun { version, running })
     }
 
     /// What invocations of `target` run.
@@ -240,7 +270,13 @@ impl Inner {
     }
 
     /// Runs one invocation in `environment`, whose clock starts now.
-    async fn run(&self, pool: &Pool, environment: &Arc<Environment>, job: Job) -> Finished {
+    async fn run(
+        &self,
+        pool: &Pool,
+        environment: &Arc<Environment>,
+        job: Job,
+        link: Option<Link>,
+    ) -> Finished {
         let deployment = &environment.deployment;
         let clock = &*self.clock;
         let id = job.id;
@@ -252,6 +288,7 @@ impl Inner {
             id,
             version: &deployment.version,
         });
+        let (outlet, closed) = link.map(|link| (link.outlet, link.closed)).unzip();
         let event = Event {
             id,
             payload: job.payload,
@@ -260,7 +297,7 @@ impl Inner {
             trace_id: job.trace_id,
             client_context: job.client_context,
         };
-        let Ended { answer, mut log } = environment.run(event, deployment.timeout).await;
+        let Ended { answer, mut log } = environment.run(event, outlet, deployment.timeout).await;
         let duration = clock.monotonic().saturating_sub(started);
         let peak = environment.peak_memory();
         let figures = Figures {
@@ -273,6 +310,13 @@ impl Inner {
         let is_lost = failure.is_some_and(Failure::resets_environment);
         if is_lost {
             environment.kill();
+            if let Some(closed) = closed {
+                // What the function wrote before it was lost is its caller's.
+                tokio::select! {
+                    () = closed.wait() => {}
+                    () = clock.sleep(RECOVERY_LIMIT) => {}
+                }
+            }
             log.extend(environment.log.rest());
         }
         let closing = [
@@ -313,6 +357,10 @@ impl Inner {
             () = self.clock.sleep(RECOVERY_LIMIT) => {}
         }
     }
+}
+
+fn broken_off(error: &JoinError) -> ServiceError {
+    errors::service_exception(format!("The invocation broke off: {error}"))
 }
 
 /// The event: the payload as it is, which must be JSON; an empty one is an empty object.

@@ -243,6 +243,9 @@ impl Reply {
     /// Ends with a stream of events as the body.
     #[must_use]
     pub fn events<E: Event>(self, events: Option<EventStream<E>>) -> Response<Body> {
+        if self.response.status() == StatusCode::NO_CONTENT {
+            return self.response;
+        }
         let body = event_stream::body(None, events.unwrap_or_default());
         self.with(body, event_stream::CONTENT_TYPE)
     }

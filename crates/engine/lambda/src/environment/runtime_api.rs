@@ -7,8 +7,6 @@ use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
-use base64::Engine;
-use base64::prelude::BASE64_STANDARD;
 use bytes::Bytes;
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE};
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode};
@@ -23,12 +21,11 @@ use tokio::task::JoinSet;
 
 use super::Environment;
 use super::stage::Refusal;
+use super::streaming::{self, ERROR_TYPE};
 use crate::invoke::event::Event;
 use crate::invoke::failure::{Failure, RESPONSE_LIMIT};
 
 const ROOT: &str = "/2018-06-01/runtime/";
-const ERROR_TYPE: &str = "lambda-runtime-function-error-type";
-const ERROR_BODY: &str = "lambda-runtime-function-error-body";
 
 /// How many connections a function may hold to its Runtime API; runtimes need one or two.
 const CONNECTION_LIMIT: usize = 32;
@@ -124,8 +121,18 @@ async fn invocation(
         let outcome = environment.fail(id, failure);
         return settle(refusal.map_or(outcome, Err));
     }
+    if streaming::is_asked(headers) {
+        match environment.open_stream(id) {
+            Ok(Some(outlet)) => {
+                return settle(streaming::forward(environment, id, outlet, headers, body).await);
+            }
+            // The caller takes the answer as a whole.
+            Ok(None) => {}
+            Err(refusal) => return refused(refusal),
+        }
+    }
     match collected(body, RESPONSE_LIMIT).await {
-        Ok(body) => settle(match streamed_failure(body.trailers()) {
+        Ok(body) => settle(match streaming::failed(body.trailers()) {
             Some(failure) => environment.fail(id, failure),
             None => environment.respond(id, body.to_bytes()),
         }),
@@ -147,19 +154,6 @@ async fn collected(body: Incoming, limit: usize) -> Result<Collected<Bytes>, Ref
 
 async fn whole(body: Incoming, limit: usize) -> Result<Bytes, Refusal> {
     Ok(collected(body, limit).await?.to_bytes())
-}
-
-/// What a runtime that streams its answer says behind it, where the function failed on the way.
-fn streamed_failure(trailers: Option<&HeaderMap>) -> Option<Failure> {
-    let trailers = trailers?;
-    let error_type = trailers.get(ERROR_TYPE)?.to_str().ok()?.to_owned();
-    let document = trailers.get(ERROR_BODY).map(HeaderValue::as_bytes);
-    let document = document.and_then(|encoded| BASE64_STANDARD.decode(encoded).ok());
-    Some(Failure::Reported {
-        error_type: Some(error_type),
-        payload: document.unwrap_or_default().into(),
-        in_init: false,
-    })
 }
 
 async fn reported(headers: &HeaderMap, body: Incoming, in_init: bool) -> Result<Failure, Refusal> {
@@ -245,24 +239,4 @@ fn json(status: StatusCode, body: Bytes) -> Answer {
         .headers_mut()
         .insert(CONTENT_LENGTH, HeaderValue::from(length));
     answer
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_stream_that_ends_in_an_error_is_a_failure() {
-        let mut trailers = HeaderMap::new();
-        assert_eq!(streamed_failure(Some(&trailers)), None);
-        trailers.insert(ERROR_TYPE, HeaderValue::from_static("RangeError"));
-        trailers.insert(ERROR_BODY, HeaderValue::from_static("e30="));
-        let failure = Failure::Reported {
-            error_type: Some("RangeError".to_owned()),
-            payload: Bytes::from_static(b"{}"),
-            in_init: false,
-        };
-        assert_eq!(streamed_failure(Some(&trailers)), Some(failure));
-        assert_eq!(streamed_failure(None), None);
-    }
 }

@@ -8,6 +8,8 @@
 //!    └──────────────────┴──────────────────────────────────┘
 //! ```
 //!
+//! Whoever streams an answer takes its outlet (`open`) and responds once all of it has been written.
+//!
 //! Pure: no process, no socket. The Runtime API and the supervisor of the process drive it.
 
 use bytes::Bytes;
@@ -15,6 +17,7 @@ use ids::RequestId;
 use sandbox::ExitStatus;
 use tokio::sync::oneshot;
 
+use super::outlet::Outlet;
 use crate::invoke::event::Event;
 use crate::invoke::failure::{Failure, RESPONSE_LIMIT};
 
@@ -47,6 +50,8 @@ pub(crate) enum Stage {
     Running {
         id: RequestId,
         reply: oneshot::Sender<Ended>,
+        /// For an answer that is a stream, until one begins.
+        outlet: Option<Outlet>,
     },
     /// The runtime has answered and not asked for the next event yet.
     Answered,
@@ -97,8 +102,13 @@ impl Stage {
         }
     }
 
-    /// Hands `event` to the waiting runtime; gives it back where none waits.
-    pub(crate) fn assign(&mut self, event: Event) -> Result<oneshot::Receiver<Ended>, Event> {
+    /// Hands `event` to the waiting runtime; gives it back where none waits, and then leaves the
+    /// outlet for its answer, too.
+    pub(crate) fn assign(
+        &mut self,
+        event: Event,
+        outlet: &mut Option<Outlet>,
+    ) -> Result<oneshot::Receiver<Ended>, Event> {
         match std::mem::replace(self, Self::Down) {
             Self::Ready(next) => {
                 let id = event.id;
@@ -108,7 +118,8 @@ impl Stage {
                     return Err(event);
                 }
                 let (reply, answer) = oneshot::channel();
-                *self = Self::Running { id, reply };
+                let outlet = outlet.take();
+                *self = Self::Running { id, reply, outlet };
                 Ok(answer)
             }
             before => {
@@ -131,6 +142,16 @@ impl Stage {
             return Err(Refusal::TooLarge);
         }
         self.settle(id, Ok(payload), log)
+    }
+
+    /// The runtime begins to stream its answer to invocation `id`. `None` where nobody wants a
+    /// stream: then the answer is taken as a whole.
+    pub(crate) fn open(&mut self, id: RequestId) -> Result<Option<Outlet>, Refusal> {
+        self.check(id)?;
+        Ok(match self {
+            Self::Running { outlet, .. } => outlet.take(),
+            _ => None,
+        })
     }
 
     /// The runtime reports that invocation `id` failed.
@@ -228,6 +249,7 @@ impl Stage {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::environment::outlet;
     use ids::SeededEntropy;
     use proptest::prelude::*;
 
@@ -257,7 +279,7 @@ mod tests {
     #[test]
     fn one_invocation_goes_round() {
         let (mut stage, mut waiting) = ready();
-        let mut answer = stage.assign(event(1)).unwrap();
+        let mut answer = stage.assign(event(1), &mut None).unwrap();
         assert_eq!(waiting.try_recv().unwrap().id, id(1));
         assert_eq!(
             stage.respond(id(2), Bytes::new(), Vec::new),
@@ -283,14 +305,14 @@ mod tests {
     #[test]
     fn a_second_event_is_given_back() {
         let (mut stage, _waiting) = ready();
-        let _answer = stage.assign(event(1)).unwrap();
-        assert_eq!(stage.assign(event(2)).unwrap_err().id, id(2));
+        let _answer = stage.assign(event(1), &mut None).unwrap();
+        assert_eq!(stage.assign(event(2), &mut None).unwrap_err().id, id(2));
     }
 
     #[test]
     fn a_late_answer_neither_counts_nor_frees() {
         let (mut stage, _waiting) = ready();
-        let _answer = stage.assign(event(1)).unwrap();
+        let _answer = stage.assign(event(1), &mut None).unwrap();
         assert!(stage.give_up());
         assert_eq!(
             stage.respond(id(1), Bytes::new(), Vec::new),
@@ -303,7 +325,7 @@ mod tests {
     #[test]
     fn an_exit_answers_whoever_waits() {
         let (mut stage, _waiting) = ready();
-        let mut answer = stage.assign(event(1)).unwrap();
+        let mut answer = stage.assign(event(1), &mut None).unwrap();
         assert!(!stage.exited(EXIT, Vec::new));
         assert_eq!(
             answer.try_recv().unwrap().answer,
@@ -325,9 +347,26 @@ mod tests {
     }
 
     #[test]
+    fn a_stream_goes_to_who_wants_one_and_the_invocation_ends_by_itself() {
+        let (mut stage, _waiting) = ready();
+        let (link, mut parts) = outlet::link();
+        let mut answer = stage.assign(event(1), &mut Some(link.outlet)).unwrap();
+        assert_eq!(stage.open(id(2)).unwrap_err(), Refusal::UnknownRequest);
+        let outlet = stage.open(id(1)).unwrap();
+        assert!(outlet.is_some());
+        assert!(stage.open(id(1)).unwrap().is_none(), "there is one stream");
+        assert!(answer.try_recv().is_err());
+        drop(outlet);
+        assert!(parts.try_recv().is_err());
+        stage.respond(id(1), Bytes::new(), Vec::new).unwrap();
+        assert_eq!(answer.try_recv().unwrap().answer, Ok(Bytes::new()));
+        assert_eq!(stage.open(id(1)).unwrap_err(), Refusal::WrongState);
+    }
+
+    #[test]
     fn too_large_an_answer_is_an_answer_to_the_caller_and_a_refusal_to_the_runtime() {
         let (mut stage, _waiting) = ready();
-        let mut answer = stage.assign(event(1)).unwrap();
+        let mut answer = stage.assign(event(1), &mut None).unwrap();
         let body = Bytes::from(vec![0; RESPONSE_LIMIT + 1]);
         assert_eq!(stage.respond(id(1), body, Vec::new), Err(Refusal::TooLarge));
         assert_eq!(
@@ -339,7 +378,7 @@ mod tests {
     #[test]
     fn a_runtime_that_never_asks_again_is_overdue_once() {
         let (mut stage, _waiting) = ready();
-        let _answer = stage.assign(event(1)).unwrap();
+        let _answer = stage.assign(event(1), &mut None).unwrap();
         assert!(!stage.overdue(), "it has not answered");
         stage.respond(id(1), Bytes::new(), Vec::new).unwrap();
         assert!(stage.overdue());
@@ -375,7 +414,7 @@ mod tests {
                         }
                     }
                     2 => {
-                        if let Ok(answer) = stage.assign(event(n as u64)) {
+                        if let Ok(answer) = stage.assign(event(n as u64), &mut None) {
                             accepted += 1;
                             open.push(answer);
                         }

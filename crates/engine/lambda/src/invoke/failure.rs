@@ -15,6 +15,10 @@ use serde::Serialize;
 /// The largest answer of a buffered invocation, in bytes: 6 MiB and 100 bytes of envelope.
 pub(crate) const RESPONSE_LIMIT: usize = 6_291_556;
 
+/// The largest answer that is a stream, in bytes: 200 MiB.
+/// Source: <https://docs.aws.amazon.com/lambda/latest/dg/configuration-response-streaming.html>.
+pub(crate) const STREAM_LIMIT: usize = 200 << 20;
+
 /// Why an invocation or an init phase ended without an answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Failure {
@@ -36,6 +40,10 @@ pub(crate) enum Failure {
     Exited(ExitStatus),
     /// The answer exceeded [`RESPONSE_LIMIT`].
     ResponseTooLarge,
+    /// The answer was a stream and exceeded [`STREAM_LIMIT`].
+    StreamTooLarge,
+    /// The runtime broke its stream off, and lives on.
+    StreamBroken,
     /// The runtime could not be started at all.
     NotStarted {
         /// `Runtime.InvalidEntrypoint`, ….
@@ -60,7 +68,8 @@ impl Failure {
             Self::TimedOut { .. } => "Sandbox.Timedout",
             Self::Exited(status) if status.oom_killed => "Runtime.OutOfMemory",
             Self::Exited(_) => "Runtime.ExitError",
-            Self::ResponseTooLarge => "Function.ResponseSizeTooLarge",
+            Self::ResponseTooLarge | Self::StreamTooLarge => "Function.ResponseSizeTooLarge",
+            Self::StreamBroken => "Runtime.TruncatedResponse",
             Self::NotStarted { error_type, .. } => error_type,
         }
     }
@@ -69,9 +78,8 @@ impl Failure {
     pub(crate) fn payload(&self, id: RequestId) -> Bytes {
         let message = match self {
             Self::Reported { payload, .. } => return payload.clone(),
-            Self::ResponseTooLarge => format!(
-                "Response payload size exceeded maximum allowed payload size ({RESPONSE_LIMIT} bytes)."
-            ),
+            Self::ResponseTooLarge => too_large(RESPONSE_LIMIT),
+            Self::StreamTooLarge => too_large(STREAM_LIMIT),
             other => format!("RequestId: {id} Error: {other}"),
         };
         let document = Document {
@@ -90,7 +98,10 @@ impl Failure {
             Self::Exited(_) | Self::NotStarted { .. } | Self::Reported { in_init: true, .. } => {
                 format!("Status: error\tError Type: {}", self.error_type())
             }
-            Self::Reported { in_init: false, .. } | Self::ResponseTooLarge => String::new(),
+            Self::Reported { in_init: false, .. }
+            | Self::ResponseTooLarge
+            | Self::StreamTooLarge
+            | Self::StreamBroken => String::new(),
         }
     }
 
@@ -98,7 +109,10 @@ impl Failure {
     pub(crate) fn resets_environment(&self) -> bool {
         !matches!(
             self,
-            Self::Reported { in_init: false, .. } | Self::ResponseTooLarge
+            Self::Reported { in_init: false, .. }
+                | Self::ResponseTooLarge
+                | Self::StreamTooLarge
+                | Self::StreamBroken
         )
     }
 }
@@ -115,10 +129,17 @@ impl fmt::Display for Failure {
                 )
             }
             Self::Exited(status) => f.write_str(&exit_reason(status)),
-            Self::ResponseTooLarge => f.write_str("Response payload size exceeded"),
+            Self::ResponseTooLarge | Self::StreamTooLarge => {
+                f.write_str("Response payload size exceeded")
+            }
+            Self::StreamBroken => f.write_str("Runtime truncated its response stream"),
             Self::NotStarted { reason, .. } => f.write_str(reason),
         }
     }
+}
+
+fn too_large(limit: usize) -> String {
+    format!("Response payload size exceeded maximum allowed payload size ({limit} bytes).")
 }
 
 fn exit_reason(status: &ExitStatus) -> String {

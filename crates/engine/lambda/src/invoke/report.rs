@@ -62,7 +62,10 @@ pub(crate) fn lost(id: RequestId, failure: &Failure, now: Timestamp) -> Option<S
             "RequestId: {id} Error: {failure}\n{}\n",
             failure.error_type()
         )),
-        Failure::Reported { .. } | Failure::ResponseTooLarge => None,
+        Failure::Reported { .. }
+        | Failure::ResponseTooLarge
+        | Failure::StreamTooLarge
+        | Failure::StreamBroken => None,
     }
 }
 

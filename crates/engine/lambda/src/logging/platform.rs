@@ -176,7 +176,12 @@ fn outcome(failure: Option<&Failure>) -> Map<String, Value> {
         None => "success",
         Some(Failure::TimedOut { .. }) => "timeout",
         Some(Failure::Exited(_) | Failure::NotStarted { .. }) => "failure",
-        Some(Failure::Reported { .. } | Failure::ResponseTooLarge) => "error",
+        Some(
+            Failure::Reported { .. }
+            | Failure::ResponseTooLarge
+            | Failure::StreamTooLarge
+            | Failure::StreamBroken,
+        ) => "error",
     };
     let mut record = Map::new();
     record.insert("status".into(), status.into());

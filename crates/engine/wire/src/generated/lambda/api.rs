@@ -183,6 +183,12 @@ pub trait LambdaApi: Send + Sync + 'static {
         input: InvocationRequest,
     ) -> impl Future<Output = Result<InvocationResponse, ServiceError>> + Send;
 
+    fn invoke_with_response_stream(
+        &self,
+        caller: &Caller,
+        input: InvokeWithResponseStreamRequest,
+    ) -> impl Future<Output = Result<InvokeWithResponseStreamResponse, ServiceError>> + Send;
+
     fn list_aliases(
         &self,
         caller: &Caller,
@@ -361,6 +367,7 @@ get_layer_version_policy: GetLayerVersionPolicyRequest => GetLayerVersionPolicyR
 get_policy: GetPolicyRequest => GetPolicyResponse,
 get_runtime_management_config: GetRuntimeManagementConfigRequest => GetRuntimeManagementConfigResponse,
 invoke: InvocationRequest => InvocationResponse,
+invoke_with_response_stream: InvokeWithResponseStreamRequest => InvokeWithResponseStreamResponse,
 list_aliases: ListAliasesRequest => ListAliasesResponse,
 list_code_signing_configs: ListCodeSigningConfigsRequest => ListCodeSigningConfigsResponse,
 list_function_url_configs: ListFunctionUrlConfigsRequest => ListFunctionUrlConfigsResponse,
@@ -652,6 +659,15 @@ pub async fn serve<S: LambdaApi>(
         LambdaOperation::Invoke => {
             let input = decode(&PROTOCOL, request)?;
             encode(&PROTOCOL, service.invoke(caller, input).await?, 200, of)
+        }
+        LambdaOperation::InvokeWithResponseStream => {
+            let input = decode(&PROTOCOL, request)?;
+            encode(
+                &PROTOCOL,
+                service.invoke_with_response_stream(caller, input).await?,
+                200,
+                of,
+            )
         }
         LambdaOperation::ListAliases => {
             let input = decode(&PROTOCOL, request)?;
@@ -1067,6 +1083,13 @@ pub async fn dispatch<S: LambdaApi>(
             let (caller, input) = call.open::<operations::Invoke>()?;
             PROTOCOL.check(&input)?;
             Ok(Box::new(service.invoke(&caller, input).await?))
+        }
+        "InvokeWithResponseStream" => {
+            let (caller, input) = call.open::<operations::InvokeWithResponseStream>()?;
+            PROTOCOL.check(&input)?;
+            Ok(Box::new(
+                service.invoke_with_response_stream(&caller, input).await?,
+            ))
         }
         "ListAliases" => {
             let (caller, input) = call.open::<operations::ListAliases>()?;

@@ -251,6 +251,20 @@ impl Input for InvocationRequest {
     }
 }
 
+impl Input for InvokeWithResponseStreamRequest {
+    fn decode<P: Protocol>(_: &P, request: &Request<'_>) -> Result<Self, ServiceError> {
+        Ok(Self {
+            function_name: request.label(0)?,
+            log_type: request.header("x-amz-log-type")?,
+            client_context: request.header("x-amz-client-context")?,
+            qualifier: request.query("Qualifier")?,
+            payload: request.payload(),
+            tenant_id: request.header("x-amz-tenant-id")?,
+            invocation_type: request.header("x-amz-invocation-type")?,
+        })
+    }
+}
+
 impl Input for ListAliasesRequest {
     fn decode<P: Protocol>(_: &P, request: &Request<'_>) -> Result<Self, ServiceError> {
         Ok(Self {
@@ -689,6 +703,15 @@ impl Output for InvocationResponse {
             self.durable_execution_arn.as_ref(),
         )?;
         Ok(reply.payload(self.payload))
+    }
+}
+
+impl Output for InvokeWithResponseStreamResponse {
+    fn encode<P: Protocol>(self, _: &P, mut reply: Reply) -> Result<Response<Body>, ServiceError> {
+        reply.status(self.status_code);
+        reply.header("x-amz-executed-version", self.executed_version.as_ref())?;
+        reply.header("content-type", self.response_stream_content_type.as_ref())?;
+        Ok(reply.events(self.event_stream))
     }
 }
 

@@ -103,6 +103,10 @@ RecursiveLoop {
 Terminate = "Terminate",
 Allow = "Allow",
 }
+ResponseStreamingInvocationType {
+RequestResponse = "RequestResponse",
+DryRun = "DryRun",
+}
 Runtime {
 Nodejs = "nodejs",
 Nodejs4_3 = "nodejs4.3",

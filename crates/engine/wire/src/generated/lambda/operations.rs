@@ -326,6 +326,7 @@ impl Named for LambdaOperation {
                 | Self::GetPolicy
                 | Self::GetRuntimeManagementConfig
                 | Self::Invoke
+                | Self::InvokeWithResponseStream
                 | Self::ListAliases
                 | Self::ListCodeSigningConfigs
                 | Self::ListFunctionUrlConfigs
@@ -1619,6 +1620,16 @@ impl Operation for Invoke {
     type Output = InvocationResponse;
     const SERVICE: Service = Service::Lambda;
     const NAME: &'static str = "Invoke";
+}
+
+#[derive(Debug, Clone, Copy)]
+pub struct InvokeWithResponseStream;
+
+impl Operation for InvokeWithResponseStream {
+    type Input = InvokeWithResponseStreamRequest;
+    type Output = InvokeWithResponseStreamResponse;
+    const SERVICE: Service = Service::Lambda;
+    const NAME: &'static str = "InvokeWithResponseStream";
 }
 
 #[derive(Debug, Clone, Copy)]

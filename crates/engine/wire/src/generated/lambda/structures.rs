@@ -2,8 +2,10 @@
 
 use super::enums::*;
 use crate::Blob;
+use crate::EventStream;
 use crate::shape::Redacted;
 use crate::shape::document;
+use crate::{Event, Frame, ServiceError};
 use bytes::Bytes;
 use std::collections::BTreeMap;
 use std::fmt;
@@ -658,6 +660,59 @@ impl fmt::Debug for InvocationResponse {
     }
 }
 
+#[derive(Clone, Default, PartialEq)]
+pub struct InvokeResponseStreamUpdate {
+    pub payload: Option<Bytes>,
+}
+
+impl fmt::Debug for InvokeResponseStreamUpdate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("InvokeResponseStreamUpdate")
+            .field("payload", &Redacted(&self.payload))
+            .finish()
+    }
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct InvokeWithResponseStreamCompleteEvent {
+    pub error_code: Option<String>,
+    pub error_details: Option<String>,
+    pub log_result: Option<String>,
+}
+
+#[derive(Clone, Default, PartialEq)]
+pub struct InvokeWithResponseStreamRequest {
+    pub function_name: String,
+    pub log_type: Option<LogType>,
+    pub client_context: Option<String>,
+    pub qualifier: Option<String>,
+    pub payload: Option<Bytes>,
+    pub tenant_id: Option<String>,
+    pub invocation_type: Option<ResponseStreamingInvocationType>,
+}
+
+impl fmt::Debug for InvokeWithResponseStreamRequest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("InvokeWithResponseStreamRequest")
+            .field("function_name", &self.function_name)
+            .field("log_type", &self.log_type)
+            .field("client_context", &self.client_context)
+            .field("qualifier", &self.qualifier)
+            .field("payload", &Redacted(&self.payload))
+            .field("tenant_id", &self.tenant_id)
+            .field("invocation_type", &self.invocation_type)
+            .finish()
+    }
+}
+
+#[derive(Debug, Default)]
+pub struct InvokeWithResponseStreamResponse {
+    pub status_code: Option<i32>,
+    pub executed_version: Option<String>,
+    pub event_stream: Option<EventStream<InvokeWithResponseStreamResponseEvent>>,
+    pub response_stream_content_type: Option<String>,
+}
+
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct LambdaManagedInstancesCapacityProviderConfig {
     pub capacity_provider_arn: Option<String>,
@@ -1139,6 +1194,21 @@ pub struct VpcConfigResponse {
     pub ipv6_allowed_for_dual_stack: Option<bool>,
 }
 
+#[derive(Debug, Clone, PartialEq)]
+pub enum InvokeWithResponseStreamResponseEvent {
+    PayloadChunk(InvokeResponseStreamUpdate),
+    InvokeComplete(InvokeWithResponseStreamCompleteEvent),
+}
+
+impl Event for InvokeWithResponseStreamResponseEvent {
+    fn frame(self) -> Result<Frame, ServiceError> {
+        match self {
+            Self::PayloadChunk(event) => Frame::payload("PayloadChunk", event.payload),
+            Self::InvokeComplete(event) => Frame::document("InvokeComplete", &event),
+        }
+    }
+}
+
 document! {
 AcceleratorConfig {
 accelerator_memory_size: "AcceleratorMemorySize",
@@ -1503,6 +1573,17 @@ error: "Error",
 InvocationRequest {
 }
 InvocationResponse {
+}
+InvokeResponseStreamUpdate {
+}
+InvokeWithResponseStreamCompleteEvent {
+error_code: "ErrorCode",
+error_details: "ErrorDetails",
+log_result: "LogResult",
+}
+InvokeWithResponseStreamRequest {
+}
+InvokeWithResponseStreamResponse {
 }
 LambdaManagedInstancesCapacityProviderConfig {
 capacity_provider_arn: "CapacityProviderArn",

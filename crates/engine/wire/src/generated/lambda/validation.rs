@@ -1345,6 +1345,26 @@ impl Validate for InvocationRequest {
     }
 }
 
+impl Validate for InvokeWithResponseStreamRequest {
+    fn validate(&self, at: &Place<'_>, found: &mut Violations) {
+        found.value(
+            at,
+            "functionName",
+            Some(self.function_name.as_str()),
+            &NAMESPACED_FUNCTION_NAME,
+        );
+        found.value(at, "logType", self.log_type.as_ref(), &Choice);
+        found.value(
+            at,
+            "qualifier",
+            self.qualifier.as_deref(),
+            &NUMERIC_LATEST_PUBLISHED_OR_ALIAS_QUALIFIER,
+        );
+        found.value(at, "tenantId", self.tenant_id.as_deref(), &TENANT_ID);
+        found.value(at, "invocationType", self.invocation_type.as_ref(), &Choice);
+    }
+}
+
 impl Validate for LambdaManagedInstancesCapacityProviderConfig {
     fn validate(&self, at: &Place<'_>, found: &mut Violations) {
         found.required(

@@ -82,11 +82,16 @@ class Engine:
                 stderr=subprocess.STDOUT,
                 env=self.environment(LAMBDALAB_TEST_MARK=self.mark),
                 start_new_session=True,
+                **self.identity(),
             )
         description = eventually(self._answering, "the engine writes engine.json", timeout=30)
         self.endpoint = description["endpoint"]
         self.pid = description["pid"]
         self.version = description["version"]
+
+    def identity(self):
+        """As whom it runs, for Popen: as the tests do."""
+        return {}
 
     def _answering(self):
         if self.process.poll() is not None:

@@ -136,9 +136,12 @@ fn means(means: sandbox::Means) -> &'static str {
     match means {
         sandbox::Means::CgroupV2 => "cgroup v2",
         sandbox::Means::CgroupV1 => "cgroup v1",
-        sandbox::Means::Rlimit => "limits of each process",
+        sandbox::Means::Rlimit => "resource limits",
         sandbox::Means::Signals => "signals",
+        sandbox::Means::ProcessTable => "a process table of its own",
         sandbox::Means::Namespaces => "namespaces, an own root and user, seccomp",
+        sandbox::Means::UserNamespaces => "user namespaces, an own root, seccomp",
+        sandbox::Means::MemoryFileSystem => "a file system in memory",
         sandbox::Means::LoopDevice => "a file system in a file",
         sandbox::Means::Folder => "a folder",
         sandbox::Means::None => "nothing",

@@ -44,10 +44,16 @@ pub enum Means {
     Rlimit,
     /// Signals to the process group and to descendants.
     Signals,
+    /// The end of a process table, which is that of all processes in it.
+    ProcessTable,
     /// Namespaces with a root file system and a user of their own, and a filter of system calls.
     Namespaces,
+    /// The same for a user without root's rights, in a user namespace of the engine's.
+    UserNamespaces,
     /// A file system in a file.
     LoopDevice,
+    /// A file system in memory.
+    MemoryFileSystem,
     /// A folder.
     Folder,
     /// None: the measure is not taken.
@@ -73,6 +79,15 @@ impl Capabilities {
     /// Whether functions are kept apart from the host.
     #[must_use]
     pub fn isolates(&self) -> bool {
+        matches!(
+            self.isolation.means,
+            Means::Namespaces | Means::UserNamespaces
+        )
+    }
+
+    /// Whether the engine clones the mounts that an environment shows. Without root's rights that
+    /// falls to the environment's own process.
+    pub(crate) fn engine_mounts(&self) -> bool {
         self.isolation.means == Means::Namespaces
     }
 

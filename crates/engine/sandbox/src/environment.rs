@@ -78,7 +78,7 @@ impl Sandbox {
         };
         let mut environment = Environment::new(self.clone(), id, (work_dir, memory_bytes), reply)?;
         abandoned.id = None;
-        if self.capabilities().isolates() {
+        if self.capabilities().engine_mounts() {
             let (kit, at) = (Arc::clone(self.scratch()), environment.work_dir.clone());
             let made = off_thread(move || kit.make(&at, scratch_mb)).await?;
             environment.scratch = Some(Arc::new(made));

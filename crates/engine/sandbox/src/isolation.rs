@@ -4,21 +4,28 @@
 //!
 //! ```text
 //! engine's start        Isolation   a mount namespace with the root that all environments share,
-//!                                   and the compiled system call filter
-//! a blank is prepared   PidSpace    a process table of its own, with an init process
+//!                                   and the compiled system call filter; without root also the
+//!                                   Realm, a user namespace to do all of it in
+//! a blank is prepared   a helper    joins the realm and the network, opens a process table, and
+//!                                   forks the init and the blank beside itself
 //!                       View::enter a copy of that mount namespace, an own /proc, passwd, host name
-//! a command starts      mounts      the engine clones what the command shows; it is attached
+//! a command starts      mounts      the engine clones what the command shows; it is attached.
+//!                       View::fetch in a realm the blank clones it: only there it may be done
 //!                       View::seal  the root becomes read-only
-//!                       user, rlimits, filter; then the program
+//!                       user, rlimits, rights, filter; then the program
 //! ```
 //!
 //! A mount is cloned where the host's files can be seen, and attached where they cannot: the blank
 //! has left the host's mount namespace long before it is told what to show.
 
-mod helper;
+pub(crate) mod helper;
+mod memory;
 pub(crate) mod mounts;
 pub(crate) mod network;
 pub(crate) mod pid_space;
+mod realm;
+mod refusal;
+mod rights;
 pub(crate) mod rlimits;
 mod scratch;
 mod syscalls;
@@ -31,7 +38,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use nix::unistd::geteuid;
 
 pub(crate) use network::Network;
-pub(crate) use pid_space::PidSpace;
+use realm::Realm;
 pub(crate) use scratch::{Scratch, ScratchKit};
 pub(crate) use syscalls::Filters;
 pub(crate) use user::User;
@@ -46,10 +53,8 @@ use crate::spec::Egress;
 pub(crate) struct Isolation {
     /// The mount namespace with the root that environments start from.
     template: OwnedFd,
-    /// The spawner's own process table, to come back to.
-    own_pids: OwnedFd,
-    /// The spawner's own network, to come back to.
-    own_network: OwnedFd,
+    /// Where isolation takes place when the engine is not root.
+    realm: Option<Realm>,
     filters: Filters,
     egress: Egress,
 }
@@ -57,16 +62,15 @@ pub(crate) struct Isolation {
 impl Isolation {
     /// Tries everything that isolation needs on this host.
     pub(crate) fn establish(egress: Egress) -> Result<Self, Refused> {
-        if !geteuid().is_root() {
-            return Err(Refused::to("use namespaces without root's rights")(
-                nix::errno::Errno::EPERM,
-            ));
-        }
         let filters = Filters::compile()?;
+        let realm = if geteuid().is_root() {
+            None
+        } else {
+            Some(Realm::found()?)
+        };
         let isolation = Self {
-            template: template::build()?,
-            own_pids: pid_space::own()?,
-            own_network: network::own()?,
+            template: template::build(realm.as_ref())?,
+            realm,
             filters,
             egress,
         };
@@ -75,12 +79,26 @@ impl Isolation {
     }
 
     /// What a process that shall isolate others must keep open.
-    pub(crate) fn descriptors(&self) -> [BorrowedFd<'_>; 3] {
-        [
-            self.template.as_fd(),
-            self.own_pids.as_fd(),
-            self.own_network.as_fd(),
-        ]
+    pub(crate) fn descriptors(&self) -> Vec<BorrowedFd<'_>> {
+        let mut kept = vec![self.template.as_fd()];
+        kept.extend(self.realm.iter().flat_map(Realm::descriptors));
+        kept
+    }
+
+    /// Gives this process the rights that isolation takes, if it does not have them: for processes
+    /// that make something for an environment and do nothing else.
+    pub(crate) fn join(&self) -> Result<(), Refused> {
+        self.realm.as_ref().map_or(Ok(()), Realm::join)
+    }
+
+    /// Whether a limit on the processes of an environment's user counts no others.
+    pub(crate) fn counts_processes(&self) -> bool {
+        self.realm.as_ref().is_none_or(Realm::counts_processes)
+    }
+
+    /// Whether environments are of the engine's user, by a name of their own.
+    pub(crate) fn in_realm(&self) -> bool {
+        self.realm.is_some()
     }
 
     /// Whether environments have networks of their own.
@@ -113,12 +131,19 @@ pub(crate) fn measure_network(isolation: Option<&Isolation>, egress: Egress) -> 
 /// How far isolation goes here.
 pub(crate) fn measure(isolation: Result<&Isolation, &Refused>) -> Measure {
     match isolation {
+        Ok(isolation) if isolation.in_realm() => Measure::short(
+            Means::UserNamespaces,
+            "functions share the engine's user on the host: process tables of their own keep their \
+             signals inside, the system call filter keeps them from tracing; as root the engine \
+             gives each a user of its own",
+        ),
         Ok(_) => Measure::full(Means::Namespaces),
         Err(refused) => Measure::short(
             Means::None,
             format!(
                 "functions run as processes of the engine's user and see the host ({refused}): \
-                 run only code that you trust, or the engine as root on Linux 5.12 or newer"
+                 run only code that you trust, or {}",
+                refusal::remedy(&refusal::Host::look())
             ),
         ),
     }

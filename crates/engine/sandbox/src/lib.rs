@@ -8,9 +8,9 @@
 //! - [`Capabilities`], from [`probe`]: what this host lets the sandbox do, and what is missing.
 //!
 //! It knows nothing of functions, runtimes or invocations: a command goes in, output and an exit
-//! status come out. As root it keeps environments apart by namespaces, a root file system and a user
-//! of their own, and a system call filter (`isolation`). A network of their own is a choice
-//! ([`Egress`]).
+//! status come out. It keeps environments apart by namespaces, a root file system, a user of their own
+//! and a system call filter (`isolation`), as root or in a user namespace. A network of their own is a
+//! choice ([`Egress`]).
 //!
 //! What it promises: nothing that runs in an environment outlives the engine, however the engine
 //! ends. The spawner sweeps when the engine dies, a guard process when the spawner dies, and the

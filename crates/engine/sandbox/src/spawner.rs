@@ -170,11 +170,25 @@ fn capabilities(
     let GroupMeasures {
         memory,
         cpu,
-        pids,
+        mut pids,
         freeze,
-        kill,
+        mut kill,
     } = groups.measures();
+    if isolation.is_ok() && kill.means == Means::Signals {
+        // The kernel ends a process table with its init.
+        kill = Measure::full(Means::ProcessTable);
+    }
+    let in_realm = isolation.as_ref().is_ok_and(Isolation::in_realm);
+    if pids.means == Means::None && isolation.as_ref().is_ok_and(Isolation::counts_processes) {
+        // Each environment's processes are of a user of their own.
+        pids = Measure::full(Means::Rlimit);
+    }
     let scratch = match isolation {
+        Ok(_) if in_realm => Measure::short(
+            Means::MemoryFileSystem,
+            "what functions write to /tmp counts as memory, theirs and the host's: as root the \
+             engine keeps it in files",
+        ),
         Ok(_) => scratch.measure(),
         Err(_) => Measure::short(
             Means::Folder,

@@ -24,28 +24,67 @@ pub(crate) fn fork_single_threaded() -> nix::Result<ForkResult> {
     unsafe { nix::unistd::fork() }
 }
 
+/// Whose child a fork is to be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Parent {
+    /// The forking process's own.
+    Caller,
+    /// That of the forking process's parent: a sibling.
+    CallersParent,
+}
+
+impl Parent {
+    /// The flags of `clone`, and the signal that tells the parent of the end: a sibling tells it as
+    /// the caller would.
+    fn clone_flags(self) -> (c_int, c_int) {
+        match self {
+            Self::Caller => (0, libc::SIGCHLD),
+            Self::CallersParent => (libc::CLONE_PARENT, 0),
+        }
+    }
+}
+
+/// Forks a child of the caller's or of its parent's. Same duty of the caller as for
+/// [`fork_single_threaded`].
+pub(crate) fn fork_under(parent: Parent) -> nix::Result<ForkResult> {
+    match parent {
+        Parent::Caller => fork_single_threaded(),
+        Parent::CallersParent => {
+            debug_assert_eq!(thread_count().unwrap_or(1), 1);
+            let (flags, signal) = parent.clone_flags();
+            // SAFETY: without CLONE_VM and without a stack this is a fork, as `fork_into_cgroup`
+            // makes it. All arguments that could be pointers are null.
+            forked(unsafe { libc::syscall(libc::SYS_clone, flags | signal, 0, 0, 0, 0) })
+        }
+    }
+}
+
 /// Forks into the cgroup v2 directory `group`. The child is a member from its first instruction,
 /// and no lock of the kernel's is taken that a later move into the group would wait for.
 ///
 /// Same duty of the caller as for [`fork_single_threaded`].
-pub(crate) fn fork_into_cgroup(group: BorrowedFd<'_>) -> nix::Result<ForkResult> {
+pub(crate) fn fork_into_cgroup(group: BorrowedFd<'_>, parent: Parent) -> nix::Result<ForkResult> {
     debug_assert_eq!(thread_count().unwrap_or(1), 1);
+    let (flags, signal) = parent.clone_flags();
     // SAFETY: `clone_args` is plain integers, for which zero is a valid value and means "unset".
     let mut arguments: libc::clone_args = unsafe { std::mem::zeroed() };
-    arguments.flags = CLONE_INTO_CGROUP;
-    arguments.exit_signal = libc::SIGCHLD as u64;
+    arguments.flags = CLONE_INTO_CGROUP | u64::from(flags.unsigned_abs());
+    arguments.exit_signal = u64::from(signal.unsigned_abs());
     arguments.cgroup = u64::from(group.as_raw_fd().unsigned_abs());
     // SAFETY: the pointer and size describe a live `clone_args`. Without CLONE_VM and without a
     // stack this is a fork: the child runs on a copy of this address space. It has one thread, as
     // in `fork_single_threaded`. The C library's at-fork handlers do not run; they reset locks that
     // nobody holds here.
-    let pid = unsafe {
+    forked(unsafe {
         libc::syscall(
             libc::SYS_clone3,
             &raw const arguments,
             size_of::<libc::clone_args>(),
         )
-    };
+    })
+}
+
+fn forked(pid: libc::c_long) -> nix::Result<ForkResult> {
     match Errno::result(pid)? {
         0 => Ok(ForkResult::Child),
         pid => Ok(ForkResult::Parent {

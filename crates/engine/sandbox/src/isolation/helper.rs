@@ -1,11 +1,12 @@
-//! Processes that do one thing at the engine's start and end: what they try must not touch the
-//! engine's own namespaces, user or rights.
+//! Processes that do one thing for another: what they do to their own namespaces, user or rights must
+//! not touch those of the process that they do it for.
 
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 
 use nix::sys::wait::waitpid;
 use nix::unistd::ForkResult;
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::protocol::{Failure, Refused, decode};
@@ -13,24 +14,26 @@ use crate::{SandboxError, channel, sys};
 
 /// What a helper says in the end. What it made comes along.
 #[derive(Debug, Serialize, Deserialize)]
-enum Outcome {
-    Done,
+enum Outcome<T> {
+    Done(T),
     Failed(Failure),
 }
 
-/// Has a helper do something, and takes the descriptors that come of it.
-pub(super) fn run(
-    work: impl FnOnce() -> Result<Vec<OwnedFd>, Refused>,
-) -> Result<Vec<OwnedFd>, Refused> {
+/// What a helper found out, and the descriptors of what it made.
+pub(crate) type Made<T> = Result<(T, Vec<OwnedFd>), Refused>;
+
+/// Has a helper do something, and takes what comes of it.
+pub(crate) fn run<T: Serialize + DeserializeOwned>(work: impl FnOnce() -> Made<T>) -> Made<T> {
     let (ours, theirs) = channel::pair().map_err(Refused::to("make a socket pair"))?;
     match sys::fork_single_threaded().map_err(Refused::to("fork a helper"))? {
         ForkResult::Child => crate::spawner::run(|| {
+            drop(ours);
             let (outcome, made) = match work() {
-                Ok(made) => (Outcome::Done, made),
+                Ok((told, made)) => (Outcome::Done(told), made),
                 Err(refused) => (Outcome::Failed(refused.into()), Vec::new()),
             };
             let text = serde_json::to_vec(&outcome).map_err(Refused::to("write a word"))?;
-            channel::send(theirs.as_fd(), &text, &made).map_err(Refused::to("tell the engine"))
+            channel::send(theirs.as_fd(), &text, &made).map_err(Refused::to("tell of the work"))
         }),
         ForkResult::Parent { child } => {
             drop(theirs);
@@ -41,7 +44,14 @@ pub(super) fn run(
     }
 }
 
-fn listen(channel: &OwnedFd) -> Result<Vec<OwnedFd>, Refused> {
+/// The same for work that brings descriptors alone.
+pub(crate) fn make(
+    work: impl FnOnce() -> Result<Vec<OwnedFd>, Refused>,
+) -> Result<Vec<OwnedFd>, Refused> {
+    run(|| Ok(((), work()?))).map(|((), made)| made)
+}
+
+fn listen<T: DeserializeOwned>(channel: &OwnedFd) -> Made<T> {
     let mut buffer = [0; 8 * 1024];
     let received = channel::receive(channel.as_fd(), &mut buffer, true)
         .map_err(Refused::to("hear of a helper"))?
@@ -51,7 +61,7 @@ fn listen(channel: &OwnedFd) -> Result<Vec<OwnedFd>, Refused> {
         })?;
     let text = buffer.get(..received.length).unwrap_or_default();
     match decode(text).map_err(Refused::to("understand a helper"))? {
-        Outcome::Done => Ok(received.descriptors),
+        Outcome::Done(told) => Ok((told, received.descriptors)),
         Outcome::Failed(failure) => Err(match SandboxError::from(failure) {
             SandboxError::Os { doing, source } => Refused { doing, source },
             other => Refused {

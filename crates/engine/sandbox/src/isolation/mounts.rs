@@ -19,6 +19,8 @@ pub(crate) enum Allows {
     Reading,
     /// Writing too.
     Writing,
+    /// Using it as a device.
+    Devices,
 }
 
 /// A clone of the mount that shows `source`, with what is mounted below it.
@@ -28,7 +30,10 @@ pub(crate) fn clone_of(source: &Path, allows: Allows) -> Result<OwnedFd, Refused
         | OpenTreeFlags::OPEN_TREE_CLOEXEC
         | OpenTreeFlags::AT_RECURSIVE;
     let tree = open_tree(CWD, source, flags).map_err(Refused::to(doing()))?;
-    let mut set = MountAttributes::NO_SUID | MountAttributes::NO_DEVICES;
+    let mut set = MountAttributes::NO_SUID;
+    if allows != Allows::Devices {
+        set |= MountAttributes::NO_DEVICES;
+    }
     if allows == Allows::Reading {
         set |= MountAttributes::READ_ONLY;
     }

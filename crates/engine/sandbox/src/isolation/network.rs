@@ -4,24 +4,15 @@
 //! Runtime API, and one for the engine's API. They are made inside and served by the engine, which
 //! holds them: a listener belongs to the network that it was made in, wherever it is accepted from.
 
-use std::fs::File;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::os::fd::{AsFd, OwnedFd};
 
 use nix::sched::{CloneFlags, setns, unshare};
 
-use super::Isolation;
+use super::{Isolation, helper, realm};
 use crate::protocol::Refused;
 use crate::spec::{ENGINE_PORT, RUNTIME_API_PORT};
 use crate::sys;
-
-const OWN: &str = "/proc/self/ns/net";
-
-/// The network of this process.
-pub(super) fn own() -> Result<OwnedFd, Refused> {
-    let own = File::open(OWN).map_err(Refused::to("name the network"))?;
-    Ok(own.into())
-}
 
 /// The network of one environment.
 #[derive(Debug)]
@@ -32,39 +23,34 @@ pub(crate) struct Network {
 impl Network {
     /// Makes one, with the listeners of the Runtime API and of the engine's API.
     pub(crate) fn make(isolation: &Isolation) -> Result<(Self, Vec<OwnedFd>), Refused> {
-        unshare(CloneFlags::CLONE_NEWNET).map_err(Refused::to("make a network"))?;
-        let made = Self::furnish();
-        leave(isolation)?;
-        made
+        let mut made = helper::make(|| {
+            isolation.join()?;
+            furnish()
+        })?
+        .into_iter();
+        let namespace = made.next().ok_or_else(|| Refused {
+            doing: "make a network".to_owned(),
+            source: std::io::ErrorKind::UnexpectedEof.into(),
+        })?;
+        Ok((Self { namespace }, made.collect()))
     }
 
-    fn furnish() -> Result<(Self, Vec<OwnedFd>), Refused> {
-        sys::raise_loopback().map_err(Refused::to("raise the loopback"))?;
-        let network = Self { namespace: own()? };
-        let doors = [RUNTIME_API_PORT, ENGINE_PORT]
-            .into_iter()
-            .map(|port| listen(port).map_err(Refused::to("listen inside the network")))
-            .collect::<Result<_, _>>()?;
-        Ok((network, doors))
-    }
-
-    /// Does something in it: what is forked then stays there.
-    pub(crate) fn within<T>(
-        &self,
-        isolation: &Isolation,
-        work: impl FnOnce() -> Result<T, Refused>,
-    ) -> Result<T, Refused> {
+    /// Enters it for good: for processes that make what shall be in it.
+    pub(crate) fn enter(&self) -> Result<(), Refused> {
         setns(self.namespace.as_fd(), CloneFlags::CLONE_NEWNET)
-            .map_err(Refused::to("enter a network"))?;
-        let done = work();
-        leave(isolation)?;
-        done
+            .map_err(Refused::to("enter a network"))
     }
 }
 
-fn leave(isolation: &Isolation) -> Result<(), Refused> {
-    setns(isolation.own_network.as_fd(), CloneFlags::CLONE_NEWNET)
-        .map_err(Refused::to("go back to the own network"))
+/// Makes a network around this process: its name, and the listeners in it.
+fn furnish() -> Result<Vec<OwnedFd>, Refused> {
+    unshare(CloneFlags::CLONE_NEWNET).map_err(Refused::to("make a network"))?;
+    sys::raise_loopback().map_err(Refused::to("raise the loopback"))?;
+    let mut made = vec![realm::name("net")?];
+    for port in [RUNTIME_API_PORT, ENGINE_PORT] {
+        made.push(listen(port).map_err(Refused::to("listen inside the network"))?);
+    }
+    Ok(made)
 }
 
 /// A listener on the loopback that does not block.

@@ -5,42 +5,18 @@
 //! a process of ours does. The function's process is the second; its parent is the spawner all the
 //! same, which thereby learns how it ended.
 
-use std::fs::File;
-use std::os::fd::{AsFd, OwnedFd};
-
-use nix::sched::{CloneFlags, setns, unshare};
+use nix::sched::{CloneFlags, unshare};
 use nix::sys::prctl;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-use super::Isolation;
 use crate::protocol::Refused;
 use crate::sys;
 
-/// The process table of this process.
-pub(super) fn own() -> Result<OwnedFd, Refused> {
-    let own = File::open("/proc/self/ns/pid").map_err(Refused::to("name the process table"))?;
-    Ok(own.into())
-}
-
-/// A new process table, of which the next process that is forked will be the init.
-#[derive(Debug)]
-pub(crate) struct PidSpace<'a> {
-    isolation: &'a Isolation,
-}
-
-impl<'a> PidSpace<'a> {
-    /// Has children be forked into a new process table, until [`PidSpace::leave`].
-    pub(crate) fn enter(isolation: &'a Isolation) -> Result<Self, Refused> {
-        unshare(CloneFlags::CLONE_NEWPID).map_err(Refused::to("make a process table"))?;
-        Ok(Self { isolation })
-    }
-
-    /// Has children be forked beside this process again.
-    pub(crate) fn leave(self) -> Result<(), Refused> {
-        setns(self.isolation.own_pids.as_fd(), CloneFlags::CLONE_NEWPID)
-            .map_err(Refused::to("go back to the own process table"))
-    }
+/// Has this process fork into a new process table, of which its next child will be the init. It
+/// stays where it is, and there is no way back: for processes that do nothing else.
+pub(crate) fn open() -> Result<(), Refused> {
+    unshare(CloneFlags::CLONE_NEWPID).map_err(Refused::to("make a process table"))
 }
 
 /// The init's life: it ends when it is killed, and with it all processes of its table.

@@ -12,11 +12,12 @@ use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::Path;
 
 use nix::sched::{CloneFlags, unshare};
-use nix::sys::stat::{Mode, SFlag, makedev, mknod, umask};
+use nix::sys::stat::{Mode, umask};
 use rustix::mount::{MountAttrFlags, MountPropagationFlags, mount_change};
 
 use super::helper;
 use super::mounts::{self, Allows};
+use super::realm::{self, Realm};
 use crate::protocol::Refused;
 
 /// Where the new root grows before it becomes the root. Every host has it, and nothing that is
@@ -78,14 +79,8 @@ const FILES: [&str; 11] = [
     "etc/ssl/openssl.cnf",
 ];
 
-/// Devices that reach nothing: name, major and minor number.
-const DEVICES: [(&str, u64, u64); 5] = [
-    ("null", 1, 3),
-    ("zero", 1, 5),
-    ("full", 1, 7),
-    ("random", 1, 8),
-    ("urandom", 1, 9),
-];
+/// Devices that reach nothing. They are shown, not made: only root may make devices.
+const DEVICES: [&str; 5] = ["null", "zero", "full", "random", "urandom"];
 
 const LINKS: [(&str, &str); 4] = [
     ("dev/fd", "/proc/self/fd"),
@@ -95,8 +90,11 @@ const LINKS: [(&str, &str); 4] = [
 ];
 
 /// Builds it, in a process of its own that does not stay.
-pub(super) fn build() -> Result<OwnedFd, Refused> {
-    let mut made = helper::run(|| Ok(vec![assemble()?]))?;
+pub(super) fn build(realm: Option<&Realm>) -> Result<OwnedFd, Refused> {
+    let mut made = helper::make(|| {
+        realm.map_or(Ok(()), Realm::join)?;
+        Ok(vec![assemble()?])
+    })?;
     made.pop().ok_or_else(|| Refused {
         doing: "build the root of environments".to_owned(),
         source: io::ErrorKind::UnexpectedEof.into(),
@@ -105,8 +103,7 @@ pub(super) fn build() -> Result<OwnedFd, Refused> {
 
 fn assemble() -> Result<OwnedFd, Refused> {
     unshare(CloneFlags::CLONE_NEWNS).map_err(Refused::to("make a mount namespace"))?;
-    let namespace =
-        fs::File::open("/proc/self/ns/mnt").map_err(Refused::to("name the mount namespace"))?;
+    let namespace = realm::name("mnt")?;
     let private = MountPropagationFlags::PRIVATE | MountPropagationFlags::REC;
     mount_change("/", private).map_err(Refused::to("keep mounts to the namespace"))?;
     umask(Mode::from_bits_truncate(0o022));
@@ -122,9 +119,14 @@ fn assemble() -> Result<OwnedFd, Refused> {
     for name in SYSTEM.iter().chain(&SETTINGS) {
         show(stage, name)?;
     }
+    for name in DEVICES {
+        let (device, target) = (Path::new("/dev").join(name), stage.join("dev").join(name));
+        fs::write(&target, "").map_err(refused())?;
+        mounts::attach(mounts::clone_of(&device, Allows::Devices)?, &target)?;
+    }
     std::env::set_current_dir(stage).map_err(refused())?;
     mounts::pivot_here()?;
-    Ok(namespace.into())
+    Ok(namespace)
 }
 
 /// What is of our own making.
@@ -134,13 +136,6 @@ fn lay_out(stage: &Path) -> io::Result<()> {
     }
     for (link, target) in LINKS {
         symlink(target, stage.join(link))?;
-    }
-    let all = Mode::from_bits_truncate(0o666);
-    for (name, major, minor) in DEVICES {
-        let device = stage.join("dev").join(name);
-        mknod(&device, SFlag::S_IFCHR, all, makedev(major, minor))?;
-        // The mode above was narrowed by the umask.
-        fs::set_permissions(&device, PermissionsExt::from_mode(0o666))?;
     }
     for name in FILES {
         // Links among them lead to files that are there too, or nowhere.

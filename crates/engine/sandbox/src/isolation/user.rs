@@ -9,9 +9,10 @@ use std::fs;
 
 use nix::sys::prctl;
 use nix::sys::signal::Signal;
-use nix::unistd::{Gid, Uid, setgroups, setresgid, setresuid};
+use nix::unistd::{Gid, Uid, getegid, geteuid, setgroups, setresgid, setresuid};
 
 use super::mounts::{self, Allows};
+use super::{Isolation, realm, rights, rlimits};
 use crate::protocol::Refused;
 
 const NAME: &str = "sbx_user1051";
@@ -51,17 +52,33 @@ impl User {
         fs::remove_file(&draft).map_err(refused())
     }
 
-    /// Becomes that user for good.
-    pub(crate) fn become_it(self) -> Result<(), Refused> {
-        let drop = || {
+    /// Becomes that user for good, with no right left in any namespace. Of processes and threads it
+    /// may then have `processes` in all, where no control group counts them.
+    pub(crate) fn become_it(
+        self,
+        isolation: &Isolation,
+        processes: Option<u32>,
+    ) -> Result<(), Refused> {
+        if isolation.realm.is_some() {
+            // The name alone: to the host it stays the engine's user, whose files are not in sight,
+            // and whose processes have no number in this process table. The namespace is its own, so
+            // that its processes are counted by themselves.
+            let (uid, gid) = (geteuid().as_raw(), getegid().as_raw());
+            realm::enter_new((self.id, uid), (self.id, gid))?;
+        }
+        rights::bound().map_err(Refused::to("give up rights for ever"))?;
+        if isolation.realm.is_none() {
             let (uid, gid) = (Uid::from_raw(self.id), Gid::from_raw(self.id));
-            setgroups(&[])?;
-            setresgid(gid, gid, gid)?;
-            // The last of root's capabilities go with its user id.
-            setresuid(uid, uid, uid)?;
-            // The kernel forgets this with a change of user.
-            prctl::set_pdeathsig(Signal::SIGKILL)
-        };
-        drop().map_err(Refused::to("become another user"))
+            setgroups(&[])
+                .and_then(|()| setresgid(gid, gid, gid))
+                .and_then(|()| setresuid(uid, uid, uid))
+                .map_err(Refused::to("become another user"))?;
+        }
+        if isolation.counts_processes() {
+            rlimits::limit_processes(processes)?;
+        }
+        rights::drop_all().map_err(Refused::to("give up all rights"))?;
+        // The kernel forgets this with a change of user.
+        prctl::set_pdeathsig(Signal::SIGKILL).map_err(Refused::to("tie the process to its parent"))
     }
 }

@@ -1,18 +1,19 @@
 //! What a child sees: its own copy of the template's mount namespace, and what is mounted into it.
 
 use std::fs;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use nix::sched::{CloneFlags, setns, unshare};
 use rustix::mount::MountAttrFlags;
 
-use super::helper;
 use super::mounts::{self, Allows};
+use super::realm::{self, Realm};
 use super::user::User;
-use super::{Isolation, Network, PidSpace};
+use super::{Isolation, Network, helper, memory, pid_space};
 use crate::protocol::Refused;
+use crate::spec::Shown;
 use crate::sys::{self, MountAttributes};
 
 /// What else a view does not share. The control groups' namespace hides where in the host's tree the
@@ -28,32 +29,82 @@ const HOST_NAME: &str = "localhost";
 /// Where the environment's own file system goes.
 pub(crate) const SCRATCH: &str = "/tmp";
 
+/// Files of the kernel's that are about the whole host, or about all that its user does. They are
+/// shown empty, where the kernel has them.
+const MASKED: [&str; 2] = ["/proc/keys", "/proc/key-users"];
+
 /// The calling process's own view, still open for mounts.
 #[derive(Debug)]
-pub(crate) struct View(());
+pub(crate) struct View<'a> {
+    /// Where the host's files can be seen, and the way back: where the engine cannot clone mounts
+    /// the view does.
+    outside: Option<(&'a Realm, OwnedFd)>,
+}
 
-impl View {
+impl<'a> View<'a> {
     /// Leaves the host's files, names and inter-process communication behind.
-    pub(crate) fn enter(isolation: &Isolation, user: User) -> Result<Self, Refused> {
-        setns(isolation.template.as_fd(), CloneFlags::CLONE_NEWNS)
-            .map_err(Refused::to("enter the root of environments"))?;
-        unshare(NAMESPACES).map_err(Refused::to("make namespaces"))?;
-        nix::unistd::sethostname(HOST_NAME).map_err(Refused::to("name the host"))?;
+    pub(crate) fn enter(isolation: &'a Isolation, user: User) -> Result<Self, Refused> {
+        // Made while the host's own is in sight: the kernel asks for that where root does not ask.
         // Processes of other users, the init among them, stay out of sight.
         let proc = mounts::new(
             "proc",
             &[("hidepid", "2")],
             MountAttrFlags::MOUNT_ATTR_NODEV | MountAttrFlags::MOUNT_ATTR_NOEXEC,
         )?;
+        setns(isolation.template.as_fd(), CloneFlags::CLONE_NEWNS)
+            .map_err(Refused::to("enter the root of environments"))?;
+        unshare(NAMESPACES).map_err(Refused::to("make namespaces"))?;
+        nix::unistd::sethostname(HOST_NAME).map_err(Refused::to("name the host"))?;
         mounts::attach(proc, Path::new("/proc"))?;
+        for file in MASKED.map(Path::new) {
+            if file.exists() {
+                let nothing = mounts::clone_of("/dev/null".as_ref(), Allows::Devices)?;
+                mounts::attach(nothing, file)?;
+            }
+        }
         user.introduce()?;
-        Ok(Self(()))
+        let outside = match &isolation.realm {
+            Some(realm) => Some((realm, realm::name("mnt")?)),
+            None => None,
+        };
+        Ok(Self { outside })
+    }
+
+    /// What it must keep open until it is sealed.
+    pub(crate) fn descriptors(&self) -> Vec<BorrowedFd<'_>> {
+        self.outside
+            .iter()
+            .flat_map(|(realm, inside)| realm.descriptors().into_iter().chain([inside.as_fd()]))
+            .collect()
     }
 
     /// Attaches a mount; what is missing on the way to `target` is made.
     pub(crate) fn show(&self, mount: &OwnedFd, target: &Path) -> Result<(), Refused> {
         fs::create_dir_all(target).map_err(Refused::to(format!("make {}", target.display())))?;
         mounts::attach(mount, target)
+    }
+
+    /// Shows what a command needs and what the environment has at `/tmp`, of `scratch_mb` MiB in its
+    /// folder `work_dir`, where the engine has not cloned the mounts already.
+    pub(crate) fn fetch(
+        &self,
+        shows: &[Shown],
+        (work_dir, scratch_mb): (&Path, u32),
+    ) -> Result<(), Refused> {
+        let Some((realm, inside)) = &self.outside else {
+            return Ok(());
+        };
+        realm.look_out()?;
+        let mounts: Vec<OwnedFd> = shows
+            .iter()
+            .map(|shown| mounts::clone_of(&shown.source, Allows::Reading))
+            .collect::<Result<_, _>>()?;
+        let scratch = memory::scratch(work_dir, scratch_mb)?;
+        setns(inside, CloneFlags::CLONE_NEWNS).map_err(Refused::to("come back to the view"))?;
+        for (mount, shown) in mounts.iter().zip(shows) {
+            self.show(mount, &shown.target)?;
+        }
+        self.show(&scratch, Path::new(SCRATCH))
     }
 
     /// Lets nothing be changed any more but what is mounted for that.
@@ -73,18 +124,20 @@ impl View {
 /// start.
 pub(super) fn rehearse(isolation: &Isolation) -> Result<(), Refused> {
     if isolation.own_networks() {
-        helper::run(|| Network::make(isolation).map(|(_, doors)| doors))?;
+        Network::make(isolation)?;
     }
-    let clone = mounts::clone_of(Path::new("/usr"), Allows::Reading)?;
-    let space = PidSpace::enter(isolation)?;
-    let rehearsed = helper::run(|| {
-        let view = View::enter(isolation, User::of(0))?;
-        view.show(&clone, Path::new("/var/task"))?;
-        view.seal()?;
-        User::of(0).become_it()?;
-        isolation.filters().apply()?;
-        Ok(Vec::new())
-    });
-    space.leave()?;
-    rehearsed.map(drop)
+    helper::make(|| {
+        isolation.join()?;
+        let clone = mounts::clone_of(Path::new("/usr"), Allows::Reading)?;
+        pid_space::open()?;
+        helper::make(|| {
+            let view = View::enter(isolation, User::of(0))?;
+            view.show(&clone, Path::new("/var/task"))?;
+            view.seal()?;
+            User::of(0).become_it(isolation, None)?;
+            isolation.filters().apply()?;
+            Ok(Vec::new())
+        })
+    })
+    .map(drop)
 }

@@ -19,9 +19,10 @@ use nix::unistd::{ForkResult, Pid};
 use serde::{Deserialize, Serialize};
 
 use crate::cgroup::EnvironmentGroups;
-use crate::isolation::{Isolation, PidSpace, User, View, pid_space, rlimits};
+use crate::isolation::{Isolation, Network, User, View, helper, pid_space, rlimits};
 use crate::protocol::{Failure, Refused, decode};
 use crate::spec::Command;
+use crate::sys::Parent;
 use crate::{channel, sys};
 
 /// The variable by which AWS's runtime clients find the pipe for framed log records.
@@ -50,6 +51,8 @@ pub(super) struct Home<'a> {
     pub(super) groups: &'a EnvironmentGroups,
     /// Apart from the host, where that is possible, and as which user.
     pub(super) isolation: Option<(&'a Isolation, User)>,
+    /// The network that is its own, where it has one.
+    pub(super) network: Option<&'a Network>,
 }
 
 /// What the spawner tells a child to become. Comes with the write ends for stdout, stderr and
@@ -61,6 +64,10 @@ pub(super) struct Order {
     pub(super) mounts: Vec<PathBuf>,
     /// A limit for each process, in bytes, where no control group limits them together.
     pub(super) data_limit: Option<u64>,
+    /// A limit on processes and threads, where no control group counts them.
+    pub(super) processes: Option<u32>,
+    /// The environment's folder, and the size of what it may have at `/tmp` in MiB.
+    pub(super) scratch: (PathBuf, u32),
 }
 
 /// What a child tells the spawner.
@@ -82,28 +89,39 @@ pub(super) enum Past {
     Killed,
 }
 
-/// Forks a child into the groups of its environment, and with isolation into a process table of its
-/// own.
+/// Forks a child into the groups of its environment, and with isolation into a process table and a
+/// network of its own. A helper does that, who has no way back from there; what it forks become
+/// children of this process.
 pub(super) fn fork(home: Home<'_>, past: Past) -> Result<Child, Refused> {
     let Some((isolation, _)) = home.isolation else {
         return fork_program(home, past, None);
     };
-    let space = PidSpace::enter(isolation)?;
-    let forked = fork_init(home.groups, past).and_then(|init| {
-        let child = fork_program(home, past, Some(init));
-        if child.is_err() {
+    let ((pid, init), channel) = helper::run(|| {
+        isolation.join()?;
+        home.network.map_or(Ok(()), Network::enter)?;
+        pid_space::open()?;
+        let init = fork_init(home.groups, past)?;
+        let child = fork_program(home, past, Some(init)).inspect_err(|_| {
             pid_space::dismiss(init);
-        }
-        child
-    });
-    space.leave()?;
-    forked
+        })?;
+        Ok(((child.pid.as_raw(), init.as_raw()), vec![child.channel]))
+    })?;
+    let channel = channel.into_iter().next().ok_or_else(|| Refused {
+        doing: "hear of a child".to_owned(),
+        source: io::ErrorKind::UnexpectedEof.into(),
+    })?;
+    Ok(Child {
+        pid: Pid::from_raw(pid),
+        channel,
+        init: Some(Pid::from_raw(init)),
+    })
 }
 
 /// Forks the init process. Of the control groups it enters the unified one alone, by which it can
 /// be killed: what little it uses is not the function's.
 fn fork_init(groups: &EnvironmentGroups, past: Past) -> Result<Pid, Refused> {
-    let (forked, entered) = fork_into(groups, past).map_err(Refused::to("fork an init"))?;
+    let (forked, entered) =
+        fork_into(groups, past, Parent::CallersParent).map_err(Refused::to("fork an init"))?;
     match forked {
         ForkResult::Parent { child } => Ok(child),
         ForkResult::Child => super::run(|| {
@@ -113,10 +131,16 @@ fn fork_init(groups: &EnvironmentGroups, past: Past) -> Result<Pid, Refused> {
     }
 }
 
+/// Forks the child itself; beside an init where there is one.
 fn fork_program(home: Home<'_>, past: Past, init: Option<Pid>) -> Result<Child, Refused> {
     let (ours, theirs) = channel::pair().map_err(Refused::to("make a socket pair"))?;
-    let spawner = Pid::this();
-    let (forked, entered) = fork_into(home.groups, past).map_err(Refused::to("fork a child"))?;
+    // From inside a process table of its own, a parent outside has no number.
+    let (parent, parents_number) = match init {
+        Some(_) => (Parent::CallersParent, Pid::from_raw(0)),
+        None => (Parent::Caller, Pid::this()),
+    };
+    let (forked, entered) =
+        fork_into(home.groups, past, parent).map_err(Refused::to("fork a child"))?;
     match forked {
         ForkResult::Parent { child } => Ok(Child {
             pid: child,
@@ -124,15 +148,9 @@ fn fork_program(home: Home<'_>, past: Past, init: Option<Pid>) -> Result<Child, 
             init,
         }),
         ForkResult::Child => super::run(|| {
-            // From inside a process table of its own, a parent outside has no number.
-            let parent = if init.is_some() {
-                Pid::from_raw(0)
-            } else {
-                spawner
-            };
             let channel = sys::duplicate_above(&theirs, ABOVE_PROGRAMS)
                 .map_err(Refused::to("keep the channel"))?;
-            let Err(failure) = live(parent, channel.as_fd(), home, entered);
+            let Err(failure) = live(parents_number, channel.as_fd(), home, entered);
             say(channel.as_fd(), &Word::Failed(failure))
         }),
     }
@@ -148,15 +166,19 @@ fn say(channel: BorrowedFd<'_>, word: &Word) -> Result<(), Refused> {
 /// Not into a group in which `cgroup.kill` was used: to tell a fork that races with it, the kernel
 /// counts a group's kills, but compares the count of the group that the child is made in with that
 /// of the group of its parent, so that it kills every such child (seen with Linux 6.18).
-fn fork_into(groups: &EnvironmentGroups, past: Past) -> io::Result<(ForkResult, bool)> {
+fn fork_into(
+    groups: &EnvironmentGroups,
+    past: Past,
+    parent: Parent,
+) -> io::Result<(ForkResult, bool)> {
     if let (Some(unified), Past::Fresh) = (&groups.unified, past) {
         let directory = fs::File::open(unified)?;
         // Some seccomp filters of container engines pretend that there is no clone3.
-        if let Ok(forked) = sys::fork_into_cgroup(directory.as_fd()) {
+        if let Ok(forked) = sys::fork_into_cgroup(directory.as_fd(), parent) {
             return Ok((forked, true));
         }
     }
-    Ok((sys::fork_single_threaded()?, false))
+    Ok((sys::fork_under(parent)?, false))
 }
 
 /// The child's life; returns only when it cannot become the program.
@@ -171,8 +193,12 @@ fn live(
         Some((isolation, user)) => Some((View::enter(isolation, user)?, isolation, user)),
         None => None,
     };
-    // Of what it has inherited, now only the channel is left.
-    sys::close_all_but(&[channel]).map_err(Refused::to("close inherited files"))?;
+    // Of what it has inherited, now only the channel is left, and the way to what it shall show.
+    let mut kept = vec![channel];
+    if let Some((view, ..)) = &seclusion {
+        kept.extend(view.descriptors());
+    }
+    sys::close_all_but(&kept).map_err(Refused::to("close inherited files"))?;
     let mut buffer = vec![0; channel::MAX_MESSAGE];
     let received =
         channel::receive(channel, &mut buffer, true).map_err(Refused::to("receive the command"))?;
@@ -253,14 +279,29 @@ fn execute(
     order: Order,
     descriptors: &[OwnedFd],
     channel: BorrowedFd<'_>,
-    seclusion: Option<(View, &Isolation, User)>,
+    seclusion: Option<(View<'_>, &Isolation, User)>,
 ) -> Result<std::convert::Infallible, Failure> {
     let Order {
         command,
         mounts,
         data_limit,
+        processes,
+        scratch,
     } = order;
     let mut env = command.env;
+    // Before the outputs take the place of descriptors that the view needs.
+    let confinement = match seclusion {
+        Some((view, isolation, user)) => {
+            let attached = descriptors.iter().skip(2 + usize::from(command.telemetry));
+            for (mount, target) in attached.zip(&mounts) {
+                view.show(mount, target)?;
+            }
+            view.fetch(&command.shows, (&scratch.0, scratch.1))?;
+            view.seal()?;
+            Some((isolation, user))
+        }
+        None => None,
+    };
     if let Some(limit) = data_limit {
         let limit = limit.saturating_add(STACK_ALLOWANCE);
         setrlimit(Resource::RLIMIT_DATA, limit, limit)
@@ -285,13 +326,8 @@ fn execute(
         .iter()
         .map(|(name, value)| c_string(format!("{name}={value}").as_bytes()))
         .collect::<Result<_, _>>()?;
-    if let Some((view, isolation, user)) = seclusion {
-        let attached = descriptors.iter().skip(2 + usize::from(command.telemetry));
-        for (mount, target) in attached.zip(&mounts) {
-            view.show(mount, target)?;
-        }
-        view.seal()?;
-        user.become_it()?;
+    if let Some((isolation, user)) = confinement {
+        user.become_it(isolation, processes)?;
         isolation.filters().apply()?;
     }
     std::env::set_current_dir(&command.cwd)

@@ -1,6 +1,7 @@
 //! What the spawner knows of one environment.
 
 use std::os::fd::OwnedFd;
+use std::path::PathBuf;
 
 use ids::EnvironmentId;
 use nix::errno::Errno;
@@ -36,6 +37,10 @@ pub(super) struct Resident {
     pub(super) out_of_memory: bool,
     /// A limit for each process, in bytes, where none holds for all of them.
     pub(super) data_limit: Option<u64>,
+    /// A limit on its processes and threads, where no control group counts them.
+    pub(super) processes: Option<u32>,
+    /// Its folder, and the size of what it may have at `/tmp` in MiB.
+    pub(super) scratch: (PathBuf, u32),
     /// The requests that wait for its end, once it was asked to end.
     pub(super) leaving: Option<Vec<u64>>,
 }
@@ -80,6 +85,8 @@ impl Resident {
             memory_watch: None,
             out_of_memory: false,
             data_limit: None,
+            processes: None,
+            scratch: (PathBuf::new(), 0),
             leaving: None,
         };
         let furnished = resident.furnish(isolation);
@@ -116,13 +123,9 @@ impl Resident {
         let home = Home {
             groups: &self.groups,
             isolation: isolation.map(|isolation| (isolation, self.user)),
+            network: self.network.as_ref(),
         };
-        let child = match (&self.network, isolation) {
-            (Some(network), Some(isolation)) => {
-                network.within(isolation, || child::fork(home, past))?
-            }
-            _ => child::fork(home, past)?,
-        };
+        let child = child::fork(home, past)?;
         self.inits.extend(child.init);
         Ok(child)
     }

@@ -268,6 +268,10 @@ impl Spawner {
         if resident.groups.memory.is_none() {
             resident.data_limit = Some(spec.limits.memory_bytes());
         }
+        if resident.groups.pids.is_none() {
+            resident.processes = Some(spec.limits.pids);
+        }
+        resident.scratch = (spec.work_dir.clone(), spec.scratch_mb);
         let groups = resident.groups.clone();
         let mut doors = std::mem::take(&mut resident.doors);
         if doors.is_empty() {

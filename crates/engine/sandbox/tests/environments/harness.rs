@@ -1,12 +1,11 @@
 //! Runs the tests one after another on three spawners: one with control groups, one without, and one
 //! with control groups and isolation.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
 use std::path::{Path, PathBuf};
 use std::pin::Pin;
-use std::process::ExitCode;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use ids::{Clock, EnvironmentId, SystemClock, SystemEntropy};
@@ -32,6 +31,8 @@ pub(crate) struct Harness {
     /// The isolated one, where the host lets it be that.
     pub(crate) isolated: Sandbox,
     pub(crate) directory: TempDir,
+    /// Why the present test cannot be run on this host.
+    skipped: Mutex<Option<String>>,
 }
 
 impl Harness {
@@ -50,6 +51,11 @@ impl Harness {
             };
             Spawner::fork(&options).expect("fork a spawner")
         })
+    }
+
+    /// Says that this host cannot run the present test, and why. The test returns then.
+    pub(crate) fn skip(&self, reason: &str) {
+        *self.skipped.lock().unwrap() = Some(reason.to_owned());
     }
 
     pub(crate) fn both(&self) -> [&Sandbox; 2] {
@@ -186,12 +192,12 @@ fn report(capabilities: &Capabilities) {
     }
 }
 
-/// Runs the tests whose names hold one of the arguments.
+/// Runs the tests whose names hold one of the arguments. Says whether all went well.
 pub(crate) fn run(
     tests: &[(&str, Test)],
     arguments: &[String],
     [grouped, bare, isolated]: [SpawnerLink; 3],
-) -> ExitCode {
+) -> bool {
     let filters: Vec<&String> = arguments
         .iter()
         .filter(|word| !word.starts_with('-'))
@@ -199,7 +205,7 @@ pub(crate) fn run(
     let chosen = |name: &str| filters.is_empty() || filters.iter().any(|word| name.contains(*word));
     if arguments.iter().any(|word| word == "--list") {
         tests.iter().for_each(|(name, _)| println!("{name}: test"));
-        return ExitCode::SUCCESS;
+        return true;
     }
     report(isolated.capabilities());
     let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -213,23 +219,24 @@ pub(crate) fn run(
             bare: bare.connect().unwrap(),
             isolated: isolated.connect().unwrap(),
             directory: tempfile::tempdir().unwrap(),
+            skipped: Mutex::default(),
         });
-        let mut failed = 0;
+        let mut verdicts = BTreeMap::<_, usize>::new();
         for (name, test) in tests.iter().filter(|(name, _)| chosen(name)) {
             let clock = SystemClock::new();
             let result = tokio::spawn(test(Arc::clone(&harness))).await;
-            let verdict = if result.is_ok() { "ok" } else { "FAILED" };
-            println!(
-                "test {name} ... {verdict} ({} ms)",
-                clock.monotonic().as_millis()
-            );
-            failed += usize::from(result.is_err());
+            let skipped = harness.skipped.lock().unwrap().take();
+            let (verdict, told) = match (&result, &skipped) {
+                (Err(_), _) => ("failed", "FAILED".to_owned()),
+                (Ok(()), Some(reason)) => ("skipped", format!("skipped: {reason}")),
+                (Ok(()), None) => ("passed", "ok".to_owned()),
+            };
+            let took = clock.monotonic().as_millis();
+            println!("test {name} ... {told} ({took} ms)");
+            *verdicts.entry(verdict).or_default() += 1;
         }
-        failed
+        println!("{verdicts:?}");
+        verdicts.contains_key("failed")
     });
-    if failed == 0 {
-        ExitCode::SUCCESS
-    } else {
-        ExitCode::FAILURE
-    }
+    !failed
 }

@@ -15,6 +15,7 @@ const ROOMY: Limits = Limits {
 
 pub(crate) async fn memory(harness: Arc<Harness>) {
     if !grouped(harness.grouped.capabilities().memory.means) {
+        harness.skip("no memory control group can be made here");
         return;
     }
     let environment = harness
@@ -50,6 +51,7 @@ pub(crate) async fn memory(harness: Arc<Harness>) {
 
 pub(crate) async fn memory_of_a_child(harness: Arc<Harness>) {
     if !grouped(harness.grouped.capabilities().memory.means) {
+        harness.skip("no memory control group can be made here");
         return;
     }
     let environment = harness
@@ -84,6 +86,7 @@ pub(crate) async fn memory_by_rlimit(harness: Arc<Harness>) {
 
 pub(crate) async fn pids(harness: Arc<Harness>) {
     if !grouped(harness.grouped.capabilities().pids.means) {
+        harness.skip("no pids control group can be made here");
         return;
     }
     let environment = harness.limited(Limits { pids: 8, ..ROOMY }).await;
@@ -94,6 +97,7 @@ pub(crate) async fn pids(harness: Arc<Harness>) {
 
 pub(crate) async fn cpu(harness: Arc<Harness>) {
     if !grouped(harness.grouped.capabilities().cpu.means) {
+        harness.skip("no cpu control group can be made here");
         return;
     }
     let environment = harness

@@ -10,8 +10,8 @@ use std::process::{Command as Spawn, ExitCode};
 use ids::{EnvironmentId, SystemEntropy};
 use sandbox::{EnvironmentSpec, Limits, Spawner, SpawnerOptions};
 
-use crate::attempts;
 use crate::harness::{line, role};
+use crate::{attempts, isolation};
 
 /// Plays the role that the arguments name.
 pub(crate) fn play(arguments: &[String]) -> ExitCode {
@@ -38,7 +38,7 @@ pub(crate) fn play(arguments: &[String]) -> ExitCode {
             child(&["leave", marker]).wait().unwrap();
         }
         ["attempt", what @ ..] => println!("{}", attempts::make(what)),
-        ["engine", mode, marker] => engine(*mode == "grouped", marker),
+        ["engine", mode, marker] => engine(mode, marker),
         other => panic!("no such role: {other:?}"),
     }
     ExitCode::SUCCESS
@@ -147,10 +147,11 @@ fn records() {
 
 /// An engine with a running and a frozen environment, both with trees in them. Says when they are
 /// there, and when its spawner is gone.
-fn engine(control_groups: bool, marker: &str) {
+fn engine(mode: &str, marker: &str) {
+    let isolated = mode == "isolated";
     let options = SpawnerOptions {
-        control_groups,
-        isolation: false,
+        control_groups: mode != "bare",
+        isolation: isolated,
         ..SpawnerOptions::default()
     };
     let link = Spawner::fork(&options).unwrap();
@@ -173,7 +174,12 @@ fn engine(control_groups: bool, marker: &str) {
         let mut kept = Vec::new();
         for frozen in [false, true] {
             let environment = sandbox.create(spec()).await.unwrap();
-            let mut process = environment.start(role(&["tree", marker])).await.unwrap();
+            let tree = if isolated {
+                isolation::role(&["tree", marker])
+            } else {
+                role(&["tree", marker])
+            };
+            let mut process = environment.start(tree).await.unwrap();
             assert_eq!(line(&mut process).await, "grown");
             if frozen {
                 environment.freeze().await.unwrap();

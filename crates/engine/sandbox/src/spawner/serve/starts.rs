@@ -32,6 +32,8 @@ impl Spawner {
             command,
             mounts,
             data_limit: resident.data_limit,
+            processes: resident.processes,
+            scratch: resident.scratch.clone(),
         };
         let order = serde_json::to_vec(&order).map_err(Refused::to("write a command"))?;
         resident.out_of_memory = false;

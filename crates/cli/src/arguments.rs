@@ -59,7 +59,7 @@ pub(crate) enum Command {
     /// one data folder.
     Up(UpArguments),
     /// Show what this machine gives to functions, and what is missing
-    Doctor,
+    Doctor(DoctorArguments),
     #[command(flatten)]
     Client(Box<ClientCommand>),
 }
@@ -107,6 +107,15 @@ pub(crate) struct UpArguments {
     pub announce: bool,
     #[command(flatten)]
     pub engine: EngineSettings,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct DoctorArguments {
+    /// Measure how fast a core is beside one of Lambda's, and propose a --cpu-scale
+    ///
+    /// Computes for about a second on one core. AWS publishes no speed: the result is a rough one.
+    #[arg(long)]
+    pub calibrate: bool,
 }
 
 #[derive(Debug, Subcommand)]

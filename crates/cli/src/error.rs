@@ -36,6 +36,9 @@ pub(crate) enum CliError {
         "quote it for the shell, as in --payload '{{\"n\": 20}}', or use --payload-file"
     ))]
     Payload(serde_json::Error),
+    #[error("this build is not optimised: what it measures says nothing about the machine")]
+    #[diagnostic(help("run a release build of lambdalab"))]
+    Unoptimised,
     #[error("on AWS a function needs a role")]
     #[diagnostic(help("pass --role with the ARN of an execution role"))]
     RoleNeeded,
@@ -102,7 +105,7 @@ impl CliError {
             Self::FunctionFailed(_) => ExitCode::No,
             Self::Call(error) => of_call(&error.failure),
             Self::Detached(_, code) => *code,
-            Self::Interrupted => ExitCode::Unknown,
+            Self::Interrupted | Self::Unoptimised => ExitCode::Unknown,
             Self::DataDir { .. }
             | Self::EngineEnded { .. }
             | Self::Finding(_)

@@ -11,7 +11,9 @@ use std::time::Duration;
 
 use clap::{Args, Subcommand};
 use ids::FunctionRef;
-use lab_aws::{ConfigurationChange, FunctionConfiguration, FunctionHandle, NewFunction, Target};
+use lab_aws::{
+    ConfigurationChange, FunctionConfiguration, FunctionHandle, NewFunction, Session, Target,
+};
 use serde::Serialize;
 
 use crate::context::Context;
@@ -129,7 +131,7 @@ pub(crate) async fn run(context: &Context, command: FunctionCommand) -> Result<E
         FunctionCommand::Show { name } => {
             let session = target::connect(context).await?;
             let configuration = session.function(name).configuration(None).await?;
-            let mut without_effect = local_effects(context, &configuration)?;
+            let mut without_effect = local_effects(context, &session, &configuration).await?;
             // It belongs to the function as a whole, which is not named by a qualifier.
             let whole = session.function(&configuration.function_name);
             if is_local(context)? && whole.code_signing_config().await?.is_some() {
@@ -144,8 +146,12 @@ pub(crate) async fn run(context: &Context, command: FunctionCommand) -> Result<E
     }
 }
 
-fn show(context: &Context, configuration: FunctionConfiguration) -> Result<ExitCode, CliError> {
-    let without_effect = local_effects(context, &configuration)?;
+async fn show(
+    context: &Context,
+    session: &Session,
+    configuration: FunctionConfiguration,
+) -> Result<ExitCode, CliError> {
+    let without_effect = local_effects(context, session, &configuration).await?;
     shown(context, configuration, without_effect)
 }
 
@@ -162,12 +168,13 @@ fn shown(
 }
 
 /// What of a configuration has no effect, where the target is an engine.
-fn local_effects(
+async fn local_effects(
     context: &Context,
+    session: &Session,
     configuration: &FunctionConfiguration,
 ) -> Result<Vec<String>, CliError> {
     Ok(if is_local(context)? {
-        effect::without_effect(configuration)
+        effect::without_effect(configuration, session.capacity().await)
     } else {
         Vec::new()
     })
@@ -200,10 +207,10 @@ async fn create(context: &Context, arguments: CreateArguments) -> Result<ExitCod
     };
     let created = session.create_function(new).await?;
     if arguments.no_wait {
-        return show(context, created);
+        return show(context, &session, created).await;
     }
     let ready = wait(context, &handle).await?;
-    show(context, ready)
+    show(context, &session, ready).await
 }
 
 /// The role, where one is given or the target takes any.
@@ -251,7 +258,7 @@ async fn update(context: &Context, arguments: UpdateArguments) -> Result<ExitCod
     } else {
         handle.configuration(None).await?
     };
-    show(context, updated)
+    show(context, &session, updated).await
 }
 
 /// Waits until the function can be invoked.

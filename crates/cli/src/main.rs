@@ -16,6 +16,7 @@
 
 mod api;
 mod arguments;
+mod calibrate;
 mod config;
 mod context;
 mod demo;
@@ -85,7 +86,8 @@ fn run(arguments: Arguments) -> Result<ExitCode, CliError> {
     match arguments.command {
         Command::Up(up) if up.detach => detach::run(&context),
         Command::Up(up) => up::run(&context, &up),
-        Command::Doctor => {
+        Command::Doctor(doctor) if doctor.calibrate => calibrate::run(&context),
+        Command::Doctor(_) => {
             logging::for_client(&context);
             // Before any thread starts: only then namespaces can be tried.
             let capabilities = {

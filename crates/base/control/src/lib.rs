@@ -2,16 +2,19 @@
 //!
 //! - [`EngineFile`]: `engine.json` in the data folder, by which clients find a running engine.
 //! - [`Health`]: the answer of [`HEALTH_PATH`].
+//! - [`Capacity`]: what the host gives to functions, and which memory sizes it cannot honour.
 //! - [`LEASE_PATH`]: a `GET` whose answer stays open; while one is open the engine does not exit
 //!   for idleness. A client that dies drops its connection, and with it the lease.
 //!
 //! Only shapes and paths: the engine serves them, `lab/aws` calls them. Everything here is
 //! versioned by the path prefix [`PREFIX`]; members are added, never changed.
 
+mod capacity;
 mod engine_file;
 
 use serde::{Deserialize, Serialize};
 
+pub use capacity::{Capacity, MB_PER_VCPU, Shortfalls};
 pub use engine_file::{EngineFile, EngineFileError};
 
 /// Everything of ours on the engine's listener lies below this path.
@@ -25,6 +28,9 @@ pub const LEASE_PATH: &str = "/_lambdalab/v1/lease";
 
 /// `GET`: which AWS operations the engine serves, as a list of [`ServedOperation`].
 pub const OPERATIONS_PATH: &str = "/_lambdalab/v1/operations";
+
+/// `GET`: what the host gives to functions, as a [`Capacity`].
+pub const CAPACITY_PATH: &str = "/_lambdalab/v1/capacity";
 
 /// The answer of [`HEALTH_PATH`].
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

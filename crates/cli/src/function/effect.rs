@@ -2,15 +2,25 @@
 //!
 //! On AWS all of it has effect; here each one is said, so that nobody tests what is not there.
 
+use control::{Capacity, Shortfalls};
 use lab_aws::FunctionConfiguration;
 
 /// Storage that every function has.
 const DEFAULT_STORAGE_MB: i32 = 512;
 
-/// One line for each part of `function` that has no effect on the engine.
-pub(super) fn without_effect(function: &FunctionConfiguration) -> Vec<String> {
+/// One line for each part of `function` that has no effect on the engine, or less than on AWS on a host
+/// that gives so much.
+pub(super) fn without_effect(
+    function: &FunctionConfiguration,
+    capacity: Option<Capacity>,
+) -> Vec<String> {
     let mut found = Vec::new();
     let mut note = |part: &str, instead: &str| found.push(format!("{part}: {instead}"));
+    let memory = u32::try_from(function.memory_size).unwrap_or_default();
+    let shortfalls = capacity.map(|capacity| capacity.shortfalls(memory));
+    for (what, shortfall) in shortfalls.iter().flat_map(Shortfalls::iter) {
+        note(what, shortfall);
+    }
     if function
         .vpc_config
         .as_ref()

@@ -192,6 +192,19 @@ pub(crate) const MEMORY_BUDGET: Definition = Definition {
     ..BASE
 };
 
+pub(crate) const CPU_SCALE: Definition = Definition {
+    name: "cpu_scale",
+    flag: "cpu-scale",
+    value_name: "FACTOR",
+    env: &["LAMBDALAB_CPU_SCALE"],
+    default: Some("1"),
+    expected: "0.1 to 10: how many cores of this machine one vCPU of Lambda's is",
+    about: "How many cores of this machine one vCPU of Lambda's is, 0.1 to 10; `doctor --calibrate` \
+            proposes a value",
+    scope: Scope::Engine,
+    ..BASE
+};
+
 pub(crate) const STRICT_RUNTIMES: Definition = Definition {
     name: "strict_runtimes",
     flag: "strict-runtimes",
@@ -278,7 +291,7 @@ pub(crate) const LOG: Definition = Definition {
 };
 
 /// All settings, in the order in which they are shown.
-pub(crate) const ALL: [&Definition; 18] = [
+pub(crate) const ALL: [&Definition; 19] = [
     &DATA_DIR,
     &RUNTIMES_DIR,
     &TARGET,
@@ -290,6 +303,7 @@ pub(crate) const ALL: [&Definition; 18] = [
     &ACCOUNT,
     &IDLE_EXIT,
     &MEMORY_BUDGET,
+    &CPU_SCALE,
     &STRICT_RUNTIMES,
     &ISOLATION,
     &EGRESS,

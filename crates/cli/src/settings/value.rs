@@ -196,6 +196,23 @@ impl OneText for Megabytes {
     }
 }
 
+/// A factor around 1.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Scale(pub f64);
+
+impl OneText for Scale {
+    fn read_one(text: &str) -> Option<Self> {
+        text.parse()
+            .ok()
+            .filter(|factor| (0.1..=10.0).contains(factor))
+            .map(Self)
+    }
+
+    fn show_one(&self) -> String {
+        self.0.to_string()
+    }
+}
+
 /// A span of time such as `1h30m`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Span(pub Duration);

@@ -20,6 +20,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
+use control::Capacity;
 use ids::{EnvironmentId, RequestId, SharedClock};
 use parking_lot::Mutex;
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
@@ -54,6 +55,8 @@ pub(crate) struct Place {
     pub(crate) clock: SharedClock,
     /// The share of the host's memory that is set aside for it.
     pub(crate) memory: OwnedSemaphorePermit,
+    /// What the host gives.
+    pub(crate) capacity: Capacity,
     pub(crate) identity: Identity,
     /// Lets its functions reach the engine from a network of their own.
     pub(crate) door: Option<Latch>,
@@ -67,6 +70,7 @@ pub(crate) struct Environment {
     pub(crate) deployment: Arc<Deployment>,
     pub(crate) log: Arc<Log>,
     sandbox: sandbox::Environment,
+    capacity: Capacity,
     identity: Identity,
     _door: Option<Latch>,
     clock: SharedClock,
@@ -109,6 +113,7 @@ impl Environment {
             finishing,
             clock,
             memory,
+            capacity,
             identity,
             door,
             logs,
@@ -121,6 +126,7 @@ impl Environment {
             log: Arc::new(log),
             deployment,
             sandbox,
+            capacity,
             identity,
             _door: door,
             clock,

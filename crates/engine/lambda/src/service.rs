@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
+use control::Capacity;
 use ids::{RequestId, SharedClock, SharedEntropy};
 use store::{Blobs, Digest, Store};
 use wire::Dispatch;
@@ -45,8 +46,8 @@ pub struct LambdaOptions {
     pub sandbox: sandbox::Sandbox,
     /// The engine's endpoint, as functions reach it.
     pub endpoint: String,
-    /// Memory that environments may share, in MB.
-    pub memory_budget_mb: u32,
+    /// What the host gives to functions.
+    pub capacity: Capacity,
     /// Takes the listeners by which functions reach the engine from networks of their own.
     pub doors: Doors,
     /// How long an environment is kept after its last invocation.
@@ -130,7 +131,6 @@ impl Lambda {
         let (code, doubtful) =
             CodeStore::open(options.blobs, code_folder, Arc::clone(&options.entropy))
                 .map_err(|error: CodeError| folder(&error))?;
-        let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let capabilities = options.sandbox.capabilities();
         let settings = launch::Settings {
             endpoint: if capabilities.own_networks() {
@@ -151,7 +151,7 @@ impl Lambda {
             options.sandbox,
             settings,
             logs.clone(),
-            Admission::new(cores, options.memory_budget_mb),
+            Admission::new(options.capacity),
             Arc::clone(&options.clock),
             Arc::clone(&options.entropy),
             options.environment_idle,
@@ -189,6 +189,12 @@ impl Lambda {
     #[must_use]
     pub fn function_of(&self, access_key_id: &str) -> Option<Arc<FunctionIdentity>> {
         self.inner.fleet.identity(access_key_id)
+    }
+
+    /// What the host gives to functions.
+    #[must_use]
+    pub fn capacity(&self) -> Capacity {
+        self.inner.fleet.admission.capacity
     }
 
     /// How many environments exist, idle ones included.

@@ -7,7 +7,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use control::{EngineFile, EngineFileError};
+use control::{Capacity, EngineFile, EngineFileError};
 use iam::{Iam, IamOptions};
 use ids::{SharedClock, SystemClock, SystemEntropy};
 use lambda::runtime::install::Runtimes;
@@ -177,7 +177,11 @@ impl Engine {
             sandbox: sandbox.clone(),
             doors,
             endpoint: endpoint.clone(),
-            memory_budget_mb: memory_budget(options.memory_budget_mb),
+            capacity: Capacity {
+                cores: available_cores(),
+                cpu_scale: options.cpu_scale,
+                memory_mb: memory_budget(options.memory_budget_mb),
+            },
             environment_idle: options.environment_idle,
             peers: Peers(Arc::clone(&switchboard) as _),
             clock: Arc::clone(&clock),
@@ -359,6 +363,12 @@ async fn idle(activity: &Activity, limit: Option<Duration>, lambda: &Lambda) {
         }
         None => std::future::pending().await,
     }
+}
+
+/// The cores that this process may use.
+fn available_cores() -> u32 {
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    u32::try_from(cores).unwrap_or(u32::MAX)
 }
 
 /// The memory that environments may share, in MB.

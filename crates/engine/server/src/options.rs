@@ -25,6 +25,8 @@ pub struct EngineOptions {
     pub idle_exit: Option<Duration>,
     /// Memory that environments may share, in MB; by default most of what the host has free.
     pub memory_budget_mb: Option<u64>,
+    /// How many of the host's cores one of Lambda's vCPUs is.
+    pub cpu_scale: f64,
     /// Refuse a runtime whose interpreter the host lacks, in place of using the nearest one.
     pub strict_runtimes: bool,
     /// What functions reach by the network beside the engine.
@@ -53,6 +55,7 @@ impl EngineOptions {
             allow_origins: Vec::new(),
             idle_exit: None,
             memory_budget_mb: None,
+            cpu_scale: 1.0,
             strict_runtimes: false,
             egress: Egress::default(),
             auth: None,

@@ -28,6 +28,8 @@ pub(crate) struct Connection {
     /// Retries as `control` does.
     pub(crate) logs: aws_sdk_cloudwatchlogs::Client,
     pub(crate) clock: SharedClock,
+    /// Where it leads, where that is not AWS.
+    pub(crate) endpoint: Option<String>,
     /// The engine behind it, and the lease that keeps it there.
     pub(crate) engine: Option<Ensured>,
     /// Held, never read.
@@ -59,6 +61,7 @@ impl Connection {
             invoking: Client::from_conf(invoking),
             logs: aws_sdk_cloudwatchlogs::Client::from_conf(logs.build()),
             clock,
+            endpoint,
             engine: None,
             _lease: None,
         }

@@ -13,10 +13,12 @@ use aws_sdk_lambda::config::{Credentials as SdkCredentials, SharedHttpClient};
 use aws_sdk_lambda::primitives::Blob;
 use aws_sdk_lambda::types::{Environment, FunctionCode, Runtime};
 use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
+use control::{CAPACITY_PATH, Capacity};
 use ids::SharedClock;
 
 use crate::configuration::{FunctionConfiguration, NewFunction};
 use crate::connection::{CONNECT_TIMEOUT, Connection};
+use crate::control_client;
 use crate::engine::EngineError;
 use crate::error::CallError;
 use crate::function::FunctionHandle;
@@ -135,6 +137,13 @@ impl Session {
     #[must_use]
     pub fn engine(&self) -> Option<&Ensured> {
         self.connection.engine.as_ref()
+    }
+
+    /// What the engine's host gives to functions; `None` where the target is no engine of ours.
+    pub async fn capacity(&self) -> Option<Capacity> {
+        let endpoint = self.connection.endpoint.as_deref()?;
+        let asked = control_client::get(endpoint, CAPACITY_PATH).await;
+        asked.ok()
     }
 
     /// A function of this target, by name or ARN; nothing is called yet.

@@ -13,7 +13,6 @@ use super::{Runtime, variables};
 use crate::deployment::Deployment;
 use crate::door::Doors;
 use crate::invoke::failure::Failure;
-use crate::schedule::admission::MB_PER_VCPU;
 
 /// Processes and threads of one environment, as on Lambda.
 /// Source: <https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html>.
@@ -37,22 +36,18 @@ pub(crate) fn place(
     id: EnvironmentId,
     deployment: &Deployment,
     identity: &Identity,
+    cores: f64,
 ) -> EnvironmentSpec {
     EnvironmentSpec {
         id,
         limits: Limits {
             memory_mb: deployment.memory_mb,
-            cpu_vcpus: vcpus(deployment),
+            cpu_vcpus: cores,
             pids: PROCESS_LIMIT,
         },
         work_dir: identity.folder.clone(),
         scratch_mb: deployment.scratch_mb,
     }
-}
-
-/// The CPU that belongs to the memory size of `deployment`.
-pub(crate) fn vcpus(deployment: &Deployment) -> f64 {
-    f64::from(deployment.memory_mb) / f64::from(MB_PER_VCPU)
 }
 
 /// The command that starts the runtime of `deployment`.

@@ -8,11 +8,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
+use control::Capacity;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-
-/// MB of memory that give one vCPU.
-/// Source: <https://docs.aws.amazon.com/lambda/latest/dg/configuration-memory.html>.
-pub(crate) const MB_PER_VCPU: u32 = 1_769;
 
 /// Gates for what must not happen too often at once.
 #[derive(Debug)]
@@ -21,23 +18,22 @@ pub(crate) struct Admission {
     memory: Arc<Semaphore>,
     /// How many wait for memory: as long as any does, idle environments give theirs up.
     hungry: AtomicUsize,
-    budget_mb: u32,
-    cores: u32,
-    /// The CPU quotas of all running invocations, in thousandths of a vCPU.
+    /// What the host gives.
+    pub(crate) capacity: Capacity,
+    /// The CPU quotas of all running invocations, in thousandths of a core.
     load: AtomicI64,
     /// When the quotas last exceeded the cores, in microseconds of the monotonic clock, plus one.
     strained_at: AtomicU64,
 }
 
 impl Admission {
-    /// Gates for a host with that many cores and that budget of memory.
-    pub(crate) fn new(cores: usize, budget_mb: u32) -> Self {
+    /// Gates for a host that gives so much.
+    pub(crate) fn new(capacity: Capacity) -> Self {
         Self {
-            inits: Arc::new(Semaphore::new(cores.max(1))),
-            memory: Arc::new(Semaphore::new(budget_mb as usize)),
+            inits: Arc::new(Semaphore::new(capacity.cores.max(1) as usize)),
+            memory: Arc::new(Semaphore::new(capacity.memory_mb as usize)),
             hungry: AtomicUsize::new(0),
-            budget_mb,
-            cores: u32::try_from(cores.max(1)).unwrap_or(u32::MAX),
+            capacity,
             load: AtomicI64::new(0),
             strained_at: AtomicU64::new(0),
         }
@@ -46,7 +42,7 @@ impl Admission {
     /// How many environments of one function keep the cores busy: while one waits for its next event
     /// and another's answer is on its way, a third works.
     pub(crate) fn few(&self) -> usize {
-        self.cores as usize * 3
+        self.capacity.cores.max(1) as usize * 3
     }
 
     /// Waits for the right to run an init phase.
@@ -58,7 +54,7 @@ impl Admission {
     /// served in order.
     pub(crate) async fn memory(&self, mb: u32) -> Option<OwnedSemaphorePermit> {
         Arc::clone(&self.memory)
-            .acquire_many_owned(mb.min(self.budget_mb))
+            .acquire_many_owned(mb.min(self.capacity.memory_mb))
             .await
             .ok()
     }
@@ -78,13 +74,13 @@ impl Admission {
     /// Takes memory only if it is free now.
     pub(crate) fn try_memory(&self, mb: u32) -> Option<OwnedSemaphorePermit> {
         Arc::clone(&self.memory)
-            .try_acquire_many_owned(mb.min(self.budget_mb))
+            .try_acquire_many_owned(mb.min(self.capacity.memory_mb))
             .ok()
     }
 
     /// Counts an invocation of a function of `memory_mb` as running until the guard is dropped.
     pub(crate) fn running(self: &Arc<Self>, memory_mb: u32, now: Duration) -> Running {
-        let quota = i64::from(memory_mb) * 1_000 / i64::from(MB_PER_VCPU);
+        let quota = thousandths(self.capacity.cores_of(memory_mb));
         let load = self.load.fetch_add(quota, Ordering::SeqCst) + quota;
         self.note(load, now);
         Running {
@@ -95,7 +91,7 @@ impl Admission {
     }
 
     fn note(&self, load: i64, now: Duration) {
-        if load > i64::from(self.cores) * 1_000 {
+        if load > i64::from(self.capacity.cores.max(1)) * 1_000 {
             let now = u64::try_from(now.as_micros()).unwrap_or(u64::MAX);
             self.strained_at
                 .fetch_max(now.saturating_add(1), Ordering::SeqCst);
@@ -107,6 +103,14 @@ impl Admission {
         self.inits.close();
         self.memory.close();
     }
+}
+
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "a float-to-integer cast saturates"
+)]
+fn thousandths(cores: f64) -> i64 {
+    (cores * 1e3) as i64
 }
 
 /// Counts one who waits, also when the waiting is given up.
@@ -152,10 +156,19 @@ impl Drop for Running {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use control::MB_PER_VCPU;
+
+    fn capacity(cores: u32, memory_mb: u32) -> Capacity {
+        Capacity {
+            cores,
+            cpu_scale: 1.0,
+            memory_mb,
+        }
+    }
 
     #[test]
     fn marks_whatever_overlapped_with_too_much() {
-        let admission = Arc::new(Admission::new(2, 1_024));
+        let admission = Arc::new(Admission::new(capacity(2, 1_024)));
         let at = Duration::from_micros;
         let early = admission.running(MB_PER_VCPU, at(10));
         let second = admission.running(MB_PER_VCPU, at(20));
@@ -172,7 +185,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_function_larger_than_the_budget_still_runs_alone() {
-        let admission = Admission::new(1, 512);
+        let admission = Admission::new(capacity(1, 512));
         let all = admission.memory(10_240).await;
         assert!(all.is_some());
         assert!(admission.try_memory(1).is_none());

@@ -173,9 +173,11 @@ impl Fleet {
             &*self.entropy,
         );
         let failed = |error: &dyn std::fmt::Display| NoEnvironment::Failed(error.to_string());
+        let capacity = self.admission.capacity;
+        let cores = capacity.cores_of(deployment.memory_mb);
         let mut sandbox = self
             .sandbox
-            .create(launch::place(id, &deployment, &identity))
+            .create(launch::place(id, &deployment, &identity, cores))
             .await
             .map_err(|error| failed(&error))?;
         // What stands in for /tmp until environments have a file system of their own.
@@ -193,6 +195,7 @@ impl Fleet {
             finishing: pool.finishing(),
             clock: Arc::clone(&self.clock),
             memory,
+            capacity,
             identity,
             door,
             logs: self.logs.clone(),

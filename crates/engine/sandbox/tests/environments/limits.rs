@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use sandbox::{Limits, Throttling};
+use sandbox::{Environment, Limits, Throttling};
 
 use crate::harness::{Harness, eventually, grouped, line, output, role, within};
 
@@ -93,6 +93,62 @@ pub(crate) async fn pids(harness: Arc<Harness>) {
     let mut process = environment.start(role(&["many", "20"])).await.unwrap();
     assert_eq!(line(&mut process).await, "7", "with itself that makes 8");
     environment.destroy().await.unwrap();
+}
+
+/// What a busy environment gets of each period is its quota, and that in proportion to memory as on
+/// Lambda. Counted are periods in which the quota ran out: in the others it was the machine that had
+/// no time.
+pub(crate) async fn cpu_by_memory(harness: Arc<Harness>) {
+    if !grouped(harness.grouped.capabilities().cpu.means) {
+        println!("(this host cannot limit CPU)");
+        return;
+    }
+    for memory_mb in [128.0, 256.0, 512.0, 1024.0, 1769.0] {
+        let vcpus = memory_mb / 1769.0;
+        let environment = harness
+            .limited(Limits {
+                cpu_vcpus: vcpus,
+                ..ROOMY
+            })
+            .await;
+        let spinning = environment.start(role(&["spin-in-threads", "2"])).await;
+        let _process = spinning.unwrap();
+        let share = measured_share(&environment).await;
+        let Some(share) = share else {
+            println!("({memory_mb} MB: this machine has no time for its quota)");
+            environment.destroy().await.unwrap();
+            continue;
+        };
+        let off = (share / vcpus - 1.0).abs();
+        assert!(off <= 0.15, "{memory_mb} MB: {share} rather than {vcpus}");
+        environment.destroy().await.unwrap();
+    }
+}
+
+/// The CPUs that an environment gets while its quota is what holds it back; `None` where that is not
+/// so for long enough.
+async fn measured_share(environment: &Environment) -> Option<f64> {
+    for _ in 0..6 {
+        let figures = || {
+            let throttling = environment.throttling().unwrap().unwrap();
+            (throttling, environment.cpu_time().unwrap().unwrap())
+        };
+        let (before, used_before) = figures();
+        let mut seen = (before, used_before);
+        eventually("it runs for 30 periods", || {
+            seen = figures();
+            seen.0.periods >= before.periods + 30
+        })
+        .await;
+        let (after, used) = seen;
+        let periods = after.periods - before.periods;
+        let throttled = after.throttled_periods - before.throttled_periods;
+        if throttled * 10 >= periods * 9 {
+            let wall = Duration::from_millis(20) * u32::try_from(periods).unwrap();
+            return Some((used - used_before).as_secs_f64() / wall.as_secs_f64());
+        }
+    }
+    None
 }
 
 pub(crate) async fn cpu(harness: Arc<Harness>) {

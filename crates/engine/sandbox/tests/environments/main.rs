@@ -75,6 +75,9 @@ const TESTS: &[(&str, Test)] = &[
     }),
     ("process_limit_holds", |h| Box::pin(limits::pids(h))),
     ("cpu_quota_holds", |h| Box::pin(limits::cpu(h))),
+    ("cpu_is_in_proportion_to_memory", |h| {
+        Box::pin(limits::cpu_by_memory(h))
+    }),
     ("memory_limit_without_control_groups", |h| {
         Box::pin(limits::memory_by_rlimit(h))
     }),

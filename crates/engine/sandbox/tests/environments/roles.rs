@@ -23,6 +23,12 @@ pub(crate) fn play(arguments: &[String]) -> ExitCode {
         ["records"] => records(),
         ["sleep", ..] => sleep(),
         ["spin"] => spin(),
+        ["spin-in-threads", count] => {
+            for _ in 1..count.parse().unwrap() {
+                std::thread::spawn(|| spin());
+            }
+            spin()
+        }
         ["eat", mib] => eat(mib.parse().unwrap()),
         ["eat-in-child", mib] => {
             child(&["eat", mib]).wait().unwrap();

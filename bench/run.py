@@ -27,6 +27,7 @@ import time
 from pathlib import Path
 
 import isolation
+import idle
 import logs
 import store
 from measure import boto3_client, cold_invokes, create_function, sequential_invokes
@@ -235,6 +236,7 @@ def main():
     start_figures(table)
     store.figures(table, request)
     logs.figures(table, request)
+    idle.figures(table, load)
     isolation.figures(table, load, MEMORY_MB)
     with Engine() as ours, Ministack() as rival:
         for server in (ours, rival):

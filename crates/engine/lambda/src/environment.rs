@@ -162,12 +162,11 @@ impl Environment {
             answer: Err(failure),
             log: Vec::new(),
         };
-        let handed_over = tokio::select! {
-            biased;
-            handed_over = self.hand_over(event, outlet) => handed_over,
-            () = &mut deadline => Err(Failure::TimedOut { timeout }),
+        let late = async {
+            (&mut deadline).await;
+            Failure::TimedOut { timeout }
         };
-        let mut answer = match handed_over {
+        let mut answer = match self.hand_over(event, outlet, late).await {
             Ok(answer) => answer,
             Err(failure) => return without_log(failure),
         };
@@ -182,19 +181,30 @@ impl Environment {
         answer.await.unwrap_or_else(|_| without_log(lost()))
     }
 
+    /// Hands over the event; where the process was lost, it is initialised first, unless that is
+    /// late.
     async fn hand_over(
         self: &Arc<Self>,
         event: Event,
         mut outlet: Option<Outlet>,
+        late: impl Future<Output = Failure>,
     ) -> Result<oneshot::Receiver<Ended>, Failure> {
         let offered = self.step(|stage| stage.assign(event, &mut outlet));
         let event = match offered {
             Ok(answer) => return Ok(answer),
             Err(event) => event,
         };
-        self.reset().await;
         let began = self.clock.monotonic();
-        if let Err(failure) = self.boot().await {
+        let booting = async {
+            self.reset().await;
+            self.boot().await
+        };
+        let outcome = tokio::select! {
+            biased;
+            outcome = booting => outcome,
+            failure = late => Err(failure),
+        };
+        if let Err(failure) = outcome {
             let took = self.clock.monotonic().saturating_sub(began);
             self.log.platform(&PlatformEvent::InitReport {
                 took,

@@ -3,11 +3,12 @@
 import fcntl
 import functools
 import itertools
+import os
 import subprocess
 
 import pytest
 
-from support import functions, layers
+from support import functions, layers, unprivileged
 from support.aws_cli import AwsCli
 from support.engine import BINARY, RUNTIMES, Engine, command_environment
 
@@ -113,3 +114,22 @@ def own_engine(tmp_path):
     yield start
     for engine in engines:
         engine.close()
+
+
+AS_ROOT = pytest.mark.skipif(os.geteuid() != 0, reason="the tests are not root")
+
+
+@pytest.fixture(scope="module", params=[pytest.param("root", marks=AS_ROOT), "user"])
+def secluded(request, tmp_path_factory):
+    """An engine whose functions have networks of their own: run by root, and by anybody."""
+    arguments = ("--egress", "none")
+    if request.param == "user":
+        engine = unprivileged.start(tmp_path_factory, *arguments)
+    else:
+        engine = Engine(tmp_path_factory.mktemp("secluded"), *arguments)
+    refused = [line for line in engine.output().splitlines() if "that you trust" in line]
+    if refused:
+        engine.close()
+        pytest.skip(refused[0])
+    yield engine
+    engine.close()

@@ -290,6 +290,11 @@ def test_doctor(run):
     report = run("doctor").stdout
     for word in ("cores", "memory", "process limit", "python3.11", "provided.al2023"):
         assert word in report
+    checks = json.loads(run("doctor", "--output", "json").stdout)["checks"]
+    assert {check["subject"] for check in checks} == {"host", "isolation", "limits", "runtimes"}
+    for check in checks:
+        assert check["found"], check
+        assert ("remedy" in check) == (check["state"] != "ok"), check
 
 
 def test_help_names_every_command(run):

@@ -12,7 +12,7 @@ from pathlib import Path
 from unittest.mock import ANY
 
 import pytest
-from support import cloudwatch, functions, unprivileged
+from support import cloudwatch, functions
 from support.engine import BINARY, Engine
 from support.waiting import eventually
 
@@ -44,6 +44,10 @@ LOOK = """
                 with open("/tmp/full", "wb") as file:
                     for _ in range(arguments[0]):
                         file.write(bytes(1 << 20))
+            case "hurry":
+                os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(1))
+            case "push":
+                os.setpriority(os.PRIO_PROCESS, 0, -1)
             case "fork":
                 while True:
                     if os.fork() == 0:
@@ -70,27 +74,9 @@ LOOK = """
 """
 
 
-AS_ROOT = pytest.mark.skipif(os.geteuid() != 0, reason="the tests are not root")
-
-
-@pytest.fixture(scope="module", params=[pytest.param("root", marks=AS_ROOT), "user"])
-def secluded(request, tmp_path_factory):
-    """An engine whose functions have networks of their own: run by root, and by anybody."""
-    arguments = ("--egress", "none")
-    if request.param == "user":
-        engine = unprivileged.start(tmp_path_factory, *arguments)
-    else:
-        engine = Engine(tmp_path_factory.mktemp("secluded"), *arguments)
-    yield engine
-    engine.close()
-
-
 @pytest.fixture(scope="module")
 def look(secluded):
     """Has a function attempt something; the engine must then serve the next one."""
-    refused = [line for line in secluded.output().splitlines() if "that you trust" in line]
-    if refused:
-        pytest.skip(refused[0])
     client = secluded.client()
     archive = functions.python(LOOK)
     client.create_function(**functions.create_arguments("look", archive, Timeout=10))
@@ -169,6 +155,27 @@ def test_it_cannot_fill_the_hosts_disk(look):
 
 def test_it_cannot_exhaust_the_hosts_processes(look):
     assert look("fork")["refused"] == "BlockingIOError"
+
+
+@pytest.mark.parametrize("what", ["hurry", "push"])
+def test_it_cannot_go_before_others(look, what):
+    assert look(what)["refused"] == "PermissionError"
+
+
+@pytest.mark.parametrize("file", ["/proc/keys", "/proc/key-users"])
+def test_it_does_not_see_the_keys_of_others(look, file):
+    assert look("read", file)["done"] == ""
+
+
+@pytest.mark.parametrize(
+    "file",
+    ["/proc/kcore", "/proc/kmsg", "/proc/sys/kernel/core_pattern", "/proc/sysrq-trigger"],
+)
+def test_it_has_no_hand_in_the_kernel(look, file):
+    expected = {"PermissionError", "FileNotFoundError", "OSError"}
+    assert look("write", file)["refused"] in expected
+    if file in ("/proc/kcore", "/proc/kmsg"):
+        assert look("read", file)["refused"] in expected
 
 
 def test_doctor_and_the_log_tell_how_far_it_goes(secluded):

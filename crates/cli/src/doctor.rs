@@ -1,6 +1,8 @@
 //! `lambdalab doctor`: what this machine gives to functions, and what to do about the rest.
 
-use std::num::NonZero;
+mod environments;
+mod host;
+mod runtimes;
 
 use sandbox::Capabilities;
 use serde::Serialize;
@@ -10,7 +12,6 @@ use crate::engine::{self, RuntimeState};
 use crate::error::CliError;
 use crate::exit::ExitCode;
 use crate::output::{Render, lines, table};
-use crate::runtime;
 
 /// What was found, one line for each thing.
 #[derive(Debug, Serialize)]
@@ -19,13 +20,28 @@ struct Diagnosis {
     runtimes: Vec<RuntimeState>,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, PartialEq, Eq, Serialize)]
 struct Check {
+    subject: Subject,
     name: String,
     state: State,
     found: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     remedy: Option<String>,
+}
+
+/// What a check is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "lowercase")]
+enum Subject {
+    /// The machine by itself.
+    Host,
+    /// How far functions are kept apart from it.
+    Isolation,
+    /// How much of it they get.
+    Limits,
+    /// In what they can be written.
+    Runtimes,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -39,6 +55,19 @@ enum State {
     Missing,
 }
 
+impl Subject {
+    const ALL: [Self; 4] = [Self::Host, Self::Isolation, Self::Limits, Self::Runtimes];
+
+    fn title(self) -> &'static str {
+        match self {
+            Self::Host => "this machine",
+            Self::Isolation => "isolation",
+            Self::Limits => "limits",
+            Self::Runtimes => "runtimes",
+        }
+    }
+}
+
 impl State {
     fn word(self) -> &'static str {
         match self {
@@ -49,14 +78,43 @@ impl State {
     }
 }
 
+impl Check {
+    /// Something that is as it should be.
+    fn ok(subject: Subject, name: &str, found: impl Into<String>) -> Self {
+        Self {
+            subject,
+            name: name.to_owned(),
+            state: State::Ok,
+            found: found.into(),
+            remedy: None,
+        }
+    }
+
+    /// Something that falls short, if there is a remedy; else as it should be.
+    fn of(subject: Subject, name: &str, found: impl Into<String>, remedy: Option<String>) -> Self {
+        Self {
+            state: if remedy.is_some() {
+                State::Short
+            } else {
+                State::Ok
+            },
+            remedy,
+            ..Self::ok(subject, name, found)
+        }
+    }
+}
+
 impl Render for Diagnosis {
     fn text(&self) -> String {
-        let mut table = table(["what", "state", "found", "what to do"]);
-        for check in &self.checks {
-            let remedy = check.remedy.clone().unwrap_or_default();
-            table.add_row([&check.name, check.state.word(), &check.found, &remedy]);
-        }
-        lines(&table)
+        let tables = Subject::ALL.map(|subject| {
+            let mut table = table([subject.title(), "state", "found", "what to do"]);
+            for check in self.checks.iter().filter(|check| check.subject == subject) {
+                let remedy = check.remedy.clone().unwrap_or_default();
+                table.add_row([&check.name, check.state.word(), &check.found, &remedy]);
+            }
+            lines(&table)
+        });
+        tables.join("\n\n")
     }
 }
 
@@ -66,151 +124,10 @@ pub(crate) async fn run(
 ) -> Result<ExitCode, CliError> {
     crate::target::refuse(&context.settings, "doctor")?;
     let runtimes = engine::runtimes(context.settings.runtimes_dir()).await;
-    let mut checks = machine();
-    checks.extend(measures(capabilities));
-    checks.extend(runtimes.iter().filter_map(of_runtime));
-    checks.extend(absent(&runtimes));
-    checks.extend(no_python(&runtimes));
+    let mut checks = host::checks(&context.settings.data_dir.value);
+    checks.extend(environments::checks(capabilities));
+    checks.extend(runtimes::checks(&runtimes));
     let broken = checks.iter().any(|check| check.state == State::Missing);
     context.console.result(&Diagnosis { checks, runtimes })?;
     Ok(if broken { ExitCode::No } else { ExitCode::Yes })
-}
-
-fn machine() -> Vec<Check> {
-    let cores = std::thread::available_parallelism().map_or(1, NonZero::get);
-    let ok = |name: &str, found: String| Check {
-        name: name.to_owned(),
-        state: State::Ok,
-        found,
-        remedy: None,
-    };
-    let mut checks = vec![ok(
-        "cores",
-        format!("{cores}; a function of 1769 MB has one, so {cores} of them run at full speed"),
-    )];
-    if let Some(mb) = available_memory_mb() {
-        checks.push(ok("memory", format!("{mb} MB available")));
-    }
-    checks
-}
-
-/// What the host could give to new processes now, where it says so.
-fn available_memory_mb() -> Option<u64> {
-    let text = std::fs::read_to_string("/proc/meminfo").ok()?;
-    let line = text
-        .lines()
-        .find_map(|line| line.strip_prefix("MemAvailable:"))?;
-    let kib: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
-    Some(kib / 1_024)
-}
-
-fn measures(capabilities: &Capabilities) -> Vec<Check> {
-    let check = |(name, measure): (&str, &sandbox::Measure)| Check {
-        name: purpose(name).to_owned(),
-        state: if measure.remedy.is_none() {
-            State::Ok
-        } else {
-            State::Short
-        },
-        found: means(measure.means).to_owned(),
-        remedy: measure.remedy.clone(),
-    };
-    capabilities.measures().map(check).into()
-}
-
-fn purpose(measure: &str) -> &str {
-    match measure {
-        "memory" => "memory limit",
-        "cpu" => "CPU in proportion to memory",
-        "pids" => "process limit",
-        "freeze" => "idle environments stand still",
-        "kill" => "nothing outlives its environment",
-        "isolation" => "functions cannot see the host",
-        "network" => "functions have a network of their own",
-        "scratch" => "/tmp has the configured size",
-        other => other,
-    }
-}
-
-fn means(means: sandbox::Means) -> &'static str {
-    match means {
-        sandbox::Means::CgroupV2 => "cgroup v2",
-        sandbox::Means::CgroupV1 => "cgroup v1",
-        sandbox::Means::Rlimit => "resource limits",
-        sandbox::Means::Signals => "signals",
-        sandbox::Means::ProcessTable => "a process table of its own",
-        sandbox::Means::Namespaces => "namespaces, an own root and user, seccomp",
-        sandbox::Means::UserNamespaces => "user namespaces, an own root, seccomp",
-        sandbox::Means::MemoryFileSystem => "a file system in memory",
-        sandbox::Means::LoopDevice => "a file system in a file",
-        sandbox::Means::Folder => "a folder",
-        sandbox::Means::None => "nothing",
-    }
-}
-
-/// Runtimes whose interpreter is missing and for which nothing is installed are left to
-/// [`absent`]: most machines have no Java, and no use for it.
-fn of_runtime(state: &RuntimeState) -> Option<Check> {
-    let known = state.custom || state.interpreter.is_some();
-    let wanted = state.wanted.as_deref().unwrap_or_default();
-    let remedy = if state.substituted {
-        Some(format!("install {wanted}"))
-    } else if state.by_hand && !state.is_ready() {
-        Some(format!(
-            "`lambdalab runtime install {}` says what it needs",
-            state.runtime
-        ))
-    } else {
-        None
-    };
-    known.then(|| Check {
-        name: state.runtime.clone(),
-        state: if remedy.is_some() {
-            State::Short
-        } else {
-            State::Ok
-        },
-        found: if state.custom {
-            runtime::interpreter(state)
-        } else {
-            format!(
-                "{}, client {}",
-                runtime::interpreter(state),
-                runtime::client(state)
-            )
-        },
-        remedy,
-    })
-}
-
-/// The runtimes that this machine has no interpreter for, in one line.
-fn absent(runtimes: &[RuntimeState]) -> Option<Check> {
-    let absent: Vec<&str> = runtimes
-        .iter()
-        .filter(|state| state.wanted.is_some() && state.interpreter.is_none())
-        .map(|state| state.runtime.as_str())
-        .collect();
-    (!absent.is_empty()).then(|| Check {
-        name: "other runtimes".to_owned(),
-        state: State::Short,
-        found: format!("no interpreter for {}", absent.join(", ")),
-        remedy: Some(
-            "where functions need one, install its interpreter; the nearest version is used \
-             meanwhile"
-                .to_owned(),
-        ),
-    })
-}
-
-/// Without any Python no Python function runs, whatever its version.
-fn no_python(runtimes: &[RuntimeState]) -> Option<Check> {
-    let any = runtimes
-        .iter()
-        .any(|state| state.runtime.starts_with("python") && state.interpreter.is_some());
-    (!any).then(|| Check {
-        name: "Python".to_owned(),
-        state: State::Missing,
-        found: "no interpreter from 3.8 on".to_owned(),
-        remedy: Some("install python3".to_owned()),
-    })
 }

@@ -393,13 +393,9 @@ fn total_memory_mb() -> u64 {
     kib.map_or(SMALL_LAPTOP_MB, |kib| kib / 1_024)
 }
 
-/// Says what keeps functions less apart from the host than on AWS.
+/// Says what keeps functions less apart from the host than on AWS, and what limits do not hold.
 fn warn_of_shortcomings(capabilities: &Capabilities) {
-    for measure in [
-        &capabilities.isolation,
-        &capabilities.scratch,
-        &capabilities.network,
-    ] {
+    for (_, measure) in capabilities.measures() {
         if let Some(remedy) = &measure.remedy {
             tracing::warn!("{remedy}");
         }

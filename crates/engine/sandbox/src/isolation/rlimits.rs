@@ -5,14 +5,17 @@ use nix::sys::resource::{RLIM_INFINITY, Resource, getrlimit, rlim_t, setrlimit};
 
 use crate::protocol::Refused;
 
-const LIMITS: [(Resource, rlim_t, rlim_t); 9] = [
+const LIMITS: [(Resource, rlim_t, rlim_t); 11] = [
     (Resource::RLIMIT_AS, RLIM_INFINITY, RLIM_INFINITY),
     (Resource::RLIMIT_CORE, 10_737_418_240, 10_737_418_240),
     (Resource::RLIMIT_CPU, RLIM_INFINITY, RLIM_INFINITY),
     (Resource::RLIMIT_DATA, RLIM_INFINITY, RLIM_INFINITY),
     (Resource::RLIMIT_FSIZE, RLIM_INFINITY, RLIM_INFINITY),
     (Resource::RLIMIT_MEMLOCK, 65_536, 65_536),
+    // Whatever the engine's user may: functions go before nobody else on the host.
+    (Resource::RLIMIT_NICE, 0, 0),
     (Resource::RLIMIT_NOFILE, 1_024, 1_024),
+    (Resource::RLIMIT_RTPRIO, 0, 0),
     (Resource::RLIMIT_RSS, RLIM_INFINITY, RLIM_INFINITY),
     (Resource::RLIMIT_STACK, 8 << 20, RLIM_INFINITY),
 ];

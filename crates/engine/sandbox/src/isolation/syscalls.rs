@@ -26,12 +26,10 @@ const NAMESPACES: u64 = (libc::CLONE_NEWNS
     | libc::CLONE_NEWNET) as u64;
 
 /// The kinds of socket that lead nowhere but to processes inside and to the network.
-const FAMILIES: [i32; 4] = [
-    libc::AF_UNIX,
-    libc::AF_INET,
-    libc::AF_INET6,
-    libc::AF_NETLINK,
-];
+const FAMILIES: [i32; 3] = [libc::AF_UNIX, libc::AF_INET, libc::AF_INET6];
+
+/// Requests to a terminal that type into it, as its user would.
+const TYPING: [u64; 2] = [libc::TIOCSTI, libc::TIOCLINUX];
 
 /// What programs need on every architecture.
 const ALLOWED: &[c_long] = &[
@@ -338,6 +336,7 @@ const FORBIDDEN: &[c_long] = &[
     libc::SYS_io_uring_register,
     libc::SYS_io_uring_setup,
     libc::SYS_kcmp,
+    libc::SYS_kexec_file_load,
     libc::SYS_kexec_load,
     libc::SYS_keyctl,
     libc::SYS_lookup_dcookie,
@@ -419,14 +418,19 @@ fn needed() -> Compiled {
             argument, length, operator, value,
         )?])
     };
-    use SeccompCmpArgLen::{Dword, Qword};
+    use SeccompCmpArgLen::Qword;
     let no_namespace = condition(0, Qword, SeccompCmpOp::MaskedEq(NAMESPACES), 0)?;
     rules.insert(libc::SYS_clone, vec![no_namespace]);
-    let families = FAMILIES
+    let mut sockets = FAMILIES
         .iter()
-        .map(|family| condition(0, Dword, SeccompCmpOp::Eq, u64::from(family.unsigned_abs())))
-        .collect::<Result<_, _>>()?;
-    rules.insert(libc::SYS_socket, families);
+        .map(|family| SeccompRule::new(vec![equals(0, *family)?]))
+        .collect::<Result<Vec<_>, _>>()?;
+    // By this one, and by no other protocol of its family, programs ask for their own addresses.
+    sockets.push(SeccompRule::new(vec![
+        equals(0, libc::AF_NETLINK)?,
+        equals(2, libc::NETLINK_ROUTE)?,
+    ])?);
+    rules.insert(libc::SYS_socket, sockets);
     let personalities = PERSONALITIES
         .iter()
         .map(|personality| condition(0, Qword, SeccompCmpOp::Eq, *personality))
@@ -436,9 +440,25 @@ fn needed() -> Compiled {
     compile(rules, unknown, SeccompAction::Allow)
 }
 
+/// That an argument is a number of the kernel's.
+fn equals(argument: u8, number: i32) -> Result<SeccompCondition, seccompiler::BackendError> {
+    let number = u64::from(number.unsigned_abs());
+    SeccompCondition::new(argument, SeccompCmpArgLen::Dword, SeccompCmpOp::Eq, number)
+}
+
 /// Forbids what is known and not for functions.
 fn forbidden() -> Compiled {
-    let rules = FORBIDDEN.iter().map(|call| (*call, Vec::new())).collect();
+    let mut rules: BTreeMap<c_long, Vec<SeccompRule>> =
+        FORBIDDEN.iter().map(|call| (*call, Vec::new())).collect();
+    let typing = TYPING
+        .iter()
+        .map(|request| {
+            // The kernel looks at no more bits of it than these.
+            let is = SeccompCondition::new(1, SeccompCmpArgLen::Dword, SeccompCmpOp::Eq, *request)?;
+            SeccompRule::new(vec![is])
+        })
+        .collect::<Result<_, _>>()?;
+    rules.insert(libc::SYS_ioctl, typing);
     let forbidden = SeccompAction::Errno(libc::EPERM.unsigned_abs());
     compile(rules, SeccompAction::Allow, forbidden)
 }

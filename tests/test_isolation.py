@@ -8,11 +8,10 @@ import os
 import subprocess
 import threading
 import zipfile
-from pathlib import Path
 from unittest.mock import ANY
 
 import pytest
-from support import cloudwatch, functions
+from support import census, cloudwatch, functions
 from support.engine import BINARY, Engine
 from support.waiting import eventually
 
@@ -195,25 +194,15 @@ def test_doctor_and_the_log_tell_how_far_it_goes(secluded):
         assert check["remedy"] in secluded.output()
 
 
-def devices(engine):
-    """The files behind loop devices that lie in the engine's data folder."""
-    found = []
-    for file in Path("/sys/block").glob("loop*/loop/backing_file"):
-        # The device may have been let go since it was listed.
-        with contextlib.suppress(OSError):
-            found.append(file.read_text())
-    return [file for file in found if file.startswith(str(engine.data_dir))]
-
-
 def test_a_killed_engine_leaves_no_device(tmp_path):
     engine = Engine(tmp_path / "killed")
     client = engine.client()
     client.create_function(**functions.create_arguments("echo", functions.python(functions.ECHO)))
     functions.wait_active(client, "echo")
     assert functions.invoke(client, "echo", 1).value == 1
-    assert devices(engine)
+    assert census.loop_devices(engine.data_dir)
     engine.kill()
-    eventually(lambda: not devices(engine), "files and devices of environments go with it")
+    eventually(lambda: not census.loop_devices(engine.data_dir), "files and devices of environments go with it")
 
 
 def test_it_is_a_choice(tmp_path):

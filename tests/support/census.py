@@ -6,6 +6,7 @@ Both are inherited, so the mark finds the engine, its servants, every function p
 children, also those that left the session, were adopted, or are frozen.
 """
 
+import contextlib
 import os
 import re
 from pathlib import Path
@@ -101,3 +102,13 @@ def cgroups_of(pid):
 def mounts(text):
     """The mounts whose source or target holds the text."""
     return [line for line in Path("/proc/self/mountinfo").read_text().splitlines() if text in line]
+
+
+def loop_devices(folder):
+    """The files below the folder that lie behind loop devices."""
+    found = []
+    for file in Path("/sys/block").glob("loop*/loop/backing_file"):
+        # The device may have been let go since it was listed.
+        with contextlib.suppress(OSError):
+            found.append(file.read_text())
+    return [file for file in found if file.startswith(str(folder))]

@@ -19,8 +19,7 @@ async fn main() -> Result<(), Error> {
 
 async fn answer(invocation: LambdaEvent<Value>) -> Result<FunctionResponse<Value, Body>, Error> {
     let LambdaEvent { payload, context } = invocation;
-    if let Some(order) = payload.get("stream") {
-        let order = serde_json::from_value(order.clone())?;
+    if let Some(order) = streaming::ordered(&payload)? {
         let stream = streaming::begin(order, context.invoked_function_arn);
         return Ok(FunctionResponse::StreamingResponse(stream));
     }

@@ -3,6 +3,7 @@
 use lambda_runtime::Error;
 use lambda_runtime::streaming::{Body, Response, Sender, channel};
 use serde::Deserialize;
+use serde_json::Value;
 
 use crate::gate;
 
@@ -14,6 +15,8 @@ pub(crate) struct Order {
     chunks: usize,
     /// How long each of them is.
     size: usize,
+    /// Whether chunks are the time at which they are written instead: `T` and microseconds.
+    clock: bool,
     /// Whether it waits behind the first chunk until the test opens the gate.
     gate: bool,
     /// How it ends.
@@ -37,10 +40,19 @@ impl Default for Order {
         Self {
             chunks: 1,
             size: 1,
+            clock: false,
             gate: false,
             end: End::Well,
         }
     }
+}
+
+/// What an event orders: by its member `stream`, or by that of the body that came to a URL.
+pub(crate) fn ordered(event: &Value) -> Result<Option<Order>, serde_json::Error> {
+    let body = event.get("body").and_then(Value::as_str);
+    let body: Option<Value> = body.and_then(|body| serde_json::from_str(body).ok());
+    let order = event.get("stream").or_else(|| body.as_ref()?.get("stream"));
+    order.map(Order::deserialize).transpose()
 }
 
 /// Begins to stream.
@@ -59,8 +71,11 @@ pub(crate) fn begin(order: Order, arn: String) -> Response<Body> {
 
 async fn write(order: Order, mut sender: Sender, arn: &str) -> Result<(), Error> {
     for number in 0..order.chunks {
-        let byte = u8::try_from(number % 251)?;
-        sender.send_data(vec![byte; order.size].into()).await?;
+        let chunk = match order.clock {
+            true => time().into_bytes(),
+            false => vec![u8::try_from(number % 251)?; order.size],
+        };
+        sender.send_data(chunk.into()).await?;
         if number == 0 && order.gate {
             gate::opened(arn).await?;
         }
@@ -78,4 +93,13 @@ async fn write(order: Order, mut sender: Sender, arn: &str) -> Result<(), Error>
         End::Hang => std::future::pending().await,
     }
     Ok(())
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "it is held against the clock of whoever reads it"
+)]
+fn time() -> String {
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    format!("T{:016}", since.unwrap_or_default().as_micros())
 }

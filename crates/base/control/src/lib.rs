@@ -32,6 +32,10 @@ pub const OPERATIONS_PATH: &str = "/_lambdalab/v1/operations";
 /// `GET`: what the host gives to functions, as a [`Capacity`].
 pub const CAPACITY_PATH: &str = "/_lambdalab/v1/capacity";
 
+/// Below it, by their ids, function URLs for tools that cannot look up names below `localhost`. Every
+/// method, and what is behind the id is the path that the function sees.
+pub const URL_PATH: &str = "/_lambdalab/v1/url/";
+
 /// The answer of [`HEALTH_PATH`].
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Health {

@@ -66,10 +66,10 @@ pub(crate) struct Finished {
 }
 
 /// An invocation that runs.
-struct Begun {
+pub(crate) struct Begun {
     /// The version that does.
     version: Arc<str>,
-    running: JoinHandle<Finished>,
+    pub(crate) running: JoinHandle<Finished>,
 }
 
 impl Inner {
@@ -171,7 +171,7 @@ impl Inner {
 
     /// Waits for an environment and begins to run `job` in it, with its answer streamed to `link`
     /// where that is given and the function does so.
-    async fn begin_version(
+    pub(crate) async fn begin_version(
         self: &Arc<Self>,
         target: &Target,
         version: Arc<CachedVersion>,
@@ -192,7 +192,10 @@ impl Inner {
     }
 
     /// What invocations of `target` run.
-    async fn resolve(&self, target: &Target) -> Result<Arc<CachedVersion>, ServiceError> {
+    pub(crate) async fn resolve(
+        &self,
+        target: &Target,
+    ) -> Result<Arc<CachedVersion>, ServiceError> {
         let found = match target.meaning() {
             Qualifier::Alias(name) => self.routed(target, &name).await,
             _ => self.find(target).await.map(|(version, _)| version),
@@ -359,7 +362,7 @@ impl Inner {
     }
 }
 
-fn broken_off(error: &JoinError) -> ServiceError {
+pub(crate) fn broken_off(error: &JoinError) -> ServiceError {
     errors::service_exception(format!("The invocation broke off: {error}"))
 }
 

@@ -8,7 +8,7 @@
 //! of control operations; `invoke` is the way of one invocation, `asynchronous` of those that nobody
 //! waits for; `schedule` decides which environment runs it; `environment` is one environment with its
 //! Runtime API; `function` and `layer` are what is kept; `package` is code on disk; `logging` is how
-//! functions' logs reach CloudWatch Logs; `authorization` asks resource policies what services and
+//! functions' logs reach CloudWatch Logs; `url` is what HTTP has to do with functions; `authorization` asks resource policies what services and
 //! other accounts may do.
 //!
 //! It does not speak HTTP to callers (`wire` and `server` do) and does not make processes
@@ -32,9 +32,11 @@ pub mod runtime;
 mod schedule;
 mod schema;
 mod service;
+mod url;
 
 pub use door::{Door, Doors};
 pub use identity::FunctionIdentity;
 pub use invoke::recent::Measured;
 pub use schema::SCHEMA;
 pub use service::{Lambda, LambdaOptions, Peers, StartError};
+pub use url::{FunctionUrl, Signer, URL_ACTIONS, URL_ID_LENGTH, UrlRequest};

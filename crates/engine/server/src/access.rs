@@ -15,6 +15,8 @@
 //! 4. There must be an AWS `Authorization` header or a presigned query, which [`wire::sigv4::Claim`]
 //!    reads. A page can set that header only after a preflight, which is refused. Where signatures
 //!    are not verified, a made-up query passes this rule; from a page it is the third that stops it.
+//!
+//! Function URLs are open to whom they say, by hosts that are theirs alone: `function_url`.
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -52,8 +54,7 @@ impl Access {
     /// The error to answer.
     pub fn check_origin(&self, request: &Parts) -> Result<(), ServiceError> {
         let host = host(request).ok_or_else(|| refused("the request names no host"))?;
-        let known_by_others = self.verified && !self.listen.ip().is_loopback();
-        if !known_by_others && !self.is_ours(&host) {
+        if !self.is_known_by_others() && !self.is_ours(&host) {
             return Err(refused(&format!(
                 "`{host}` is not a host name of this engine"
             )));
@@ -84,6 +85,22 @@ impl Access {
     #[must_use]
     pub fn is_for_own_host(&self, request: &Parts) -> bool {
         host(request).is_some_and(|host| self.is_ours(&host))
+    }
+
+    /// The host that a request is for, without its port, where it has the form of a function URL's:
+    /// a first label, `lambda-url`, and a name that can only lead to this machine.
+    #[must_use]
+    pub fn function_url_host(&self, request: &Parts) -> Option<String> {
+        let host = bare_host(&plain_authority(&host(request)?)?);
+        let (_, rest) = host.split_once('.')?;
+        let suffix = rest.strip_prefix("lambda-url.")?;
+        let ours = suffix == "localhost" || suffix.ends_with(".localhost");
+        (ours || self.is_known_by_others()).then_some(host)
+    }
+
+    /// Whether it goes by names that it does not know.
+    fn is_known_by_others(&self) -> bool {
+        self.verified && !self.listen.ip().is_loopback()
     }
 
     /// The origin to name in CORS headers, where a page of an allowed one asks.

@@ -1,6 +1,5 @@
 //! The control API: what AWS has no word for. Its schema is the crate `control`.
 
-use std::convert::Infallible;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -11,7 +10,8 @@ use http::header::{ALLOW, CONTENT_TYPE};
 use http::request::Parts;
 use http::{HeaderValue, Method, Response, StatusCode};
 use http_body::Frame;
-use http_body_util::{BodyExt, Full};
+use http_body_util::BodyExt;
+use wire::BrokenOff;
 
 use crate::activity::Ongoing;
 use crate::shared::{Body, Shared};
@@ -119,7 +119,7 @@ async fn package(shared: &Shared, digest: &str, query: Option<&str>) -> Response
     let Some(package) = shared.services.lambda.package(digest, token).await else {
         return message(StatusCode::NOT_FOUND, "there is no such package");
     };
-    let mut answer = Response::new(Full::new(package).boxed_unsync());
+    let mut answer = Response::new(wire::Body::from(package).boxed_unsync());
     answer
         .headers_mut()
         .insert(CONTENT_TYPE, HeaderValue::from_static("application/zip"));
@@ -128,7 +128,7 @@ async fn package(shared: &Shared, digest: &str, query: Option<&str>) -> Response
 
 fn json(status: StatusCode, document: &impl serde::Serialize) -> Response<Body> {
     let body = serde_json::to_vec(document).unwrap_or_default();
-    let mut answer = Response::new(Full::new(Bytes::from(body)).boxed_unsync());
+    let mut answer = Response::new(wire::Body::from(Bytes::from(body)).boxed_unsync());
     *answer.status_mut() = status;
     answer
         .headers_mut()
@@ -147,12 +147,12 @@ struct Lease {
 
 impl http_body::Body for Lease {
     type Data = Bytes;
-    type Error = Infallible;
+    type Error = BrokenOff;
 
     fn poll_frame(
         self: Pin<&mut Self>,
         _context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+    ) -> Poll<Option<Result<Frame<Bytes>, BrokenOff>>> {
         Poll::Pending
     }
 }

@@ -6,11 +6,11 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
 use futures_util::StreamExt as _;
 use http::header::{ACCESS_CONTROL_ALLOW_ORIGIN, VARY};
+use http::request::Parts;
 use http::{HeaderName, HeaderValue, Request, Response, StatusCode};
-use http_body_util::{BodyExt, Full};
+use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
@@ -25,6 +25,7 @@ use tokio::sync::watch;
 use crate::access::Access;
 use crate::activity::Ongoing;
 use crate::control_api;
+use crate::function_url::{self, Addressed};
 use crate::services::refusal;
 use crate::shared::{Body, Shared};
 
@@ -162,8 +163,14 @@ async fn answer(
 ) -> Response<Body> {
     let request_id = RequestId::draw(&*shared.entropy);
     let (parts, body) = request.into_parts();
+    if let Some(url) = Addressed::by_host(&shared.access, &parts) {
+        let answer = function_url(shared, &url, (&parts, body), peer, request_id).await;
+        return numbered(answer, request_id);
+    }
     let mut answer = if let Err(error) = shared.access.check_origin(&parts) {
         boxed(refusal(error, &parts, request_id))
+    } else if let Some(url) = Addressed::by_path(&parts) {
+        function_url(shared, &url, (&parts, body), peer, request_id).await
     } else if control_api::owns(parts.uri.path()) {
         let local = callers == Callers::Anybody && peer.to_canonical().is_loopback();
         control_api::serve(shared, &parts, local).await
@@ -175,17 +182,33 @@ async fn answer(
         let answer = services.serve(&parts, body, peer, request_id).await;
         boxed(answer.map(|body| lasting(body, ongoing)))
     };
-    let headers = answer.headers_mut();
-    if let Ok(id) = HeaderValue::try_from(request_id.to_string()) {
-        headers.insert(REQUEST_ID, id);
-    }
     if let Some(origin) = shared.access.cors_origin(&parts.headers) {
+        let headers = answer.headers_mut();
         headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, origin.clone());
         headers.insert(VARY, HeaderValue::from_static("Origin"));
         headers.insert(
             "access-control-expose-headers",
             HeaderValue::from_static("*"),
         );
+    }
+    numbered(answer, request_id)
+}
+
+async fn function_url(
+    shared: &Shared,
+    url: &Addressed<'_>,
+    request: (&Parts, Incoming),
+    peer: IpAddr,
+    request_id: RequestId,
+) -> Response<Body> {
+    let ongoing = shared.activity.begin();
+    let answer = function_url::serve(&shared.services, url, request, peer, request_id).await;
+    boxed(answer.map(|body| lasting(body, ongoing)))
+}
+
+fn numbered(mut answer: Response<Body>, request_id: RequestId) -> Response<Body> {
+    if let Ok(id) = HeaderValue::try_from(request_id.to_string()) {
+        answer.headers_mut().insert(REQUEST_ID, id);
     }
     answer
 }
@@ -209,7 +232,7 @@ fn boxed(response: Response<wire::Body>) -> Response<Body> {
 
 /// The answer to a browser that asks whether an allowed page may call.
 fn preflight() -> Response<Body> {
-    let mut answer = Response::new(Full::new(Bytes::new()).boxed_unsync());
+    let mut answer = boxed(Response::new(wire::Body::Empty));
     *answer.status_mut() = StatusCode::NO_CONTENT;
     let headers = answer.headers_mut();
     let methods = HeaderValue::from_static("GET, HEAD, POST, PUT, PATCH, DELETE");

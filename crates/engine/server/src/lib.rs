@@ -17,6 +17,7 @@ mod auth;
 mod body;
 mod control_api;
 mod engine;
+mod function_url;
 mod http_server;
 mod options;
 mod services;

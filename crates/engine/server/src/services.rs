@@ -26,11 +26,11 @@ use crate::body::{Bodies, Room};
 type Served = Result<Response<Body>, ServiceError>;
 
 /// A request on its way, of which the head has come.
-struct Visit<'r> {
+pub(crate) struct Visit<'r> {
     parts: &'r Parts,
-    caller: Caller,
+    pub(crate) caller: Caller,
     /// Where signatures are verified: what is left of that until the body has come.
-    pending: Option<Pending<'r>>,
+    pub(crate) pending: Option<Pending<'r>>,
     peer: IpAddr,
 }
 
@@ -88,7 +88,7 @@ impl Services {
     ///
     /// # Errors
     /// Signatures are verified, and that of this request cannot be good, whatever the body.
-    fn visit<'r>(
+    pub(crate) fn visit<'r>(
         &'r self,
         parts: &'r Parts,
         claim: Claim<'r>,

@@ -1,18 +1,18 @@
 //! What connections and pages have in common.
 
-use std::convert::Infallible;
 use std::sync::Arc;
 
 use bytes::Bytes;
 use http_body_util::combinators::UnsyncBoxBody;
 use ids::{SharedClock, SharedEntropy};
+use wire::BrokenOff;
 
 use crate::access::Access;
 use crate::activity::Activity;
 use crate::services::Services;
 
 /// The body of every answer.
-pub(crate) type Body = UnsyncBoxBody<Bytes, Infallible>;
+pub(crate) type Body = UnsyncBoxBody<Bytes, BrokenOff>;
 
 /// What every connection works with.
 #[derive(Debug)]

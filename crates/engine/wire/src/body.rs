@@ -1,6 +1,5 @@
 //! The body of an answer: whole, or a stream that goes on while the operation does.
 
-use std::convert::Infallible;
 use std::fmt;
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -18,10 +17,15 @@ pub enum Body {
     /// All of it. One buffer from the service to the socket.
     Whole(Bytes),
     /// Parts, each sent as soon as it is there. The stream ends with the operation, and dropping it
-    /// (the client hung up) ends the operation. A stream that fails says so in its own form: event
-    /// streams have events for it.
-    Stream(BoxStream<'static, Bytes>),
+    /// (the client hung up) ends the operation. A stream that fails says so in its own form, as event
+    /// streams have events for it; one without a form for it is broken off.
+    Stream(BoxStream<'static, Result<Bytes, BrokenOff>>),
 }
+
+/// A body does not come to its end: the connection is closed before that.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the body was broken off")]
+pub struct BrokenOff;
 
 impl Body {
     /// The bytes of a body that is not a stream.
@@ -54,12 +58,12 @@ impl From<Bytes> for Body {
 
 impl http_body::Body for Body {
     type Data = Bytes;
-    type Error = Infallible;
+    type Error = BrokenOff;
 
     fn poll_frame(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+    ) -> Poll<Option<Result<Frame<Bytes>, BrokenOff>>> {
         match &mut *self {
             Self::Empty => Poll::Ready(None),
             Self::Whole(bytes) => {
@@ -70,7 +74,7 @@ impl http_body::Body for Body {
             Self::Stream(stream) => stream
                 .as_mut()
                 .poll_next(context)
-                .map(|part| part.map(|bytes| Ok(Frame::data(bytes)))),
+                .map(|part| part.map(|bytes| bytes.map(Frame::data))),
         }
     }
 
@@ -122,7 +126,7 @@ mod tests {
     #[test]
     fn a_stream_has_no_size_and_keeps_its_parts() {
         let parts = [Bytes::from_static(b"a"), Bytes::from_static(b"b")];
-        let body = Body::Stream(stream::iter(parts.clone()).boxed());
+        let body = Body::Stream(stream::iter(parts.clone()).map(Ok).boxed());
         assert_eq!(body.size_hint().exact(), None);
         assert!(!body.is_end_stream());
         assert_eq!(frames(body), parts);

@@ -146,6 +146,7 @@ pub(crate) fn body<E: Event>(first: Option<Frame>, events: EventStream<E>) -> Bo
     Body::Stream(
         stream::iter(first.map(|frame| frame.0))
             .chain(bytes)
+            .map(Ok)
             .boxed(),
     )
 }
@@ -184,7 +185,7 @@ mod tests {
         let Body::Stream(stream) = body else {
             panic!("no stream");
         };
-        stream.map(|frame| read(&frame)).collect().await
+        stream.map(|frame| read(&frame.unwrap())).collect().await
     }
 
     #[tokio::test]

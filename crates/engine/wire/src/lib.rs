@@ -36,7 +36,7 @@ mod timestamp;
 pub mod validation;
 
 pub use blob::Blob;
-pub use body::Body;
+pub use body::{Body, BrokenOff};
 pub use call::{
     BoxFuture, Call, Caller, Dispatch, Operation, Principal, Service, ServicePrincipal, call,
 };

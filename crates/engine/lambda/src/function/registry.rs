@@ -17,6 +17,7 @@ use super::key::FunctionKey;
 use super::record::{AliasRecord, LATEST, VersionRecord};
 use super::settings::Settings;
 use super::tables::Tables;
+use super::url::FunctionUrl;
 use crate::deployment::Deployment;
 use crate::error::ApiError;
 
@@ -57,6 +58,8 @@ impl Drop for Forget<'_> {
     fn drop(&mut self) {
         self.registry.generation.fetch_add(1, Ordering::SeqCst);
         self.registry.cache.write().remove(self.key);
+        let mut urls = self.registry.urls.write();
+        urls.retain(|_, url| url.key != *self.key);
     }
 }
 
@@ -65,6 +68,8 @@ impl Drop for Forget<'_> {
 pub(crate) struct Registry {
     store: Store,
     cache: RwLock<HashMap<FunctionKey, Cached>>,
+    /// By their ids.
+    urls: RwLock<HashMap<Arc<str>, Arc<FunctionUrl>>>,
     generation: AtomicU64,
 }
 
@@ -73,6 +78,7 @@ impl Registry {
         Self {
             store,
             cache: RwLock::default(),
+            urls: RwLock::default(),
             generation: AtomicU64::new(0),
         }
     }
@@ -193,6 +199,24 @@ impl Registry {
             });
         }
         Ok(found)
+    }
+
+    /// The function URL of that id, from memory where it was read before.
+    pub(crate) async fn url(&self, id: &str) -> Result<Option<Arc<FunctionUrl>>, ApiError> {
+        if let Some(found) = self.urls.read().get(id) {
+            return Ok(Some(Arc::clone(found)));
+        }
+        let generation = self.generation.load(Ordering::SeqCst);
+        let wanted = id.to_owned();
+        let Some(url) = self.read(move |tables| tables.url_by_id(&wanted)).await? else {
+            return Ok(None);
+        };
+        let found = Arc::new(url);
+        let mut urls = self.urls.write();
+        if self.generation.load(Ordering::SeqCst) == generation {
+            urls.insert(Arc::clone(&found.id), Arc::clone(&found));
+        }
+        Ok(Some(found))
     }
 
     /// A resource policy, ready to judge by, from memory where it was read before.

@@ -133,6 +133,19 @@ impl Tables<'_> {
             .transpose()
     }
 
+    /// The URL of that id.
+    pub(crate) fn url_by_id(&self, id: &str) -> Outcome<Option<FunctionUrl>> {
+        self.0
+            .prepare_cached(
+                "SELECT account, region, name, qualifier, id, record FROM lambda_url
+                 WHERE id = ?1",
+            )?
+            .query_row([id], read)
+            .optional()?
+            .map(complete)
+            .transpose()
+    }
+
     /// Up to `limit` URLs of a function and its aliases, from qualifier `from` on.
     pub(crate) fn urls(
         &self,

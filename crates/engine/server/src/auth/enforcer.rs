@@ -3,13 +3,16 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use bytes::Bytes;
 use http::StatusCode;
+use http::request::Parts;
 use iam::{Authority, Iam, Identity};
 use ids::{Arn, SharedClock};
-use lambda::Lambda;
+use lambda::{FunctionUrl, Lambda, URL_ACTIONS};
 use policy::{Context, Outcome, Policies, Policy, Request as Question, authorize, key};
 use wire::lambda::{LambdaApi, ListTagsRequest};
 use wire::protocol::Request;
+use wire::route::Labels;
 use wire::{Caller, Service, ServiceError};
 
 use super::fields::Fields;
@@ -126,6 +129,49 @@ impl Enforcer {
             }
         }
         Ok(())
+    }
+
+    /// Whether the caller may call a function URL.
+    ///
+    /// # Errors
+    /// The policies cannot be read.
+    pub(crate) async fn may_call_url(
+        &self,
+        url: &FunctionUrl,
+        caller: &Caller,
+        identity: &Identity,
+        parts: &Parts,
+        peer: IpAddr,
+    ) -> Result<bool, ServiceError> {
+        let authority = self.iam.authority(identity).await?;
+        let request = Request {
+            parts,
+            labels: Labels::default(),
+            body: Bytes::new(),
+        };
+        // What the function is sent has no members.
+        let fields = Fields::of(Service::Lambda, &request, false);
+        let now = self.clock.now();
+        let mut context = circumstances::of(
+            Service::Lambda,
+            &fields,
+            caller,
+            &authority,
+            parts,
+            peer,
+            now,
+        );
+        url.describe(&mut context);
+        let resource = Resource::new(url.arn());
+        let policy = self.resource_policy(&resource).await?;
+        let policy = policy.as_deref();
+        let with_tags = self
+            .with_tags(&authority, policy, &resource, caller, &context)
+            .await?;
+        let context = with_tags.as_ref().unwrap_or(&context);
+        Ok(URL_ACTIONS
+            .iter()
+            .all(|action| judge(&authority, action, &resource, policy, context).is_ok()))
     }
 
     /// Refuses a role that the caller may not hand to a service, or that does not trust it.

@@ -90,7 +90,10 @@ pub(crate) fn check(
         let whole = match body {
             Body::Empty => Bytes::new(),
             Body::Whole(bytes) => bytes,
-            Body::Stream(parts) => parts.collect::<Vec<_>>().await.concat().into(),
+            Body::Stream(parts) => {
+                let parts: Vec<_> = parts.map(Result::unwrap).collect().await;
+                parts.concat().into()
+            }
         };
         Response::from_parts(head, whole)
     });

@@ -39,7 +39,7 @@ demo: runtimes ## The main job: 180 parallel invocations, and are their answers 
 	@$(BINARY) demo
 
 bench: $(VENV)/.ready .cache/ministack/.ready runtimes ## Measure, side by side with ministack
-	@$(CARGO) build $(LOCKED) --release -p lambdalab -p lambdalab-bench-load
+	@$(CARGO) build $(LOCKED) --release -p lambdalab -p lambdalab-bench-load -p lambdalab-test-function
 	@$(PY) bench/run.py
 	@$(CARGO) bench $(LOCKED) -p lambdalab-store --bench group_commit
 	@$(CARGO) bench $(LOCKED) -p lambdalab-sandbox --bench start

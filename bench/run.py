@@ -30,6 +30,7 @@ import isolation
 import idle
 import logs
 import store
+import streams
 from measure import boto3_client, cold_invokes, create_function, sequential_invokes
 from servers import LOAD, REPOSITORY, Engine, Ministack, runtime_client_folder
 
@@ -236,6 +237,7 @@ def main():
     start_figures(table)
     store.figures(table, request)
     logs.figures(table, request)
+    streams.figures(table)
     idle.figures(table, load)
     isolation.figures(table, load, MEMORY_MB)
     with Engine() as ours, Ministack() as rival:

@@ -7,7 +7,7 @@ import subprocess
 
 import pytest
 
-from support import census, functions
+from support import census, functions, streams, urls
 from support.engine import BINARY, command_environment
 from support.waiting import eventually
 
@@ -379,3 +379,45 @@ def test_what_has_no_effect_here_is_shown(run, engine):
     assert "no local effect  tracing: " in shown
     assert "KMS" not in shown
     client.delete_function(FunctionName=name)
+
+
+def test_a_url_from_its_making_to_its_end(run, engine, created):
+    url = run("function", "url", "create", created, "--auth", "none").stdout.strip()
+    host = url.removeprefix("http://").rstrip("/")
+    assert urls.call(engine, host).status == 200
+    shown = json.loads(run("function", "url", "show", created, "--output", "json").stdout)
+    assert (shown["FunctionUrl"], shown["InvokeMode"]) == (url, "BUFFERED")
+    run("function", "url", "delete", created)
+    assert urls.call(engine, host).status == 404
+    # The policy stays, and is no hindrance.
+    again = run("function", "url", "create", created, "--auth", "none", "--stream").stdout.strip()
+    assert urls.call(engine, again.removeprefix("http://").rstrip("/")).status == 200
+    run("function", "url", "delete", created)
+
+
+def test_an_answer_is_printed_as_it_is_written(run, engine, deploy, client):
+    name = streams.rust(deploy)
+    command = [BINARY, "function", "invoke", name, "--stream", "--tail"]
+    order = streams.order(chunks=2, size=2, gate=True)
+    process = subprocess.Popen(
+        [*command, "--payload", order],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env=engine.environment(),
+    )
+    with process:
+        first = b""
+        while not first.endswith(b"\0" * 10):
+            first += process.stdout.read(1)
+        streams.open_gate(client, name)
+        rest, told = process.communicate(timeout=20)
+    assert process.returncode == YES
+    assert rest == b"\1\1\n"
+    assert b"REPORT RequestId" in told
+
+
+def test_a_stream_that_fails_is_a_no(run, deploy):
+    name = deploy("def handler(event, context):\n    raise ValueError('no')\n")
+    told = run("function", "invoke", name, "--stream", code=NO).stderr
+    assert "the function failed (Unhandled)" in told
+    assert "ValueError" in told

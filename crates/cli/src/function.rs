@@ -5,6 +5,7 @@ mod effect;
 mod invoke;
 mod logs;
 mod package;
+mod url;
 mod view;
 
 use std::time::Duration;
@@ -27,6 +28,7 @@ pub(crate) use change::memory;
 use invoke::InvokeArguments;
 use logs::LogsArguments;
 use package::{NeededPackage, PackageArguments};
+use url::UrlCommand;
 use view::{Functions, Shown};
 
 /// The engine installs a runtime's client on first need, which takes a while on a slow network.
@@ -59,6 +61,9 @@ pub(crate) enum FunctionCommand {
     },
     /// Invoke a function: its answer on standard output, everything else on standard error
     Invoke(InvokeArguments),
+    /// Create, show and delete the URL by which a function is called with plain HTTP
+    #[command(subcommand)]
+    Url(UrlCommand),
     /// Show what a function has logged, and with --follow what it logs
     Logs(LogsArguments),
 }
@@ -142,6 +147,7 @@ pub(crate) async fn run(context: &Context, command: FunctionCommand) -> Result<E
         FunctionCommand::Update(arguments) => update(context, arguments).await,
         FunctionCommand::Delete { name } => delete(context, name).await,
         FunctionCommand::Invoke(arguments) => invoke::run(context, arguments).await,
+        FunctionCommand::Url(command) => url::run(context, command).await,
         FunctionCommand::Logs(arguments) => logs::run(context, arguments).await,
     }
 }

@@ -47,6 +47,12 @@ impl Console {
         Self::or_closed(attempt())
     }
 
+    /// Prints a part of a result at once.
+    pub(crate) fn write_part(&self, bytes: &[u8]) -> Result<(), CliError> {
+        let mut out = io::stdout().lock();
+        Self::or_closed(out.write_all(bytes).and_then(|()| out.flush()))
+    }
+
     /// Says something about the result; silent with `--quiet`.
     pub(crate) fn note(&self, text: &str) -> Result<(), CliError> {
         if self.quiet {

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use bytes::Bytes;
 use clap::Args;
-use lab_aws::{Invocation, Invoke, InvokeKind, Report};
+use lab_aws::{FunctionHandle, Invocation, Invoke, InvokeKind, Part, Report};
 use serde::Serialize;
 use serde_json::value::RawValue;
 
@@ -40,6 +40,9 @@ pub(crate) struct InvokeArguments {
     /// Only check that the invocation would be allowed
     #[arg(long)]
     dry_run: bool,
+    /// Print the answer as the function writes it, bytes alone whatever the output format
+    #[arg(long, conflicts_with_all = ["event", "dry_run"])]
+    stream: bool,
 }
 
 /// What came back, for programs.
@@ -87,6 +90,9 @@ pub(super) async fn run(
     };
     let message = format!("{} is running", arguments.name);
     let function = session.function(arguments.name);
+    if arguments.stream {
+        return stream(context, &function, invoke).await;
+    }
     let running = function.invoke(invoke);
     let answer = watched(&*context.clock, context.console.quiet, message, running).await?;
     let code = match &answer.function_error {
@@ -95,6 +101,37 @@ pub(super) async fn run(
     };
     print(context, answer)?;
     Ok(code)
+}
+
+/// Prints the answer bit by bit.
+async fn stream(
+    context: &Context,
+    function: &FunctionHandle,
+    invoke: Invoke,
+) -> Result<ExitCode, CliError> {
+    let console = &context.console;
+    let mut answer = function.invoke_streaming(invoke).await?;
+    while let Some(part) = answer.next().await? {
+        let end = match part {
+            Part::Chunk(bytes) => {
+                console.write_part(&bytes)?;
+                continue;
+            }
+            Part::End(end) => end,
+        };
+        console.write_part(b"\n")?;
+        if let Some(log) = &end.log_tail {
+            console.tell(log.trim_end())?;
+        }
+        if let Some(error) = &end.function_error {
+            console.tell(&format!("the function failed ({error})"))?;
+            console.tell(end.error_details.as_deref().unwrap_or_default())?;
+            return Ok(ExitCode::No);
+        }
+        return Ok(ExitCode::Yes);
+    }
+    console.tell("the answer broke off")?;
+    Ok(ExitCode::Unknown)
 }
 
 fn payload(arguments: &InvokeArguments) -> Result<Bytes, CliError> {

@@ -7,6 +7,8 @@ use aws_config::timeout::TimeoutConfig;
 use aws_config::{ConfigLoader, SdkConfig};
 use aws_sdk_lambda::Client;
 use aws_sdk_lambda::config::StalledStreamProtectionConfig;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use ids::SharedClock;
 
 use crate::engine::Lease;
@@ -92,6 +94,20 @@ impl Connection {
         answer
             .map(B::from)
             .map_err(|error| self.failed(operation, CallFailure::of(&error)))
+    }
+
+    /// The end of a log, as an answer carries it.
+    pub(crate) fn log_tail(
+        &self,
+        operation: &'static str,
+        encoded: &str,
+    ) -> Result<String, CallError> {
+        let bytes = STANDARD.decode(encoded).map_err(|error| {
+            let failure = CallFailure::Unreadable(format!("the log tail is no base64: {error}"));
+            self.failed(operation, failure)
+        })?;
+        // The tail is cut at 4 KB, perhaps inside a character.
+        Ok(String::from_utf8_lossy(&bytes).into_owned())
     }
 
     pub(crate) fn failed(&self, operation: &'static str, failure: CallFailure) -> CallError {

@@ -7,8 +7,6 @@ use aws_sdk_lambda::operation::RequestId as _;
 use aws_sdk_lambda::operation::get_function_code_signing_config::GetFunctionCodeSigningConfigOutput;
 use aws_sdk_lambda::primitives::Blob;
 use aws_sdk_lambda::types::{Environment, InvocationType, LogType, Runtime};
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 
 use crate::configuration::{ConfigurationChange, FunctionConfiguration};
@@ -78,6 +76,10 @@ impl FunctionHandle {
         Self { connection, name }
     }
 
+    pub(crate) fn connection(&self) -> &Arc<Connection> {
+        &self.connection
+    }
+
     /// The name or ARN by which it was asked for.
     #[must_use]
     pub fn name(&self) -> &str {
@@ -111,7 +113,7 @@ impl FunctionHandle {
         let answer: aws_sdk_lambda::operation::invoke::InvokeOutput =
             self.connection.answered("Invoke", answer)?;
         let log_tail = match answer.log_result() {
-            Some(encoded) => Some(self.decoded_log(encoded)?),
+            Some(encoded) => Some(self.connection.log_tail("Invoke", encoded)?),
             None => None,
         };
         Ok(Invocation {
@@ -127,15 +129,6 @@ impl FunctionHandle {
                 .unwrap_or_default(),
             round_trip,
         })
-    }
-
-    fn decoded_log(&self, encoded: &str) -> Result<String, CallError> {
-        let bytes = STANDARD.decode(encoded).map_err(|error| {
-            let failure = CallFailure::Unreadable(format!("the log tail is no base64: {error}"));
-            self.connection.failed("Invoke", failure)
-        })?;
-        // The tail is cut at 4 KB, perhaps inside a character.
-        Ok(String::from_utf8_lossy(&bytes).into_owned())
     }
 
     /// The configuration of a version, of the one behind an alias, or of `$LATEST`.

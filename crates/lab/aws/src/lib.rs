@@ -6,7 +6,8 @@
 //! - [`EngineStarter`] and [`RunningEngine`]: finding the engine of a data folder, starting one
 //!   when none runs, keeping it for as long as it is needed.
 //! - [`Session`]: a target made ready.
-//! - [`FunctionHandle`]: one function of it; [`Invocation`] and [`Report`] are what comes back.
+//! - [`FunctionHandle`]: one function of it; [`Invocation`] and [`Report`] are what comes back,
+//!   or an [`Answer`] that is read as it is written.
 //! - [`LogEvents`]: what a log group holds and, if wanted, what comes.
 //! - [`pack_folder`]: code as Lambda takes it.
 //!
@@ -25,9 +26,11 @@ mod process;
 mod report;
 mod session;
 mod starter;
+mod streaming;
 mod target;
 #[cfg(test)]
 mod testing;
+mod url;
 
 pub use archive::{ArchiveError, pack_files, pack_folder};
 pub use configuration::{
@@ -42,4 +45,6 @@ pub use logs::{LogEvent, LogEvents, LogSearch};
 pub use report::Report;
 pub use session::{Session, SessionError, SessionOptions};
 pub use starter::{EngineStarter, Ensured};
+pub use streaming::{Answer, End, Part};
 pub use target::{Credentials, Identity, Target, TargetError, TargetName, TargetRequest};
+pub use url::{FunctionUrl, NewUrl};

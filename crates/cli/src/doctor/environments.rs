@@ -31,6 +31,7 @@ pub(super) fn checks(capabilities: &Capabilities) -> Vec<Check> {
         isolation,
         scratch,
         network,
+        clones,
     } = capabilities;
     let mut checks = vec![measured(
         Subject::Isolation,
@@ -52,6 +53,11 @@ pub(super) fn checks(capabilities: &Capabilities) -> Vec<Check> {
             network,
         ),
         (Subject::Isolation, "/tmp has the configured size", scratch),
+        (
+            Subject::Isolation,
+            "SnapStart clones what was initialised",
+            clones,
+        ),
         (Subject::Limits, "memory limit", memory),
         (Subject::Limits, "CPU in proportion to memory", cpu),
         (Subject::Limits, "process limit", pids),
@@ -106,6 +112,7 @@ mod tests {
             isolation,
             scratch: full(),
             network: full(),
+            clones: full(),
         }
     }
 

@@ -54,13 +54,6 @@ pub(super) fn without_effect(
         note("tracing", "no traces are sent");
     }
     if function
-        .snap_start
-        .as_ref()
-        .is_some_and(|snap_start| snap_start.apply_on == "PublishedVersions")
-    {
-        note("SnapStart", "environments are initialised, not restored");
-    }
-    if function
         .ephemeral_storage
         .as_ref()
         .is_some_and(|storage| storage.size != DEFAULT_STORAGE_MB)

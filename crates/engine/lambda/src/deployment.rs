@@ -43,11 +43,23 @@ pub(crate) struct Deployment {
     pub(crate) code: CodeLease,
     /// Its layers, merged: what lies at `/opt`.
     pub(crate) opt: OptLease,
+    /// Whether its environments are restored from a snapshot: that of a published version with
+    /// SnapStart.
+    pub(crate) snap_start: bool,
     /// Where its environments log, and how.
     pub(crate) logging: LogSettings,
 }
 
 impl Deployment {
+    /// How its environments come to be initialised, as `AWS_LAMBDA_INITIALIZATION_TYPE` names it.
+    pub(crate) fn initialization_type(&self) -> &'static str {
+        if self.snap_start {
+            "snap-start"
+        } else {
+            "on-demand"
+        }
+    }
+
     /// In which ways it runs otherwise than on AWS, for its log.
     pub(crate) fn warnings(&self) -> impl Iterator<Item = String> {
         let client = self.client.as_ref();

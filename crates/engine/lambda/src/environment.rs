@@ -10,11 +10,13 @@ mod idleness;
 mod lifecycle;
 pub(crate) mod log;
 pub(crate) mod outlet;
+mod restore;
 mod runtime_api;
 pub(crate) mod stage;
 mod streaming;
 pub(crate) mod tail;
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
@@ -22,12 +24,12 @@ use std::time::Duration;
 use bytes::Bytes;
 use control::Capacity;
 use ids::{EnvironmentId, RequestId, SharedClock};
-use parking_lot::Mutex;
+use parking_lot::{Mutex, RwLock};
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 use tokio::task::JoinHandle;
 
 use crate::deployment::Deployment;
-use crate::door::Latch;
+use crate::door::{self, Doors, Latch};
 use crate::invoke::event::Event;
 use crate::invoke::failure::Failure;
 use crate::logging::platform::PlatformEvent;
@@ -35,9 +37,11 @@ use crate::logging::shipper::{Destination, Shipper};
 use crate::logging::stream::StreamWriter;
 use crate::runtime::identity::Identity;
 use crate::schedule::admission::Admission;
+use crate::schedule::template::Template;
 use idleness::Power;
 use log::Log;
 use outlet::Outlet;
+pub(crate) use restore::Restore;
 use stage::{Asked, Ended, Refusal, Stage};
 
 /// Where an environment goes when it is free for its next invocation.
@@ -46,9 +50,40 @@ pub(crate) trait Home: std::fmt::Debug + Send + Sync {
     fn take_back(&self, environment: Arc<Environment>);
 }
 
+/// Where an environment's process runs.
+#[derive(Debug)]
+pub(crate) struct Site {
+    pub(crate) sandbox: sandbox::Environment,
+    /// Lets its functions reach the engine from a network of their own.
+    _door: Option<Latch>,
+}
+
+impl Site {
+    /// Opens the door that the place has, if it has one.
+    pub(crate) fn open(mut sandbox: sandbox::Environment, doors: &Doors) -> Arc<Self> {
+        let door = sandbox.take_door();
+        Arc::new(Self {
+            sandbox,
+            _door: door.map(|listener| door::open(listener, doors)),
+        })
+    }
+}
+
+/// What an environment is there for.
+#[derive(Debug, Clone)]
+pub(crate) enum Purpose {
+    /// To serve invocations, initialised by itself.
+    Invocations,
+    /// To serve invocations, restored from a snapshot.
+    Restored(Arc<Template>),
+    /// To be the snapshot: its initialised process is cloned, and serves none.
+    Snapshot,
+}
+
 /// What an environment needs besides its deployment.
 pub(crate) struct Place {
-    pub(crate) sandbox: sandbox::Environment,
+    pub(crate) site: Arc<Site>,
+    pub(crate) purpose: Purpose,
     pub(crate) home: Box<dyn Home>,
     /// Counts the environments of its pool that have answered and are about to be free.
     pub(crate) finishing: Arc<AtomicUsize>,
@@ -58,8 +93,6 @@ pub(crate) struct Place {
     /// What the host gives.
     pub(crate) capacity: Capacity,
     pub(crate) identity: Identity,
-    /// Lets its functions reach the engine from a network of their own.
-    pub(crate) door: Option<Latch>,
     /// Takes its log.
     pub(crate) logs: Shipper,
 }
@@ -69,16 +102,23 @@ pub(crate) struct Environment {
     pub(crate) id: EnvironmentId,
     pub(crate) deployment: Arc<Deployment>,
     pub(crate) log: Arc<Log>,
-    sandbox: sandbox::Environment,
     capacity: Capacity,
+    /// Another one after a process that was restored is lost.
+    site: RwLock<Arc<Site>>,
+    purpose: Purpose,
+    /// Whether a process was started at the site.
+    used: AtomicBool,
+    /// Why its process cannot be cloned, if it cannot.
+    unfit: Mutex<Option<String>>,
     identity: Identity,
-    _door: Option<Latch>,
     clock: SharedClock,
     home: Box<dyn Home>,
     finishing: Arc<AtomicUsize>,
     stage: Mutex<Stage>,
     /// The init phase that ran ahead of the first invocation, until that has reported it.
     init: Mutex<Option<Duration>>,
+    /// The restore ahead of the first invocation, likewise.
+    restore: Mutex<Option<Restore>>,
     /// Watches the process that runs now.
     supervisor: Mutex<Option<JoinHandle<()>>>,
     /// Serves the Runtime API to the process that runs now.
@@ -108,14 +148,14 @@ impl Environment {
     /// An environment without a process yet.
     pub(crate) fn new(id: EnvironmentId, deployment: Arc<Deployment>, place: Place) -> Arc<Self> {
         let Place {
-            sandbox,
+            site,
+            purpose,
             home,
             finishing,
             clock,
             memory,
             capacity,
             identity,
-            door,
             logs,
         } = place;
         let destination = Destination::of(id, &deployment, identity.log_stream.clone());
@@ -125,15 +165,18 @@ impl Environment {
             id,
             log: Arc::new(log),
             deployment,
-            sandbox,
             capacity,
+            site: RwLock::new(site),
+            purpose,
+            used: AtomicBool::new(false),
+            unfit: Mutex::default(),
             identity,
-            _door: door,
             clock,
             home,
             finishing,
             stage: Mutex::new(Stage::Down),
             init: Mutex::new(None),
+            restore: Mutex::new(None),
             supervisor: Mutex::new(None),
             api: Mutex::new(None),
             lifecycle: tokio::sync::Mutex::default(),
@@ -206,10 +249,17 @@ impl Environment {
         };
         if let Err(failure) = outcome {
             let took = self.clock.monotonic().saturating_sub(began);
-            self.log.platform(&PlatformEvent::InitReport {
-                took,
-                phase: "invoke",
-                failure: Some(&failure),
+            let failed = Some(&failure);
+            self.log.platform(&match &self.purpose {
+                Purpose::Restored(_) => PlatformEvent::RestoreReport {
+                    took,
+                    failure: failed,
+                },
+                Purpose::Invocations | Purpose::Snapshot => PlatformEvent::InitReport {
+                    took,
+                    phase: "invoke",
+                    failure: failed,
+                },
             });
             return Err(failure);
         }
@@ -242,15 +292,25 @@ impl Environment {
         self.init.lock().take()
     }
 
+    /// The restore to report, once.
+    pub(crate) fn take_restore(&self) -> Option<Restore> {
+        self.restore.lock().take()
+    }
+
     /// The most memory that it used so far, in bytes, as its log reports it; `None` where nobody
     /// counts it.
     pub(crate) fn peak_memory(&self) -> Option<u64> {
-        self.sandbox.memory_peak().ok().flatten()
+        self.site().sandbox.memory_peak().ok().flatten()
+    }
+
+    /// Where its process runs now.
+    pub(crate) fn site(&self) -> Arc<Site> {
+        Arc::clone(&self.site.read())
     }
 
     /// The most of the host's memory that it took so far, in bytes; `None` where nobody counts it.
     pub(crate) fn charged_memory(&self) -> Option<u64> {
-        self.sandbox.charged_peak().ok().flatten()
+        self.site().sandbox.charged_peak().ok().flatten()
     }
 
     /// Sets its share of the host's memory to what its function was seen to need: gives back what
@@ -279,8 +339,8 @@ impl Environment {
     }
 
     /// Its own folder.
-    pub(crate) fn folder(&self) -> &std::path::Path {
-        &self.identity.folder
+    pub(crate) fn folder(&self) -> PathBuf {
+        self.site().sandbox.work_dir().to_owned()
     }
 
     // What the Runtime API calls.
@@ -314,10 +374,37 @@ impl Environment {
         self.step(|stage| stage.fail(id, failure, || self.log.cut()))
     }
 
+    /// The runtime is initialised, and would be restored from a snapshot now. `clones` is what it says
+    /// of being cloned, where it knows that word.
+    async fn restore_next(&self, clones: Option<&str>) -> Result<(), Refusal> {
+        if let Purpose::Snapshot = self.purpose {
+            *self.unfit.lock() = match clones {
+                Some(runtime_api::READY) => None,
+                Some(reason) => Some(format!("SnapStart: {reason}; {EACH}")),
+                None => Some(format!("SnapStart: this process cannot be cloned; {EACH}")),
+            };
+            self.step(Stage::snapped)?;
+            if clones.is_none() {
+                // It is not restored, and must not go on as if it was.
+                std::future::pending::<()>().await;
+            }
+            return Ok(());
+        }
+        // Here that is one and the same: the snapshot was this process.
+        if self.is_starting() {
+            Ok(())
+        } else {
+            Err(Refusal::WrongState)
+        }
+    }
+
     fn init_error(&self, failure: Failure) -> Result<(), Refusal> {
         self.step(|stage| stage.init_error(failure))
     }
 }
+
+/// What is done where no process can be cloned.
+const EACH: &str = "each environment is initialised when it starts, and runs its hooks then";
 
 /// The runtime neither answered nor exited: it hung up.
 fn lost() -> Failure {

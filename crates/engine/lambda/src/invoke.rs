@@ -267,6 +267,7 @@ impl Inner {
                 Err(NoEnvironment::TooMany | NoEnvironment::NoMemory) => {
                     return Err(throttled("ConcurrentInvocationLimitExceeded"));
                 }
+                Err(NoEnvironment::NotRestored(failure)) => return Err(not_restored(&failure)),
                 Err(error) => return Err(errors::service_exception(error.to_string())),
             }
         }
@@ -284,7 +285,7 @@ impl Inner {
         let clock = &*self.clock;
         let id = job.id;
         // The next invocation of this environment may begin before this one is reported.
-        let init = environment.take_init();
+        let (init, restore) = (environment.take_init(), environment.take_restore());
         let started = clock.monotonic();
         let running = self.fleet.admission.running(deployment.memory_mb, started);
         environment.log.platform(&PlatformEvent::Start {
@@ -306,6 +307,7 @@ impl Inner {
         let figures = Figures {
             duration,
             init,
+            restore,
             memory_mb: deployment.memory_mb,
             peak_bytes: peak.unwrap_or_default(),
         };
@@ -364,6 +366,20 @@ impl Inner {
 
 pub(crate) fn broken_off(error: &JoinError) -> ServiceError {
     errors::service_exception(format!("The invocation broke off: {error}"))
+}
+
+/// What a caller hears when its environment could not be restored.
+/// Source: <https://docs.aws.amazon.com/lambda/latest/api/API_Invoke.html>.
+fn not_restored(failure: &Failure) -> ServiceError {
+    match failure {
+        Failure::TimedOut { .. } => errors::snap_start_timeout_exception(
+            "Lambda couldn't restore the snapshot within the timeout limit.",
+        ),
+        _ => errors::snap_start_exception(
+            "The afterRestore() runtime hook encountered an error. For more information, check the \
+             Amazon CloudWatch logs.",
+        ),
+    }
 }
 
 /// The event: the payload as it is, which must be JSON; an empty one is an empty object.

@@ -111,6 +111,17 @@ impl Runtime {
         }
     }
 
+    /// Whether its versions can be restored from snapshots.
+    /// Source: <https://docs.aws.amazon.com/lambda/latest/dg/snapstart.html>.
+    pub(crate) fn has_snap_start(self) -> bool {
+        match self {
+            Self::Python { minor } => minor >= 12,
+            Self::Java { major } => major >= 11,
+            Self::Dotnet { major } => major >= 8,
+            Self::Node { .. } | Self::Ruby { .. } | Self::Provided { .. } => false,
+        }
+    }
+
     /// Whether the function brings its own program.
     #[must_use]
     pub fn is_custom(self) -> bool {

@@ -7,3 +7,4 @@ mod demand;
 pub(crate) mod fleet;
 pub(crate) mod janitor;
 pub(crate) mod pool;
+pub(crate) mod template;

@@ -124,6 +124,7 @@ fn command(program: &str, args: &[&str]) -> Command {
         cwd: "/".into(),
         telemetry: false,
         shows: Vec::new(),
+        cloneable: false,
     }
 }
 

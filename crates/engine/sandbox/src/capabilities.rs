@@ -21,6 +21,8 @@ pub struct Capabilities {
     pub scratch: Measure,
     /// Keeping the network that the host is part of out of its functions' reach.
     pub network: Measure,
+    /// Making environments with a clone of a process that was initialised already.
+    pub clones: Measure,
 }
 
 /// One measure: by which means it is taken, and what would improve it.
@@ -63,7 +65,7 @@ pub enum Means {
 impl Capabilities {
     /// The measures with their names, for tables.
     #[must_use]
-    pub fn measures(&self) -> [(&'static str, &Measure); 8] {
+    pub fn measures(&self) -> [(&'static str, &Measure); 9] {
         [
             ("memory", &self.memory),
             ("cpu", &self.cpu),
@@ -73,6 +75,7 @@ impl Capabilities {
             ("isolation", &self.isolation),
             ("scratch", &self.scratch),
             ("network", &self.network),
+            ("clones", &self.clones),
         ]
     }
 
@@ -95,6 +98,12 @@ impl Capabilities {
     #[must_use]
     pub fn own_networks(&self) -> bool {
         self.network.means == Means::Namespaces
+    }
+
+    /// Whether initialised processes can be cloned.
+    #[must_use]
+    pub fn can_clone(&self) -> bool {
+        self.clones.means == Means::Namespaces
     }
 
     /// Whether every measure is complete.

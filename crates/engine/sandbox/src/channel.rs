@@ -1,13 +1,14 @@
 //! Messages with descriptors over a local socket that keeps message boundaries.
 
 use std::io::{self, IoSlice, IoSliceMut};
-use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd, RawFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 
 use nix::errno::Errno;
 use nix::sys::socket::{
-    AddressFamily, ControlMessage, ControlMessageOwned, MsgFlags, SockFlag, SockType, recvmsg,
-    sendmsg, socketpair,
+    AddressFamily, ControlMessage, ControlMessageOwned, MsgFlags, SockFlag, SockType,
+    UnixCredentials, recvmsg, sendmsg, setsockopt, socketpair, sockopt,
 };
+use nix::unistd::Pid;
 
 /// The most that one message carries. Below the kernel's default send buffer, which bounds it.
 pub(crate) const MAX_MESSAGE: usize = 192 * 1024;
@@ -23,6 +24,11 @@ pub(crate) fn pair() -> io::Result<(OwnedFd, OwnedFd)> {
         None,
         SockFlag::SOCK_CLOEXEC,
     )?)
+}
+
+/// Has messages tell who sent them, by the kernel's word.
+pub(crate) fn identify_senders(channel: impl AsFd) -> io::Result<()> {
+    Ok(setsockopt(&channel, sockopt::PassCred, &true)?)
 }
 
 /// Sends one message. On a non-blocking end this may say that it would block.
@@ -56,6 +62,8 @@ pub(crate) struct Received {
     pub(crate) length: usize,
     /// The descriptors that came with it.
     pub(crate) descriptors: Vec<OwnedFd>,
+    /// Who sent it, where that was asked for: see [`identify_senders`].
+    pub(crate) sender: Option<Pid>,
 }
 
 /// Receives one message into `buffer`; `None` once the other end is closed.
@@ -70,7 +78,7 @@ pub(crate) fn receive(
     if !wait {
         flags |= MsgFlags::MSG_DONTWAIT;
     }
-    let mut control = nix::cmsg_space!([RawFd; MAX_DESCRIPTORS]);
+    let mut control = nix::cmsg_space!([RawFd; MAX_DESCRIPTORS], UnixCredentials);
     loop {
         let mut slices = [IoSliceMut::new(buffer)];
         let message =
@@ -81,9 +89,14 @@ pub(crate) fn receive(
                 Err(error) => return Err(error.into()),
             };
         let mut descriptors = Vec::new();
+        let mut sender = None;
         for part in message.cmsgs()? {
-            if let ControlMessageOwned::ScmRights(raw) = part {
-                descriptors.extend(crate::sys::adopt(&raw));
+            match part {
+                ControlMessageOwned::ScmRights(raw) => {
+                    descriptors.extend(crate::sys::adopt(&raw));
+                }
+                ControlMessageOwned::ScmCredentials(who) => sender = Some(Pid::from_raw(who.pid())),
+                _ => {}
             }
         }
         if message.flags.contains(MsgFlags::MSG_TRUNC) {
@@ -96,16 +109,15 @@ pub(crate) fn receive(
         return Ok(Some(Received {
             length: message.bytes,
             descriptors,
+            sender,
         }));
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::io::{Read, Write};
-    use std::os::fd::AsFd;
-
     use super::*;
+    use std::io::{Read, Write};
 
     #[test]
     fn messages_keep_their_boundaries_and_carry_descriptors() {

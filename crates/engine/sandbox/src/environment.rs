@@ -24,8 +24,8 @@ use crate::protocol::{Ask, Done, GroupSignal, Refused};
 use crate::spec::{Command, EnvironmentSpec, Limits, Shown, Throttling};
 
 /// The most folders that a command may show: each is a descriptor of one message, beside three
-/// outputs and `/tmp`.
-const MAX_SHOWN: usize = MAX_DESCRIPTORS - 4;
+/// outputs, a channel for clones and `/tmp`.
+const MAX_SHOWN: usize = MAX_DESCRIPTORS - 5;
 
 /// What a process may still take after its init phase, however much it had by then.
 const HEADROOM: u64 = 1 << 20;
@@ -47,6 +47,8 @@ pub struct Environment {
     /// What it has at `/tmp`, with isolation.
     scratch: Option<Arc<Scratch>>,
     listener: TcpListener,
+    /// Whether its process is a clone, which sees already what it is to see.
+    is_clone: bool,
     /// Where the engine's API is to be served inside, where it has a network of its own.
     door: Option<TcpListener>,
     address: SocketAddr,
@@ -83,6 +85,59 @@ impl Sandbox {
             let made = off_thread(move || kit.make(&at, scratch_mb)).await?;
             environment.scratch = Some(Arc::new(made));
         }
+        Ok(environment)
+    }
+}
+
+impl Sandbox {
+    /// Makes an environment whose process is a clone of the one that runs in `template`, as far as that
+    /// has come. It waits to be given its variables and outputs: [`Environment::start`] does that, once.
+    /// Of the command's program it is taken for granted that it is the template's.
+    ///
+    /// The template must have been started as [`Command::cloneable`], wait to be asked for clones, and
+    /// not be frozen. Its clones end with it. What it has at `/tmp` is copied.
+    ///
+    /// # Errors
+    /// As for [`Sandbox::create`]; also when the process is no template, or does not behave like one.
+    pub async fn clone_of(
+        &self,
+        template: &Environment,
+        spec: EnvironmentSpec,
+    ) -> Result<Environment, SandboxError> {
+        spec.limits.validate()?;
+        let (id, work_dir) = (spec.id, spec.work_dir.clone());
+        let memory_bytes = spec.limits.memory_bytes();
+        let (mut scratch, mut mounts, mut targets) = (None, Vec::new(), Vec::new());
+        if let Some(original) = template.scratch.clone() {
+            let at = work_dir.clone();
+            let copied = off_thread(move || {
+                let copy = original.copy(&at)?;
+                Ok((mounts_of(&[], &copy)?, copy))
+            });
+            let (shown, copy) = copied.await?;
+            (mounts, targets) = shown;
+            scratch = Some(Arc::new(copy));
+        }
+        let mut abandoned = Abandoned {
+            sandbox: self,
+            id: Some(id),
+        };
+        let ask = Ask::Clone {
+            template: template.id,
+            spec,
+            mounts: targets,
+        };
+        let reply = match self.ask(ask, mounts).await {
+            Ok(reply) => reply,
+            Err(error) => {
+                abandoned.id = None;
+                return Err(error);
+            }
+        };
+        let mut environment = Environment::new(self.clone(), id, (work_dir, memory_bytes), reply)?;
+        abandoned.id = None;
+        environment.scratch = scratch;
+        environment.is_clone = true;
         Ok(environment)
     }
 }
@@ -140,6 +195,7 @@ impl Environment {
             memory_bytes,
             memory: MemoryUse::new(charged),
             scratch: None,
+            is_clone: false,
             listener,
             door,
             address,
@@ -194,11 +250,11 @@ impl Environment {
         self.thaw()?;
         self.limit_memory(self.memory_bytes)?;
         let (mounts, targets) = match &self.scratch {
-            Some(scratch) => {
+            Some(scratch) if !self.is_clone => {
                 let (shows, scratch) = (command.shows.clone(), Arc::clone(scratch));
                 off_thread(move || mounts_of(&shows, &scratch)).await?
             }
-            None => (Vec::new(), Vec::new()),
+            _ => (Vec::new(), Vec::new()),
         };
         let pipe = || pipe2(OFlag::O_CLOEXEC).map_err(Refused::to("make a pipe"));
         let (stdout, its_stdout) = pipe()?;

@@ -13,11 +13,14 @@
 //!                       View::fetch in a realm the blank clones it: only there it may be done
 //!                       View::seal  the root becomes read-only
 //!                       user, rlimits, rights, filter; then the program
+//! it is to be cloned    clones      as above, with the right to make namespaces; a clone of it
+//!                                   makes its own and is furnished from outside
 //! ```
 //!
 //! A mount is cloned where the host's files can be seen, and attached where they cannot: the blank
 //! has left the host's mount namespace long before it is told what to show.
 
+pub(crate) mod clones;
 pub(crate) mod helper;
 mod memory;
 pub(crate) mod mounts;
@@ -57,6 +60,8 @@ pub(crate) struct Isolation {
     realm: Option<Realm>,
     filters: Filters,
     egress: Egress,
+    /// Why initialised processes cannot be cloned here, if they cannot.
+    no_clones: Option<String>,
 }
 
 impl Isolation {
@@ -68,13 +73,22 @@ impl Isolation {
         } else {
             Some(Realm::found()?)
         };
-        let isolation = Self {
+        let mut isolation = Self {
             template: template::build(realm.as_ref())?,
             realm,
             filters,
             egress,
+            no_clones: None,
         };
         view::rehearse(&isolation)?;
+        isolation.no_clones = if isolation.in_realm() {
+            Some("it takes root's rights".to_owned())
+        } else if isolation.own_networks() {
+            let cloned = clones::rehearse(&isolation);
+            cloned.err().map(|refused| refused.to_string())
+        } else {
+            Some("environments share the host's network".to_owned())
+        };
         Ok(isolation)
     }
 
@@ -108,6 +122,26 @@ impl Isolation {
 
     pub(crate) fn filters(&self) -> &Filters {
         &self.filters
+    }
+
+    /// Whether initialised processes can be cloned.
+    pub(crate) fn clones(&self) -> bool {
+        self.no_clones.is_none()
+    }
+}
+
+/// Whether initialised processes can be cloned.
+pub(crate) fn measure_clones(isolation: Option<&Isolation>) -> Measure {
+    match isolation.map(|isolation| &isolation.no_clones) {
+        Some(None) => Measure::full(Means::Namespaces),
+        Some(Some(reason)) => Measure::short(
+            Means::None,
+            format!("versions with SnapStart are initialised at each start: {reason}"),
+        ),
+        None => Measure::short(
+            Means::None,
+            "versions with SnapStart are initialised at each start: cloning takes isolation",
+        ),
     }
 }
 

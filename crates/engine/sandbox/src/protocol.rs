@@ -34,6 +34,13 @@ pub(crate) enum Ask {
         command: Command,
         mounts: Vec<PathBuf>,
     },
+    /// Make an environment whose process is a clone of the process in another one. The request
+    /// carries mounts for the paths of `mounts`; the reply is that of a creation.
+    Clone {
+        template: EnvironmentId,
+        spec: EnvironmentSpec,
+        mounts: Vec<PathBuf>,
+    },
     /// Signal all of its processes: where there is no cgroup v2, by which the engine does it alone.
     Signal {
         id: EnvironmentId,

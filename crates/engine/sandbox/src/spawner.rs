@@ -202,6 +202,7 @@ fn capabilities(
         freeze,
         kill,
         network: isolation::measure_network(isolation.as_ref().ok(), egress),
+        clones: isolation::measure_clones(isolation.as_ref().ok()),
         isolation: isolation::measure(isolation.as_ref()),
         scratch,
     }

@@ -110,6 +110,11 @@ pub struct Command {
     /// What of the host's an isolated environment shows to it, besides what all of them show; those
     /// further up first. Without isolation everything is shown, at its own place.
     pub shows: Vec<Shown>,
+    /// Whether clones of the process shall be made once it is initialised. It gets a channel by
+    /// which it is asked for them, named to it by `_LAMBDALAB_CLONES_FD`; see
+    /// [`Sandbox::clone_of`](crate::Sandbox::clone_of). Without the means for clones
+    /// ([`Capabilities::clones`](crate::Capabilities::clones)) it gets none.
+    pub cloneable: bool,
 }
 
 /// A folder of the host's that an isolated environment shows, for reading only.
@@ -130,6 +135,7 @@ impl fmt::Debug for Command {
             cwd,
             telemetry,
             shows,
+            cloneable,
         } = self;
         let names: Vec<&str> = env.iter().map(|(name, _)| name.as_str()).collect();
         f.debug_struct("Command")
@@ -139,6 +145,7 @@ impl fmt::Debug for Command {
             .field("cwd", cwd)
             .field("telemetry", telemetry)
             .field("shows", shows)
+            .field("cloneable", cloneable)
             .finish()
     }
 }
@@ -185,10 +192,11 @@ mod tests {
             cwd: "/task".into(),
             telemetry: true,
             shows: Vec::new(),
+            cloneable: false,
         };
         assert_eq!(
             format!("{command:?}"),
-            r#"Command { program: "/bin/true", args: ["-x"], env: ["AWS_SECRET_ACCESS_KEY"], cwd: "/task", telemetry: true, shows: [] }"#
+            r#"Command { program: "/bin/true", args: ["-x"], env: ["AWS_SECRET_ACCESS_KEY"], cwd: "/task", telemetry: true, shows: [], cloneable: false }"#
         );
         // What carries it shows no more.
         let ask = crate::protocol::Ask::Start {

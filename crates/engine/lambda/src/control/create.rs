@@ -227,6 +227,7 @@ fn configuration(
     runtime_name::show_version(&key.region, &mut configuration);
     configure::drop_empty(&mut configuration);
     configure::check_file_systems(&configuration)?;
+    configure::check_snap_start(&configuration)?;
     status::begin_creation(&mut configuration);
     Ok(configuration)
 }

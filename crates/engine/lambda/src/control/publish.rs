@@ -4,9 +4,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ids::RequestId;
-use wire::lambda::{FunctionConfiguration, PublishVersionRequest, State, errors};
+use wire::lambda::{
+    FunctionConfiguration, PublishVersionRequest, SnapStartOptimizationStatus, State, errors,
+};
 use wire::{Caller, ServiceError};
 
+use super::configure;
 use crate::error::ApiError;
 use crate::function::key::FunctionKey;
 use crate::function::record::LATEST;
@@ -57,12 +60,17 @@ pub(super) fn version(
     deployment: RequestId,
     revision: String,
 ) -> VersionRecord {
-    let configuration = FunctionConfiguration {
+    let mut configuration = FunctionConfiguration {
         function_arn: Some(key.qualified_arn(&number.to_string())),
         version: Some(number.to_string()),
         revision_id: Some(revision),
         ..latest.configuration.clone()
     };
+    if configure::is_snap_started(&configuration) {
+        // Its snapshot is taken first.
+        status::begin_creation(&mut configuration);
+        configure::show_optimization(&mut configuration, SnapStartOptimizationStatus::On);
+    }
     VersionRecord {
         configuration,
         deployment,
@@ -94,6 +102,7 @@ pub(super) fn publish(
     let unsettled = record.configuration.state == Some(State::Pending);
     tables.put_version(key, number, &record, unsettled)?;
     latest.configuration.revision_id = Some(latest_revision.to_string());
+    let unsettled = latest.configuration.state == Some(State::Pending);
     tables.put_version(key, LATEST, latest, unsettled)?;
     Ok((number, record, true))
 }
@@ -114,6 +123,7 @@ fn same(version: &VersionRecord, latest: &VersionRecord) -> bool {
             ..configuration.clone()
         };
         status::strip(&mut essence);
+        configure::show_optimization(&mut essence, SnapStartOptimizationStatus::Off);
         essence
     };
     essence(&version.configuration) == essence(&latest.configuration)

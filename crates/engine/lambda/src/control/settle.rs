@@ -8,17 +8,20 @@ use std::time::Duration;
 
 use ids::RequestId;
 use store::Digest;
-use wire::lambda::{FunctionConfiguration, Runtime as RuntimeName};
+use wire::lambda::{FunctionConfiguration, Runtime as RuntimeName, SnapStartOptimizationStatus};
 
+use super::configure;
 use crate::deployment::Deployment;
 use crate::error::ApiError;
 use crate::function::key::FunctionKey;
 use crate::function::record::{Live, VersionRecord};
 use crate::function::status::{self, NotReady};
 use crate::function::tables::Tables;
+use crate::invoke::failure::Failure;
 use crate::package::error::CodeError;
 use crate::runtime::Runtime;
 use crate::runtime::install::RuntimeError;
+use crate::schedule::template::{Occasion, Snapshot};
 use crate::service::Inner;
 
 impl Inner {
@@ -60,7 +63,14 @@ impl Inner {
         let record = &version.record;
         let deployment = record.deployment;
         let prepared = self.prepare(key, (&record.configuration, deployment)).await;
-        let failure = prepared.err();
+        let prepared = match prepared {
+            Ok(deployment) => self.snap(deployment).await,
+            Err(failure) => Err(failure),
+        };
+        let (remark, failure) = match prepared {
+            Ok(remark) => (remark, None),
+            Err(failure) => (None, Some(failure)),
+        };
         if let Some(NotReady { reason, .. }) = &failure {
             tracing::warn!(function = &*key.name, reason, "the function cannot run");
         }
@@ -79,6 +89,11 @@ impl Inner {
                     return Ok(None);
                 }
                 let replaced = settled(&mut record, failure, revision);
+                if let Some(remark) = remark {
+                    status::remark(&mut record.configuration, remark);
+                    let off = SnapStartOptimizationStatus::Off;
+                    configure::show_optimization(&mut record.configuration, off);
+                }
                 tables.put_version(&wanted, number, &record, false)?;
                 Ok(replaced)
             })
@@ -88,6 +103,23 @@ impl Inner {
             self.let_go(&replaced.configuration).await;
         }
         Ok(())
+    }
+
+    /// Takes the snapshot that environments of this deployment are restored from, where that was
+    /// asked for. Says why there is none, if there cannot be one.
+    async fn snap(&self, deployment: Deployment) -> Result<Option<String>, NotReady> {
+        if !deployment.snap_start {
+            return Ok(None);
+        }
+        let snapshot = self
+            .fleet
+            .snapshot(&Arc::new(deployment), Occasion::Publishing)
+            .await;
+        match snapshot {
+            Ok(Snapshot::Taken(_)) => Ok(None),
+            Ok(Snapshot::Unfit(reason)) => Ok(Some(reason)),
+            Err(failure) => Err(not_initialised(&failure)),
+        }
     }
 
     /// Everything that an invocation under this configuration needs, made ready.
@@ -134,7 +166,7 @@ impl Inner {
         let code = (code, opt);
         Ok(Deployment {
             private_file,
-            ..super::configure::deployment(key, id, configuration, runtime, client, code)
+            ..configure::deployment(key, id, configuration, runtime, client, code)
         })
     }
 }
@@ -142,6 +174,21 @@ impl Inner {
 /// How long an update is seen to be in progress at least. AWS takes a second or more: whoever looks
 /// directly after the answer finds it so there, and a caller that does not wait is refused there.
 pub(crate) const SHORTEST_UPDATE: Duration = Duration::from_millis(150);
+
+/// What is told of a version that could not be initialised for its snapshot.
+fn not_initialised(failure: &Failure) -> NotReady {
+    let code = match failure {
+        Failure::TimedOut { .. } => "FunctionError.InitTimeout",
+        Failure::Exited(status) if status.oom_killed => "FunctionError.InitResourceExhausted",
+        Failure::NotStarted { .. } => "FunctionError.InvalidEntryPoint",
+        _ => "FunctionError.RuntimeInitError",
+    };
+    let reason = format!(
+        "Lambda could not initialize the function to take its snapshot: {failure}. For more \
+         information, see the version's log."
+    );
+    NotReady { code, reason }
+}
 
 /// The reason code of a version whose runtime this host does not have.
 pub(crate) const MISSING_RUNTIME: &str = "InvalidRuntime";

@@ -168,6 +168,7 @@ impl Inner {
                 let before = latest.clone();
                 change(&mut latest.configuration)?;
                 configure::check_file_systems(&latest.configuration)?;
+                configure::check_snap_start(&latest.configuration)?;
                 runtime_name::show_version(&owned.region, &mut latest.configuration);
                 latest.configuration.last_modified = Some(now);
                 latest.configuration.revision_id = Some(revision);

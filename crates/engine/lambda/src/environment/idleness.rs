@@ -26,7 +26,7 @@ impl Environment {
         self.busy.store(true, Ordering::SeqCst);
         let mut power = self.power.lock();
         if *power == Power::Frozen {
-            if let Err(error) = self.sandbox.thaw() {
+            if let Err(error) = self.site().sandbox.thaw() {
                 tracing::warn!(%error, environment = %self.id, "cannot thaw");
             }
             *power = Power::Running;
@@ -58,7 +58,8 @@ impl Environment {
 
     /// Freezes it, unless it is busy.
     pub(crate) async fn freeze_if_idle(&self) {
-        let mut freeze = pin!(self.sandbox.freeze());
+        let site = self.site();
+        let mut freeze = pin!(site.sandbox.freeze());
         // The first poll asks the kernel. It happens under the lock, so that whoever occupies the
         // environment meanwhile either is seen here or thaws afterwards.
         let asked = poll_fn(|context| {

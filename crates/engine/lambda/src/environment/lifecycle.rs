@@ -15,14 +15,14 @@ use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 
 use super::stage::{InitOutcome, Stage};
-use super::{Environment, lost, runtime_api};
+use super::{Environment, Purpose, Site, lost, runtime_api};
 use crate::invoke::failure::Failure;
 use crate::logging::platform::PlatformEvent;
 use crate::runtime::launch;
 
 /// How long an init phase ahead of its first invocation may take.
 /// Source: <https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtime-environment.html>.
-const INIT_LIMIT: Duration = Duration::from_secs(10);
+pub(super) const INIT_LIMIT: Duration = Duration::from_secs(10);
 
 /// What an init phase gets at least. AWS does not throttle it by the memory size: up to 3008 MB it runs
 /// on two vCPUs, as measured by <https://bitesizedserverless.com/bite/lambda-cold-start-bootstrap/>;
@@ -46,11 +46,7 @@ impl Environment {
             let warning = format!("{what} is less than on AWS: {shortfall}");
             self.log.platform(&PlatformEvent::Warning(&warning));
         }
-        let limit = self.clock.sleep(INIT_LIMIT);
-        let outcome = tokio::select! {
-            outcome = self.boot() => outcome,
-            () = limit => Err(Failure::TimedOut { timeout: INIT_LIMIT }),
-        };
+        let outcome = self.boot_within(INIT_LIMIT).await;
         let took = self.clock.monotonic().saturating_sub(started);
         match outcome {
             Ok(()) => {
@@ -72,6 +68,15 @@ impl Environment {
         }
     }
 
+    /// Does what [`Environment::boot`] does, but for no longer than `limit`.
+    pub(super) async fn boot_within(self: &Arc<Self>, limit: Duration) -> InitOutcome {
+        let late = self.clock.sleep(limit);
+        tokio::select! {
+            outcome = self.boot() => outcome,
+            () = late => Err(Failure::TimedOut { timeout: limit }),
+        }
+    }
+
     /// Starts the runtime process and waits until it asks for an event.
     ///
     /// An init phase gets [`INIT_VCPUS`] at least, whatever the memory size. That holds also for one
@@ -86,7 +91,7 @@ impl Environment {
         };
         self.set_cpus(cores);
         if outcome.is_ok()
-            && let Err(error) = self.sandbox.settle_memory()
+            && let Err(error) = self.site().sandbox.settle_memory()
         {
             tracing::warn!(%error, environment = %self.id, "the memory limit is not what it should be");
         }
@@ -94,23 +99,26 @@ impl Environment {
     }
 
     fn set_cpus(&self, cores: f64) {
-        if let Err(error) = self.sandbox.set_cpus(cores) {
+        if let Err(error) = self.site().sandbox.set_cpus(cores) {
             tracing::warn!(%error, environment = %self.id, "the share of the CPU is not what it should be");
         }
     }
 
     async fn start(self: Arc<Self>) -> Result<oneshot::Receiver<InitOutcome>, Failure> {
         let _one_at_a_time = self.lifecycle.lock().await;
-        let address = self.sandbox.runtime_api_address().to_string();
-        let command = launch::command(&self.deployment, &self.identity, &address)?;
+        self.move_on().await?;
+        let site = self.site();
+        let address = site.sandbox.runtime_api_address().to_string();
+        let mut command = launch::command(&self.deployment, &self.identity, &address)?;
+        command.cloneable = matches!(self.purpose, Purpose::Snapshot);
         let program = command.program.clone();
-        let listener = self.listen().map_err(|error| Failure::NotStarted {
+        let listener = listen(&site).map_err(|error| Failure::NotStarted {
             error_type: "Runtime.Unknown",
             reason: format!("the Runtime API cannot be served: {error}"),
         })?;
         let (done, outcome) = oneshot::channel();
         self.step(|stage| stage.start(done));
-        let mut process = match self.sandbox.start(command).await {
+        let mut process = match site.sandbox.start(command).await {
             Ok(process) => process,
             Err(error) => {
                 self.step(|stage| *stage = Stage::Down);
@@ -141,13 +149,9 @@ impl Environment {
         Ok(outcome)
     }
 
-    fn listen(&self) -> io::Result<TcpListener> {
-        TcpListener::from_std(self.sandbox.listener().map_err(io::Error::other)?)
-    }
-
     /// Kills whatever runs inside, without waiting for its end.
     pub(crate) fn kill(&self) {
-        if let Err(error) = self.sandbox.kill_all() {
+        if let Err(error) = self.site().sandbox.kill_all() {
             tracing::warn!(%error, environment = %self.id, "processes could not be killed");
         }
     }
@@ -186,8 +190,12 @@ impl Environment {
         self.occupy();
         self.reset().await;
         self.log.last_words();
-        if let Err(error) = self.sandbox.destroy().await {
+        if let Err(error) = self.site().sandbox.destroy().await {
             tracing::warn!(%error, environment = %self.id, "the sandbox could not be removed");
         }
     }
+}
+
+fn listen(site: &Site) -> io::Result<TcpListener> {
+    TcpListener::from_std(site.sandbox.listener().map_err(io::Error::other)?)
 }

@@ -26,6 +26,9 @@ use crate::invoke::event::Event;
 use crate::invoke::failure::{Failure, RESPONSE_LIMIT};
 
 const ROOT: &str = "/2018-06-01/runtime/";
+/// By this header our client for Python says that it can be cloned, or why it cannot.
+const CLONES: &str = "lambdalab-clones";
+pub(super) const READY: &str = "ready";
 
 /// How many connections a function may hold to its Runtime API; runtimes need one or two.
 const CONNECTION_LIMIT: usize = 32;
@@ -84,8 +87,17 @@ async fn handle(
             Ok(event) => event_answer(event),
             Err(refusal) => refused(refusal),
         },
-        (&Method::POST, "init/error") if !environment.is_starting() => refused(Refusal::WrongState),
-        (&Method::POST, "init/error") => {
+        (&Method::GET, "restore/next") => {
+            let clones = head.headers.get(CLONES).and_then(|it| it.to_str().ok());
+            match environment.restore_next(clones).await {
+                Ok(()) => Response::new(Full::default()),
+                Err(refusal) => refused(refusal),
+            }
+        }
+        (&Method::POST, "init/error" | "restore/error") if !environment.is_starting() => {
+            refused(Refusal::WrongState)
+        }
+        (&Method::POST, "init/error" | "restore/error") => {
             let failure = reported(&head.headers, body, true).await;
             settle(failure.and_then(|failure| environment.init_error(failure)))
         }

@@ -55,6 +55,8 @@ pub(crate) enum Stage {
     },
     /// The runtime has answered and not asked for the next event yet.
     Answered,
+    /// The runtime is initialised and will not ask for events: it waits to be cloned.
+    Snapped,
 }
 
 /// A call of the runtime that does not fit where it stands.
@@ -95,7 +97,7 @@ impl Stage {
             // A runtime may lose its connection while it waits, and ask again.
             Self::Ready(lost) if lost.is_closed() => Ok(Asked::Initialised),
             Self::Answered => Ok(Asked::Free),
-            before @ (Self::Down | Self::Ready(_) | Self::Running { .. }) => {
+            before @ (Self::Down | Self::Ready(_) | Self::Running { .. } | Self::Snapped) => {
                 *self = before;
                 Err(Refusal::WrongState)
             }
@@ -241,8 +243,27 @@ impl Stage {
                 false
             }
             Self::Answered => true,
-            Self::Down | Self::Ready(_) => false,
+            Self::Down | Self::Ready(_) | Self::Snapped => false,
         }
+    }
+
+    /// The runtime is initialised, and waits to be cloned from now on.
+    pub(crate) fn snapped(&mut self) -> Result<(), Refusal> {
+        match std::mem::replace(self, Self::Snapped) {
+            Self::Starting { done: Some(done) } => {
+                let _starter_gave_up = done.send(Ok(()));
+                Ok(())
+            }
+            before => {
+                *self = before;
+                Err(Refusal::WrongState)
+            }
+        }
+    }
+
+    /// Whether the runtime waits to be cloned.
+    pub(crate) fn is_snapped(&self) -> bool {
+        matches!(self, Self::Snapped)
     }
 }
 

@@ -5,8 +5,8 @@
 
 use wire::ServiceError;
 use wire::lambda::{
-    FunctionConfiguration, LastUpdateStatus, LastUpdateStatusReasonCode, State, StateReasonCode,
-    errors,
+    FunctionConfiguration, LastUpdateStatus, LastUpdateStatusReasonCode,
+    SnapStartOptimizationStatus, State, StateReasonCode, errors,
 };
 
 /// What AWS says while a function is being made ready, for creations and updates alike.
@@ -55,6 +55,11 @@ pub(crate) fn succeed(configuration: &mut FunctionConfiguration) {
     configuration.last_update_status = Some(LastUpdateStatus::Successful);
     configuration.last_update_status_reason = None;
     configuration.last_update_status_reason_code = None;
+}
+
+/// A version is ready, and does not do all that it was asked for.
+pub(crate) fn remark(configuration: &mut FunctionConfiguration, reason: String) {
+    configuration.state_reason = Some(reason);
 }
 
 /// A creation or an update has failed.
@@ -107,8 +112,19 @@ pub(crate) fn check_invocable(configuration: &FunctionConfiguration) -> Result<(
              following state: Failed. {}",
             configuration.state_reason.as_deref().unwrap_or_default()
         ))),
+        _ if is_snapped(configuration) => Err(errors::snap_start_not_ready_exception(
+            "Lambda is initializing your function. It will be ready to invoke once your function \
+             state becomes ACTIVE.",
+        )),
         _ => Err(pending()),
     }
+}
+
+/// Whether a snapshot of this version is taken.
+fn is_snapped(configuration: &FunctionConfiguration) -> bool {
+    let snap_start = configuration.snap_start.as_ref();
+    let status = snap_start.and_then(|it| it.optimization_status.as_ref());
+    status == Some(&SnapStartOptimizationStatus::On)
 }
 
 fn pending() -> ServiceError {

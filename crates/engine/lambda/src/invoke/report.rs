@@ -10,6 +10,7 @@ use std::time::Duration;
 use ids::{RequestId, Timestamp};
 
 use super::failure::Failure;
+use crate::environment::Restore;
 
 /// The figures of one finished invocation.
 #[derive(Debug, Clone)]
@@ -18,6 +19,8 @@ pub(crate) struct Figures {
     pub(crate) duration: Duration,
     /// Only on the first invocation of an environment whose init phase ran ahead of it.
     pub(crate) init: Option<Duration>,
+    /// Only on the first invocation of an environment that was restored from a snapshot.
+    pub(crate) restore: Option<Restore>,
     /// The configured memory size, in MB.
     pub(crate) memory_mb: u32,
     /// The peak so far in this environment, in bytes.
@@ -34,10 +37,14 @@ impl Figures {
 
     /// Milliseconds to pay for, rounded up.
     pub(crate) fn billed_ms(&self) -> u128 {
-        (self.duration + self.init.unwrap_or_default())
-            .as_micros()
-            .div_ceil(1_000)
+        let restore = self.restore.map(|restore| restore.billed);
+        whole_ms(self.duration + self.init.unwrap_or_default() + restore.unwrap_or_default())
     }
+}
+
+/// Milliseconds, rounded up.
+pub(crate) fn whole_ms(duration: Duration) -> u128 {
+    duration.as_micros().div_ceil(1_000)
 }
 
 fn millis(duration: Duration) -> f64 {
@@ -82,6 +89,14 @@ pub(crate) fn report(id: RequestId, figures: &Figures, failure: Option<&Failure>
     if let Some(init) = figures.init {
         let _infallible = write!(line, "Init Duration: {:.2} ms\t", millis(init));
     }
+    if let Some(Restore { took, billed }) = figures.restore {
+        let _infallible = write!(
+            line,
+            "Restore Duration: {:.2} ms\tBilled Restore Duration: {} ms\t",
+            millis(took),
+            whole_ms(billed)
+        );
+    }
     if let Some(failure) = failure {
         line.push_str(&failure.report_status());
     }
@@ -94,16 +109,35 @@ pub(crate) fn init_start(runtime_version: &str, runtime_arn: &str) -> String {
     format!("INIT_START Runtime Version: {runtime_version}\tRuntime Version ARN: {runtime_arn}\n")
 }
 
-/// `INIT_REPORT`, written where an init phase failed; `phase` is `init` or `invoke`.
-pub(crate) fn init_report(duration: Duration, phase: &str, failure: &Failure) -> String {
-    let status = match failure {
-        Failure::TimedOut { .. } => "Status: timeout".to_owned(),
-        other => format!("Status: error\tError Type: {}", other.error_type()),
-    };
+/// `INIT_REPORT`, written where an init phase failed or was that of a snapshot; `phase` is `init` or
+/// `invoke`.
+pub(crate) fn init_report(duration: Duration, phase: &str, failure: Option<&Failure>) -> String {
+    let took = millis(duration);
+    let status = status(failure);
+    format!("INIT_REPORT Init Duration: {took:.2} ms\tPhase: {phase}{status}\n")
+}
+
+/// `RESTORE_START`, the first line of the log of an environment that is restored.
+pub(crate) fn restore_start(runtime_version: &str, runtime_arn: &str) -> String {
     format!(
-        "INIT_REPORT Init Duration: {:.2} ms\tPhase: {phase}\t{status}\n",
-        millis(duration)
+        "RESTORE_START Runtime Version: {runtime_version}\tRuntime Version ARN: {runtime_arn}\n"
     )
+}
+
+/// `RESTORE_REPORT`, when it was restored or could not be.
+pub(crate) fn restore_report(duration: Duration, failure: Option<&Failure>) -> String {
+    let took = millis(duration);
+    let status = status(failure);
+    format!("RESTORE_REPORT Restore Duration: {took:.2} ms{status}\n")
+}
+
+/// How these two end.
+fn status(failure: Option<&Failure>) -> String {
+    match failure {
+        None => String::new(),
+        Some(Failure::TimedOut { .. }) => "\tStatus: timeout".to_owned(),
+        Some(other) => format!("\tStatus: error\tError Type: {}", other.error_type()),
+    }
 }
 
 #[cfg(test)]
@@ -115,6 +149,7 @@ mod tests {
         Figures {
             duration: Duration::from_micros(1_234),
             init: None,
+            restore: None,
             memory_mb: 128,
             peak_bytes: 40 << 20,
         }
@@ -142,6 +177,22 @@ mod tests {
         let line = report(id, &cold, None);
         assert!(line.contains("\tBilled Duration: 92 ms\t"), "{line}");
         assert!(line.ends_with("\tInit Duration: 90.12 ms\t\n"), "{line}");
+    }
+
+    #[test]
+    fn a_restored_report_bills_what_the_process_took() {
+        let id = RequestId::draw(&SeededEntropy::new(1));
+        let restored = Figures {
+            restore: Some(Restore {
+                took: Duration::from_micros(9_870),
+                billed: Duration::from_micros(4_100),
+            }),
+            ..figures()
+        };
+        let line = report(id, &restored, None);
+        assert!(line.contains("\tBilled Duration: 6 ms\t"), "{line}");
+        let end = "\tRestore Duration: 9.87 ms\tBilled Restore Duration: 5 ms\t\n";
+        assert!(line.ends_with(end), "{line}");
     }
 
     #[test]

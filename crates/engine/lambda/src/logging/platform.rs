@@ -27,6 +27,21 @@ pub(crate) enum PlatformEvent<'a> {
         phase: &'static str,
         failure: Option<&'a Failure>,
     },
+    /// The init phase of a snapshot ended. Text says so in any case: no invocation will.
+    SnapshotReport {
+        took: Duration,
+        failure: Option<&'a Failure>,
+    },
+    /// An environment is being restored from a snapshot.
+    RestoreStart {
+        deployment: &'a Deployment,
+        environment: EnvironmentId,
+    },
+    /// It was restored, or could not be.
+    RestoreReport {
+        took: Duration,
+        failure: Option<&'a Failure>,
+    },
     /// An invocation begins.
     Start { id: RequestId, version: &'a str },
     /// The runtime has answered, or never will.
@@ -71,7 +86,15 @@ impl PlatformEvent<'_> {
                 took,
                 phase,
                 failure,
-            } => failure.map(|failure| report::init_report(*took, phase, failure)),
+            } => failure.map(|failure| report::init_report(*took, phase, Some(failure))),
+            Self::SnapshotReport { took, failure } => {
+                Some(report::init_report(*took, "init", *failure))
+            }
+            Self::RestoreStart { deployment, .. } => Some(report::restore_start(
+                &deployment.runtime.version(),
+                &deployment.runtime_version_arn,
+            )),
+            Self::RestoreReport { took, failure } => Some(report::restore_report(*took, *failure)),
             Self::Start { id, version } => Some(report::start(*id, version)),
             Self::RuntimeDone { id, failure, .. } => {
                 failure.and_then(|failure| report::lost(*id, failure, now))
@@ -109,31 +132,36 @@ impl PlatformEvent<'_> {
                 deployment,
                 environment,
             } => {
-                let version = deployment.runtime.version();
-                let arn = &deployment.runtime_version_arn;
-                let record = json!({
-                    "initializationType": "on-demand",
-                    "phase": "init",
-                    "runtimeVersion": version,
-                    "runtimeVersionArn": arn,
-                    "functionName": deployment.key.name.to_string(),
-                    "functionVersion": &*deployment.version,
-                    "instanceId": environment.to_string(),
-                    "instanceMaxMemory": u64::from(deployment.memory_mb) << 20,
-                });
-                (Level::Info, "platform.initStart", record)
+                let mut record = instance(deployment, *environment);
+                let initialised = deployment.initialization_type();
+                record.insert("initializationType".into(), initialised.into());
+                record.insert("phase".into(), "init".into());
+                (Level::Info, "platform.initStart", record.into())
+            }
+            Self::RestoreStart {
+                deployment,
+                environment,
+            } => {
+                let record = instance(deployment, *environment);
+                (Level::Info, "platform.restoreStart", record.into())
+            }
+            Self::RestoreReport { took, failure } => {
+                let mut record = outcome(*failure);
+                record.insert("metrics".into(), json!({"durationMs": millis(*took)}));
+                let level = level(*failure, Level::Debug);
+                (level, "platform.restoreReport", record.into())
+            }
+            Self::SnapshotReport { took, failure } => {
+                let record = init_report("snap-start", "init", *took, *failure);
+                (level(*failure, Level::Debug), "platform.initReport", record)
             }
             Self::InitReport {
                 took,
                 phase,
                 failure,
             } => {
-                let mut record = outcome(*failure);
-                record.insert("initializationType".into(), "on-demand".into());
-                record.insert("phase".into(), (*phase).into());
-                record.insert("metrics".into(), json!({"durationMs": millis(*took)}));
-                let level = level(*failure, Level::Debug);
-                (level, "platform.initReport", record.into())
+                let record = init_report("on-demand", phase, *took, *failure);
+                (level(*failure, Level::Debug), "platform.initReport", record)
             }
             Self::Start { id, version } => {
                 let record = json!({"requestId": id.to_string(), "version": version});
@@ -191,6 +219,32 @@ fn outcome(failure: Option<&Failure>) -> Map<String, Value> {
     record
 }
 
+/// What starts: which function, by which runtime, in which environment.
+fn instance(deployment: &Deployment, environment: EnvironmentId) -> Map<String, Value> {
+    [
+        ("runtimeVersion", json!(deployment.runtime.version())),
+        ("runtimeVersionArn", json!(deployment.runtime_version_arn)),
+        ("functionName", json!(deployment.key.name.to_string())),
+        ("functionVersion", json!(&*deployment.version)),
+        ("instanceId", json!(environment.to_string())),
+        (
+            "instanceMaxMemory",
+            json!(u64::from(deployment.memory_mb) << 20),
+        ),
+    ]
+    .into_iter()
+    .map(|(name, value)| (name.to_owned(), value))
+    .collect()
+}
+
+fn init_report(kind: &str, phase: &str, took: Duration, failure: Option<&Failure>) -> Value {
+    let mut record = outcome(failure);
+    record.insert("initializationType".into(), kind.into());
+    record.insert("phase".into(), phase.into());
+    record.insert("metrics".into(), json!({"durationMs": millis(took)}));
+    record.into()
+}
+
 fn metrics(figures: &Figures) -> Value {
     let mut metrics = json!({
         "durationMs": millis(figures.duration),
@@ -200,6 +254,11 @@ fn metrics(figures: &Figures) -> Value {
     });
     if let (Some(init), Some(metrics)) = (figures.init, metrics.as_object_mut()) {
         metrics.insert("initDurationMs".into(), millis(init).into());
+    }
+    if let (Some(restore), Some(metrics)) = (figures.restore, metrics.as_object_mut()) {
+        let billed = u64::try_from(report::whole_ms(restore.billed)).unwrap_or(u64::MAX);
+        metrics.insert("restoreDurationMs".into(), millis(restore.took).into());
+        metrics.insert("billedRestoreDurationMs".into(), billed.into());
     }
     metrics
 }
@@ -233,6 +292,7 @@ mod tests {
         Figures {
             duration: Duration::from_micros(1_234),
             init: Some(Duration::from_micros(90_120)),
+            restore: None,
             memory_mb: 128,
             peak_bytes: 40 << 20,
         }

@@ -164,6 +164,36 @@ impl Installed {
     }
 }
 
+impl Installed {
+    /// The same with the files of ours that belong to this engine: another version of it may have
+    /// installed the folder. Where that cannot be written to, they stay.
+    async fn refreshed(self, runtime: Runtime) -> Result<Self, RuntimeError> {
+        let Runtime::Python { .. } = runtime else {
+            return Ok(self);
+        };
+        blocking(move || {
+            for (name, content) in python::FILES {
+                if let Err(error) = self.refresh(name, content) {
+                    tracing::warn!(%runtime, %error, "the runtime is that of another engine");
+                }
+            }
+            Ok(self)
+        })
+        .await
+    }
+
+    /// Replaces a file, which others may be reading, as a whole.
+    fn refresh(&self, name: &str, content: &[u8]) -> io::Result<()> {
+        let path = self.file(name);
+        if fs::read(&path).ok().as_deref() == Some(content) {
+            return Ok(());
+        }
+        let draft = self.file(&format!(".{name}.{}", std::process::id()));
+        fs::write(&draft, content)?;
+        fs::rename(&draft, &path)
+    }
+}
+
 type Accepted = parking_lot::Mutex<HashMap<Runtime, Arc<Mutex<bool>>>>;
 
 /// The runtimes folder.
@@ -263,7 +293,7 @@ impl Runtimes {
         };
         let exact = |installed: &Installed| installed.version == wanted;
         if let Some(installed) = self.installed(runtime).filter(exact) {
-            return Ok(Some(installed));
+            return installed.refreshed(runtime).await.map(Some);
         }
         let accepted = Arc::clone(self.accepted.lock().entry(runtime).or_default());
         let mut accepted = accepted.lock().await;
@@ -271,13 +301,13 @@ impl Runtimes {
         if let Some(installed) = &installed
             && (exact(installed) || *accepted)
         {
-            return Ok(Some(installed.clone()));
+            return installed.clone().refreshed(runtime).await.map(Some);
         }
         let own = interpreter::find(language, wanted).await;
         let installed = match (own, installed) {
             (Some(path), _) => self.install(runtime, wanted, path).await?,
             // A substitute goes on serving where a nearer one has come up meanwhile.
-            (None, Some(substitute)) if !self.strict => substitute,
+            (None, Some(substitute)) if !self.strict => substitute.refreshed(runtime).await?,
             (None, _) => {
                 let (version, path) = self.substitute(runtime, language, wanted).await?;
                 self.install(runtime, version, path).await?

@@ -31,11 +31,11 @@ pub(crate) struct Settings {
     pub(crate) doors: Doors,
 }
 
-/// The place that an environment of `deployment` needs.
+/// The place that an environment of `deployment` needs, with `folder` for its own.
 pub(crate) fn place(
     id: EnvironmentId,
     deployment: &Deployment,
-    identity: &Identity,
+    folder: PathBuf,
     cores: f64,
 ) -> EnvironmentSpec {
     EnvironmentSpec {
@@ -45,7 +45,7 @@ pub(crate) fn place(
             cpu_vcpus: cores,
             pids: PROCESS_LIMIT,
         },
-        work_dir: identity.folder.clone(),
+        work_dir: folder,
         scratch_mb: deployment.scratch_mb,
     }
 }
@@ -71,6 +71,7 @@ pub(crate) fn command(
         cwd: places.path("/var/task"),
         telemetry: deployment.client.is_some(),
         shows: places.shows(),
+        cloneable: false,
     })
 }
 

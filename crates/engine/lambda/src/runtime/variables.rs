@@ -152,7 +152,10 @@ fn reserved(
             "AWS_LAMBDA_FUNCTION_MEMORY_SIZE",
             deployment.memory_mb.to_string(),
         ),
-        ("AWS_LAMBDA_INITIALIZATION_TYPE", "on-demand".to_owned()),
+        (
+            "AWS_LAMBDA_INITIALIZATION_TYPE",
+            deployment.initialization_type().to_owned(),
+        ),
         ("AWS_LAMBDA_LOG_STREAM_NAME", identity.log_stream.clone()),
         ("AWS_ACCESS_KEY_ID", identity.access_key_id.clone()),
         ("AWS_SECRET_ACCESS_KEY", identity.secret_access_key.clone()),

@@ -1,21 +1,25 @@
 //! All pools, and the making of environments.
 
 use std::collections::{HashMap, VecDeque};
+use std::path::PathBuf;
+use std::sync::atomic::AtomicUsize;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use ids::{EnvironmentId, RequestId, SharedClock, SharedEntropy};
 use parking_lot::{Mutex, RwLock};
+use sandbox::EnvironmentSpec;
 use tokio::sync::OwnedSemaphorePermit;
 
 use super::admission::Admission;
 use super::demand::Verdict;
 use super::janitor::Janitor;
 use super::pool::{Entry, MEMORY_PATIENCE, NoEnvironment, Pool, Returned};
+use super::template::{Occasion, Snapshot, Spare, Template, Templates};
 use crate::deployment::Deployment;
-use crate::door;
-use crate::environment::{Environment, Home, Place};
+use crate::environment::{Environment, Home, Place, Purpose, Site};
 use crate::identity::FunctionIdentity;
+use crate::logging::platform::PlatformEvent;
 use crate::logging::shipper::Shipper;
 use crate::runtime::identity::Identity;
 use crate::runtime::launch;
@@ -39,10 +43,12 @@ pub(crate) struct Fleet {
     pub(crate) janitor: Arc<Janitor>,
     pub(crate) admission: Arc<Admission>,
     pub(crate) clock: SharedClock,
-    entropy: SharedEntropy,
-    sandbox: sandbox::Sandbox,
-    settings: launch::Settings,
+    pub(super) entropy: SharedEntropy,
+    pub(super) sandbox: sandbox::Sandbox,
+    pub(super) settings: launch::Settings,
     logs: Shipper,
+    /// The snapshots of versions.
+    pub(super) templates: Templates,
     pools: RwLock<HashMap<RequestId, Arc<Pool>>>,
     /// The deployments that were retired last, for invocations that still name them.
     retired: Mutex<VecDeque<RequestId>>,
@@ -71,6 +77,7 @@ impl Fleet {
             sandbox,
             settings,
             logs,
+            templates: Templates::default(),
             pools: RwLock::default(),
             retired: Mutex::default(),
             identities: Mutex::default(),
@@ -163,49 +170,133 @@ impl Fleet {
         memory: OwnedSemaphorePermit,
     ) -> Result<Made, NoEnvironment> {
         let began = self.clock.monotonic();
-        let id = EnvironmentId::draw(&*self.entropy);
-        let deployment = Arc::clone(&pool.deployment);
-        let identity = Identity::new(
-            id,
-            &deployment,
-            &self.settings,
-            &*self.clock,
-            &*self.entropy,
-        );
+        let deployment = &pool.deployment;
+        let mut remark = None;
+        if deployment.snap_start {
+            match self.snapshot(deployment, Occasion::Need).await {
+                Ok(Snapshot::Taken(template)) => {
+                    return self.restore(pool, memory, template, began).await;
+                }
+                Ok(Snapshot::Unfit(reason)) => remark = Some(reason),
+                // Initialising without a snapshot says what is wrong, in the invocation's log.
+                Err(failure) => tracing::warn!(%failure, ?deployment, "no snapshot was taken"),
+            }
+        }
         let failed = |error: &dyn std::fmt::Display| NoEnvironment::Failed(error.to_string());
-        let capacity = self.admission.capacity;
-        let cores = capacity.cores_of(deployment.memory_mb);
-        let mut sandbox = self
+        let id = EnvironmentId::draw(&*self.entropy);
+        let identity = self.identity_for(id, deployment);
+        let sandbox = self
             .sandbox
-            .create(launch::place(id, &deployment, &identity, cores))
+            .create(self.place(id, deployment, identity.folder.clone()))
             .await
             .map_err(|error| failed(&error))?;
         // What stands in for /tmp until environments have a file system of their own.
         std::fs::create_dir_all(identity.folder.join("tmp")).map_err(|error| failed(&error))?;
-        let door = sandbox.take_door();
-        let door = door.map(|listener| door::open(listener, &self.settings.doors));
-        let access_key_id = identity.access_key_id.clone();
-        let function = Arc::new(identity.of(&deployment));
-        let place = Place {
-            sandbox,
-            home: Box::new(Berth {
-                fleet: Arc::downgrade(self),
-                pool: Arc::downgrade(pool),
-            }),
-            finishing: pool.finishing(),
-            clock: Arc::clone(&self.clock),
-            memory,
-            capacity,
-            identity,
-            door,
-            logs: self.logs.clone(),
-        };
-        self.identities.lock().insert(access_key_id, function);
-        let environment = Environment::new(id, deployment, place);
-        self.all.lock().insert(id, Arc::downgrade(&environment));
+        let site = Site::open(sandbox, &self.settings.doors);
+        let environment = self.found(
+            id,
+            Arc::clone(deployment),
+            (site, Purpose::Invocations),
+            self.berth(pool),
+            (memory, identity),
+        );
+        if let Some(remark) = &remark {
+            environment.log.platform(&PlatformEvent::Warning(remark));
+        }
         environment.initialise().await;
         let took = self.clock.monotonic().saturating_sub(began);
         Ok((environment, took))
+    }
+
+    /// Makes an environment with a clone of what was initialised already.
+    async fn restore(
+        self: &Arc<Self>,
+        pool: &Arc<Pool>,
+        memory: OwnedSemaphorePermit,
+        template: Arc<Template>,
+        began: Duration,
+    ) -> Result<Made, NoEnvironment> {
+        let spare = template.take().await;
+        let Spare { id, site } = spare.map_err(|error| NoEnvironment::Failed(error.to_string()))?;
+        let identity = self.identity_for(id, &pool.deployment);
+        let environment = self.found(
+            id,
+            Arc::clone(&pool.deployment),
+            (site, Purpose::Restored(template)),
+            self.berth(pool),
+            (memory, identity),
+        );
+        if let Err(failure) = environment.restore(began).await {
+            self.end(environment).await;
+            return Err(NoEnvironment::NotRestored(failure));
+        }
+        let took = self.clock.monotonic().saturating_sub(began);
+        Ok((environment, took))
+    }
+
+    /// An environment at a site, known by its credentials from now on.
+    pub(super) fn found(
+        &self,
+        id: EnvironmentId,
+        deployment: Arc<Deployment>,
+        (site, purpose): (Arc<Site>, Purpose),
+        (home, finishing): (Box<dyn Home>, Arc<AtomicUsize>),
+        (memory, identity): (OwnedSemaphorePermit, Identity),
+    ) -> Arc<Environment> {
+        let function = Arc::new(identity.of(&deployment));
+        let key = identity.access_key_id.clone();
+        self.identities.lock().insert(key, function);
+        let place = Place {
+            site,
+            purpose,
+            home,
+            finishing,
+            clock: Arc::clone(&self.clock),
+            memory,
+            capacity: self.admission.capacity,
+            identity,
+            logs: self.logs.clone(),
+        };
+        let environment = Environment::new(id, deployment, place);
+        self.all.lock().insert(id, Arc::downgrade(&environment));
+        environment
+    }
+
+    /// The place that an environment of `deployment` needs, with `folder` for its own.
+    pub(super) fn place(
+        &self,
+        id: EnvironmentId,
+        deployment: &Deployment,
+        folder: PathBuf,
+    ) -> EnvironmentSpec {
+        let cores = self.admission.capacity.cores_of(deployment.memory_mb);
+        launch::place(id, deployment, folder, cores)
+    }
+
+    pub(super) fn identity_for(&self, id: EnvironmentId, deployment: &Deployment) -> Identity {
+        let (clock, entropy) = (&*self.clock, &*self.entropy);
+        Identity::new(id, deployment, &self.settings, clock, entropy)
+    }
+
+    /// Where environments of a pool go when they are free, and where they are counted before.
+    fn berth(self: &Arc<Self>, pool: &Arc<Pool>) -> (Box<dyn Home>, Arc<AtomicUsize>) {
+        let berth = Berth {
+            fleet: Arc::downgrade(self),
+            pool: Arc::downgrade(pool),
+        };
+        (Box::new(berth), pool.finishing())
+    }
+
+    /// Whether this deployment is no longer served.
+    pub(super) fn is_retired(&self, deployment: RequestId) -> bool {
+        self.retired.lock().contains(&deployment)
+    }
+
+    /// Waits for memory, for as long as it takes.
+    pub(super) async fn memory_for(&self, mb: u32) -> Option<OwnedSemaphorePermit> {
+        let _hungry = self.admission.hunger();
+        self.make_room(mb).await;
+        self.admission.memory(mb).await
     }
 
     /// Waits until an environment is worth starting, for memory, and for the right to initialise;
@@ -265,18 +356,23 @@ impl Fleet {
                 .filter_map(|pool| Some((pool.longest_idle()?, pool)))
                 .max_by_key(|(idle, _)| *idle);
             let Some(environment) = oldest.and_then(|(_, pool)| pool.take_longest_idle()) else {
-                return;
+                let now = self.clock.monotonic();
+                let Some(template) = self.templates.give_up_one(now) else {
+                    return;
+                };
+                template.end(self).await;
+                continue;
             };
             self.end(environment).await;
         }
     }
 
     /// Ends an environment for good.
-    async fn end(&self, environment: Arc<Environment>) {
+    pub(super) async fn end(&self, environment: Arc<Environment>) {
         environment.destroy().await;
         self.all.lock().remove(&environment.id);
         self.identities.lock().remove(environment.access_key_id());
-        let folder = environment.folder().to_owned();
+        let folder = environment.folder();
         let removed = tokio::task::spawn_blocking(move || std::fs::remove_dir_all(folder)).await;
         if let Ok(Err(error)) = removed {
             tracing::warn!(%error, environment = %environment.id, "its folder could not be removed");
@@ -295,6 +391,7 @@ impl Fleet {
                 self.end(environment).await;
             }
         }
+        self.templates.rest(self.clock.monotonic(), limit).await;
         self.pools
             .write()
             .retain(|_, pool| !pool.is_empty() || Arc::strong_count(pool) > 1);
@@ -311,6 +408,7 @@ impl Fleet {
             retired.push_back(deployment);
             pools.remove(&deployment)
         };
+        self.templates.forget(deployment);
         let Some(pool) = pool else {
             return;
         };
@@ -352,6 +450,7 @@ impl Fleet {
         for environment in pools.iter().flat_map(|pool| pool.close()) {
             self.end(environment).await;
         }
+        self.templates.end_all(self).await;
     }
 }
 

@@ -17,6 +17,7 @@ use tokio::sync::{Notify, oneshot};
 use super::demand::{Demand, Line, Verdict};
 use crate::deployment::Deployment;
 use crate::environment::Environment;
+use crate::invoke::failure::Failure;
 
 /// How many invocations of one deployment may wait for an environment.
 pub(crate) const QUEUE_LIMIT: usize = 10_000;
@@ -36,6 +37,9 @@ pub(crate) enum NoEnvironment {
     /// An environment could not be made.
     #[error("an execution environment could not be created: {0}")]
     Failed(String),
+    /// It could not be restored from its snapshot.
+    #[error("the snapshot could not be restored: {0}")]
+    NotRestored(Failure),
     /// The engine stops.
     #[error("the engine is shutting down")]
     Closed,
@@ -324,6 +328,6 @@ impl Pool {
 }
 
 /// Twice the peak, and at least 32 MB: a function's next event may be a larger one.
-fn seen_need_mb(peak_bytes: u64) -> u32 {
+pub(super) fn seen_need_mb(peak_bytes: u64) -> u32 {
     u32::try_from((peak_bytes >> 20).saturating_mul(2).max(32)).unwrap_or(u32::MAX)
 }

@@ -25,6 +25,7 @@ impl Network {
     pub(crate) fn make(isolation: &Isolation) -> Result<(Self, Vec<OwnedFd>), Refused> {
         let mut made = helper::make(|| {
             isolation.join()?;
+            unshare(CloneFlags::CLONE_NEWNET).map_err(Refused::to("make a network"))?;
             furnish()
         })?
         .into_iter();
@@ -42,9 +43,9 @@ impl Network {
     }
 }
 
-/// Makes a network around this process: its name, and the listeners in it.
-fn furnish() -> Result<Vec<OwnedFd>, Refused> {
-    unshare(CloneFlags::CLONE_NEWNET).map_err(Refused::to("make a network"))?;
+/// Makes an environment's of the network of this process, in which nothing is yet: its name, and the
+/// listeners in it.
+pub(super) fn furnish() -> Result<Vec<OwnedFd>, Refused> {
     sys::raise_loopback().map_err(Refused::to("raise the loopback"))?;
     let mut made = vec![realm::name("net")?];
     for port in [RUNTIME_API_PORT, ENGINE_PORT] {

@@ -9,15 +9,24 @@ use rustix::thread::{
 
 /// Has no program that is executed from now on gain any. Takes the right to set capabilities.
 pub(super) fn bound() -> io::Result<()> {
+    bound_but(CapabilitySet::empty())?;
+    Ok(clear_ambient_capability_set()?)
+}
+
+/// Has no program that is executed from now on gain any but `kept`.
+pub(super) fn bound_but(kept: CapabilitySet) -> io::Result<()> {
     for number in 0..u64::BITS {
         let capability = CapabilitySet::from_bits_retain(1 << number);
+        if kept.contains(capability) {
+            continue;
+        }
         match remove_capability_from_bounding_set(capability) {
             // This kernel knows no more of them.
             Err(rustix::io::Errno::INVAL) => break,
             result => result?,
         }
     }
-    Ok(clear_ambient_capability_set()?)
+    Ok(())
 }
 
 /// Lets go of those that this process has.

@@ -9,16 +9,17 @@
 //! Without loop devices or the tool it is a folder without a limit.
 
 use std::collections::HashMap;
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io;
 use std::os::fd::OwnedFd;
-use std::os::unix::fs::FileExt;
+use std::os::unix::fs::{DirBuilderExt, FileExt};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use nix::errno::Errno;
 use nix::unistd::{Whence, lseek};
+use rustix::fs::copy_file_range;
 use rustix::mount::MountAttrFlags;
 
 use super::mounts::{self, Allows};
@@ -57,6 +58,8 @@ pub(crate) enum Scratch {
     Device {
         path: PathBuf,
         _held: File,
+        /// What is behind it.
+        file: File,
     },
     Folder(PathBuf),
 }
@@ -105,7 +108,7 @@ impl ScratchKit {
             for (offset, piece) in &image.pieces {
                 file.write_all_at(piece, *offset)?;
             }
-            attach(&file)
+            attach(file)
         };
         made().map_err(Refused::to("make the file system for /tmp"))
     }
@@ -154,23 +157,46 @@ impl Image {
     }
 }
 
-/// The parts of a sparse file that hold data.
-fn pieces(file: &File) -> io::Result<Vec<(u64, Vec<u8>)>> {
-    let mut pieces = Vec::new();
+/// Where a sparse file holds data: offsets and lengths.
+fn extents(file: &File) -> io::Result<Vec<(u64, u64)>> {
+    let mut extents = Vec::new();
     let mut end = 0;
     loop {
         let start = match lseek(file, end, Whence::SeekData) {
             Ok(start) => start,
-            Err(Errno::ENXIO) => return Ok(pieces),
+            Err(Errno::ENXIO) => return Ok(extents),
             Err(error) => return Err(error.into()),
         };
         end = lseek(file, start, Whence::SeekHole)?;
-        let length = usize::try_from(end - start).map_err(io::Error::other)?;
-        let mut piece = vec![0; length];
-        let offset = start.unsigned_abs();
-        file.read_exact_at(&mut piece, offset)?;
-        pieces.push((offset, piece));
+        extents.push((start.unsigned_abs(), (end - start).unsigned_abs()));
     }
+}
+
+/// The parts of a sparse file that hold data.
+fn pieces(file: &File) -> io::Result<Vec<(u64, Vec<u8>)>> {
+    let read = |(offset, length)| {
+        let length = usize::try_from(length).map_err(io::Error::other)?;
+        let mut piece = vec![0; length];
+        file.read_exact_at(&mut piece, offset)?;
+        Ok((offset, piece))
+    };
+    extents(file)?.into_iter().map(read).collect()
+}
+
+/// Copies a sparse file, within the kernel and by reference where the file system can.
+fn copy_sparse(from: &File, to: &File) -> io::Result<()> {
+    to.set_len(from.metadata()?.len())?;
+    for (start, length) in extents(from)? {
+        let (mut read, mut written) = (start, start);
+        while read < start + length {
+            let rest = usize::try_from(start + length - read).map_err(io::Error::other)?;
+            let copied = copy_file_range(from, Some(&mut read), to, Some(&mut written), rest)?;
+            if copied == 0 {
+                return Err(io::ErrorKind::UnexpectedEof.into());
+            }
+        }
+    }
+    Ok(())
 }
 
 /// A file that is gone when it is closed.
@@ -191,7 +217,7 @@ fn nameless(at: &Path) -> io::Result<File> {
 }
 
 /// Puts a file behind a loop device that lasts as long as it is open or mounted.
-fn attach(file: &File) -> io::Result<Scratch> {
+fn attach(file: File) -> io::Result<Scratch> {
     let control = OpenOptions::new()
         .read(true)
         .write(true)
@@ -200,11 +226,12 @@ fn attach(file: &File) -> io::Result<Scratch> {
         let number = sys::free_loop_device(&control)?;
         let path = PathBuf::from(format!("/dev/loop{number}"));
         let device = OpenOptions::new().read(true).write(true).open(&path)?;
-        match sys::configure_loop_device(&device, file) {
+        match sys::configure_loop_device(&device, &file) {
             Ok(()) => {
                 return Ok(Scratch::Device {
                     path,
                     _held: device,
+                    file,
                 });
             }
             // Somebody else was quicker.
@@ -216,6 +243,29 @@ fn attach(file: &File) -> io::Result<Scratch> {
 }
 
 impl Scratch {
+    /// Another one in the folder `at`, with the content that this one has on its device. A folder is
+    /// not copied.
+    pub(crate) fn copy(&self, at: &Path) -> Result<Self, Refused> {
+        let refused = || Refused::to("copy the file system for /tmp");
+        let folder = DirBuilder::new().recursive(true).mode(0o700).create(at);
+        folder.map_err(refused())?;
+        match self {
+            Self::Device { file, .. } => {
+                let copied = || {
+                    let copy = nameless(at)?;
+                    copy_sparse(file, &copy)?;
+                    attach(copy)
+                };
+                copied().map_err(refused())
+            }
+            Self::Folder(_) => {
+                let folder = at.join("tmp");
+                fs::create_dir_all(&folder).map_err(refused())?;
+                Ok(Self::Folder(folder))
+            }
+        }
+    }
+
     /// A mount of it, to be attached in a view.
     pub(crate) fn mount(&self) -> Result<OwnedFd, Refused> {
         match self {

@@ -14,6 +14,7 @@ use seccompiler::{
     SeccompRule, apply_filter,
 };
 
+use super::clones::NAMESPACES as NAMESPACES_OF_CLONES;
 use crate::protocol::Refused;
 
 /// The flags of `clone` that make namespaces.
@@ -380,22 +381,36 @@ const PERSONALITIES: [u64; 4] = [0, 0x0002_0000, 0x0004_0000, 0xffff_ffff];
 /// The filters, compiled.
 #[derive(Debug)]
 pub(crate) struct Filters {
-    programs: [BpfProgram; 2],
+    functions: [BpfProgram; 2],
+    templates: [BpfProgram; 2],
 }
 
 impl Filters {
     /// Compiles them; done once.
     pub(crate) fn compile() -> Result<Self, Refused> {
-        let compiled = || Ok([needed()?, forbidden()?]);
-        let programs = compiled().map_err(|error: seccompiler::BackendError| {
+        let compiled = || {
+            Ok(Self {
+                functions: [needed(For::Functions)?, forbidden(For::Functions)?],
+                templates: [needed(For::Templates)?, forbidden(For::Templates)?],
+            })
+        };
+        compiled().map_err(|error: seccompiler::BackendError| {
             Refused::to("compile the system call filter")(std::io::Error::other(error))
-        })?;
-        Ok(Self { programs })
+        })
     }
 
     /// Binds this process, and all that it starts, to them for good.
     pub(crate) fn apply(&self) -> Result<(), Refused> {
-        self.programs
+        Self::bind(&self.functions)
+    }
+
+    /// The same for a process that is to be cloned, which may do what its clones need beside.
+    pub(crate) fn apply_to_template(&self) -> Result<(), Refused> {
+        Self::bind(&self.templates)
+    }
+
+    fn bind(programs: &[BpfProgram]) -> Result<(), Refused> {
+        programs
             .iter()
             .try_for_each(|program| apply_filter(program))
             .map_err(|error| {
@@ -404,10 +419,23 @@ impl Filters {
     }
 }
 
+/// Whom a filter is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum For {
+    Functions,
+    /// Processes that are cloned: they may make a clone's namespaces, all of them in one call.
+    Templates,
+}
+
+/// As the argument of a system call.
+fn clones_namespaces() -> u64 {
+    u64::from(NAMESPACES_OF_CLONES.bits().unsigned_abs())
+}
+
 type Compiled = Result<BpfProgram, seccompiler::BackendError>;
 
 /// Lets pass what is needed, and knows nothing else.
-fn needed() -> Compiled {
+fn needed(whom: For) -> Compiled {
     let mut rules: BTreeMap<c_long, Vec<SeccompRule>> = ALLOWED
         .iter()
         .chain(OLDER)
@@ -436,6 +464,10 @@ fn needed() -> Compiled {
         .map(|personality| condition(0, Qword, SeccompCmpOp::Eq, *personality))
         .collect::<Result<_, _>>()?;
     rules.insert(libc::SYS_personality, personalities);
+    if whom == For::Templates {
+        let these = condition(0, Qword, SeccompCmpOp::Eq, clones_namespaces())?;
+        rules.insert(libc::SYS_unshare, vec![these]);
+    }
     let unknown = SeccompAction::Errno(libc::ENOSYS.unsigned_abs());
     compile(rules, unknown, SeccompAction::Allow)
 }
@@ -447,7 +479,7 @@ fn equals(argument: u8, number: i32) -> Result<SeccompCondition, seccompiler::Ba
 }
 
 /// Forbids what is known and not for functions.
-fn forbidden() -> Compiled {
+fn forbidden(whom: For) -> Compiled {
     let mut rules: BTreeMap<c_long, Vec<SeccompRule>> =
         FORBIDDEN.iter().map(|call| (*call, Vec::new())).collect();
     let typing = TYPING
@@ -459,6 +491,11 @@ fn forbidden() -> Compiled {
         })
         .collect::<Result<_, _>>()?;
     rules.insert(libc::SYS_ioctl, typing);
+    if whom == For::Templates {
+        let (exactly, whole) = (clones_namespaces(), SeccompCmpArgLen::Qword);
+        let others = SeccompCondition::new(0, whole, SeccompCmpOp::Ne, exactly)?;
+        rules.insert(libc::SYS_unshare, vec![SeccompRule::new(vec![others])?]);
+    }
     let forbidden = SeccompAction::Errno(libc::EPERM.unsigned_abs());
     compile(rules, SeccompAction::Allow, forbidden)
 }

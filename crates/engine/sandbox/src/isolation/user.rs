@@ -52,6 +52,15 @@ impl User {
         fs::remove_file(&draft).map_err(refused())
     }
 
+    /// Takes the user's ids. Who was root has no rights afterwards, unless it was asked to keep them.
+    pub(super) fn take_ids(self) -> Result<(), Refused> {
+        let (uid, gid) = (Uid::from_raw(self.id), Gid::from_raw(self.id));
+        setgroups(&[])
+            .and_then(|()| setresgid(gid, gid, gid))
+            .and_then(|()| setresuid(uid, uid, uid))
+            .map_err(Refused::to("become another user"))
+    }
+
     /// Becomes that user for good, with no right left in any namespace. Of processes and threads it
     /// may then have `processes` in all, where no control group counts them.
     pub(crate) fn become_it(
@@ -68,11 +77,7 @@ impl User {
         }
         rights::bound().map_err(Refused::to("give up rights for ever"))?;
         if isolation.realm.is_none() {
-            let (uid, gid) = (Uid::from_raw(self.id), Gid::from_raw(self.id));
-            setgroups(&[])
-                .and_then(|()| setresgid(gid, gid, gid))
-                .and_then(|()| setresuid(uid, uid, uid))
-                .map_err(Refused::to("become another user"))?;
+            self.take_ids()?;
         }
         if isolation.counts_processes() {
             rlimits::limit_processes(processes)?;

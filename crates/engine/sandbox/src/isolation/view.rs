@@ -45,23 +45,12 @@ impl<'a> View<'a> {
     /// Leaves the host's files, names and inter-process communication behind.
     pub(crate) fn enter(isolation: &'a Isolation, user: User) -> Result<Self, Refused> {
         // Made while the host's own is in sight: the kernel asks for that where root does not ask.
-        // Processes of other users, the init among them, stay out of sight.
-        let proc = mounts::new(
-            "proc",
-            &[("hidepid", "2")],
-            MountAttrFlags::MOUNT_ATTR_NODEV | MountAttrFlags::MOUNT_ATTR_NOEXEC,
-        )?;
+        let proc = proc()?;
         setns(isolation.template.as_fd(), CloneFlags::CLONE_NEWNS)
             .map_err(Refused::to("enter the root of environments"))?;
         unshare(NAMESPACES).map_err(Refused::to("make namespaces"))?;
         nix::unistd::sethostname(HOST_NAME).map_err(Refused::to("name the host"))?;
-        mounts::attach(proc, Path::new("/proc"))?;
-        for file in MASKED.map(Path::new) {
-            if file.exists() {
-                let nothing = mounts::clone_of("/dev/null".as_ref(), Allows::Devices)?;
-                mounts::attach(nothing, file)?;
-            }
-        }
+        furnish_proc(&proc)?;
         user.introduce()?;
         let outside = match &isolation.realm {
             Some(realm) => Some((realm, realm::name("mnt")?)),
@@ -118,6 +107,28 @@ impl<'a> View<'a> {
         let attributes = MountAttributes::READ_ONLY | MountAttributes::NO_SUID;
         sys::set_own_mount_attributes(&root, attributes).map_err(Refused::to("seal the root"))
     }
+}
+
+/// A `/proc` of the process table in which this process is. Processes of other users, the init among
+/// them, stay out of sight.
+pub(super) fn proc() -> Result<OwnedFd, Refused> {
+    mounts::new(
+        "proc",
+        &[("hidepid", "2")],
+        MountAttrFlags::MOUNT_ATTR_NODEV | MountAttrFlags::MOUNT_ATTR_NOEXEC,
+    )
+}
+
+/// Puts a `/proc` in its place.
+pub(super) fn furnish_proc(proc: &OwnedFd) -> Result<(), Refused> {
+    mounts::attach(proc, Path::new("/proc"))?;
+    for file in MASKED.map(Path::new) {
+        if file.exists() {
+            let nothing = mounts::clone_of("/dev/null".as_ref(), Allows::Devices)?;
+            mounts::attach(nothing, file)?;
+        }
+    }
+    Ok(())
 }
 
 /// Has a process do once what every child will do, so that what this host refuses is known at the

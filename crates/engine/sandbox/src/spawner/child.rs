@@ -19,7 +19,7 @@ use nix::unistd::{ForkResult, Pid};
 use serde::{Deserialize, Serialize};
 
 use crate::cgroup::EnvironmentGroups;
-use crate::isolation::{Isolation, Network, User, View, helper, pid_space, rlimits};
+use crate::isolation::{Isolation, Network, User, View, clones, helper, pid_space, rlimits};
 use crate::protocol::{Failure, Refused, decode};
 use crate::spec::Command;
 use crate::sys::Parent;
@@ -28,6 +28,9 @@ use crate::{channel, sys};
 /// The variable by which AWS's runtime clients find the pipe for framed log records.
 const TELEMETRY_VARIABLE: &str = "_LAMBDA_TELEMETRY_LOG_FD";
 const TELEMETRY_FD: RawFd = 3;
+/// The variable by which a process finds the channel that asks for clones of it.
+const CLONES_VARIABLE: &str = "_LAMBDALAB_CLONES_FD";
+const CLONES_FD: RawFd = 4;
 /// Where the channel to the spawner goes, out of the way of what the program shall inherit.
 const ABOVE_PROGRAMS: RawFd = 10;
 const OPEN_FILES: u64 = 1024;
@@ -56,7 +59,7 @@ pub(super) struct Home<'a> {
 }
 
 /// What the spawner tells a child to become. Comes with the write ends for stdout, stderr and
-/// perhaps telemetry, and then with the mounts.
+/// perhaps telemetry, then with the channel for clones if it may be cloned, and then with the mounts.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Order {
     pub(super) command: Command,
@@ -68,6 +71,8 @@ pub(super) struct Order {
     pub(super) processes: Option<u32>,
     /// The environment's folder, and the size of what it may have at `/tmp` in MiB.
     pub(super) scratch: (PathBuf, u32),
+    /// Whether it comes with a channel by which clones are asked for.
+    pub(super) cloneable: bool,
 }
 
 /// What a child tells the spawner.
@@ -287,12 +292,16 @@ fn execute(
         data_limit,
         processes,
         scratch,
+        cloneable,
     } = order;
     let mut env = command.env;
+    let mut places = vec![1, 2];
+    places.extend(command.telemetry.then_some(TELEMETRY_FD));
+    places.extend(cloneable.then_some(CLONES_FD));
     // Before the outputs take the place of descriptors that the view needs.
     let confinement = match seclusion {
         Some((view, isolation, user)) => {
-            let attached = descriptors.iter().skip(2 + usize::from(command.telemetry));
+            let attached = descriptors.iter().skip(places.len());
             for (mount, target) in attached.zip(&mounts) {
                 view.show(mount, target)?;
             }
@@ -309,10 +318,11 @@ fn execute(
     }
     // The received descriptors have the lowest free numbers, in order, so none is overwritten before
     // it has been installed.
-    let outputs = [1, 2, TELEMETRY_FD];
-    let outputs = outputs.get(..2 + usize::from(command.telemetry));
-    for (output, target) in descriptors.iter().zip(outputs.unwrap_or_default()) {
-        sys::install(output, *target).map_err(Refused::to("connect the output"))?;
+    for (descriptor, place) in descriptors.iter().zip(&places) {
+        sys::install(descriptor, *place).map_err(Refused::to("connect the output"))?;
+    }
+    if cloneable {
+        env.push((CLONES_VARIABLE.to_owned(), CLONES_FD.to_string()));
     }
     if command.telemetry {
         env.push((TELEMETRY_VARIABLE.to_owned(), TELEMETRY_FD.to_string()));
@@ -327,8 +337,13 @@ fn execute(
         .map(|(name, value)| c_string(format!("{name}={value}").as_bytes()))
         .collect::<Result<_, _>>()?;
     if let Some((isolation, user)) = confinement {
-        user.become_it(isolation, processes)?;
-        isolation.filters().apply()?;
+        if cloneable {
+            clones::become_template(user)?;
+            isolation.filters().apply_to_template()?;
+        } else {
+            user.become_it(isolation, processes)?;
+            isolation.filters().apply()?;
+        }
     }
     std::env::set_current_dir(&command.cwd)
         .map_err(|error| working_directory(command.cwd.clone(), &error))?;

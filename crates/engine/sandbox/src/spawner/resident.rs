@@ -31,6 +31,14 @@ pub(super) struct Resident {
     pub(super) blank: Option<Child>,
     /// The process that was started.
     pub(super) running: Option<Running>,
+    /// Asks the process for clones, where it can be cloned.
+    pub(super) clones: Option<OwnedFd>,
+    /// Whether its process is a clone, so that no other one can take its place.
+    pub(super) is_clone: bool,
+    /// Of a clone: the function's process, which is no child of the spawner's.
+    pub(super) function: Option<Pid>,
+    /// A clone that is on its way.
+    pub(super) coming: Option<Coming>,
     /// Becomes readable when memory runs out, where the kernel does not kill the whole group.
     pub(super) memory_watch: Option<OwnedFd>,
     /// Whether memory ran out since the process was started.
@@ -66,6 +74,20 @@ pub(super) struct Executing {
     pub(super) again: Option<(Vec<u8>, Vec<OwnedFd>)>,
 }
 
+/// A clone that is on its way: its processes report, one after the other.
+#[derive(Debug)]
+pub(super) struct Coming {
+    /// The number of the request for it.
+    pub(super) request: u64,
+    pub(super) channel: OwnedFd,
+    /// What it is to see beside what its template sees.
+    pub(super) shown: Vec<(OwnedFd, PathBuf)>,
+    /// Tells the spawner how the function's process ended: its parent, and the spawner's child.
+    pub(super) keeper: Option<Pid>,
+    /// The first process of its process table, a child of the spawner's too.
+    pub(super) init: Option<Pid>,
+}
+
 impl Resident {
     /// Makes the control groups and a blank in them.
     pub(super) fn prepare(
@@ -73,7 +95,21 @@ impl Resident {
         isolation: Option<&Isolation>,
         number: u64,
     ) -> Result<Self, Refused> {
-        let mut resident = Self {
+        let mut resident = Self::new(engine, number);
+        let furnished = resident.furnish(isolation);
+        resident.or_nothing(furnished)
+    }
+
+    /// Makes the control groups for a clone.
+    pub(super) fn for_clone(engine: &EngineGroups, number: u64) -> Result<Self, Refused> {
+        let mut resident = Self::new(engine, number);
+        resident.is_clone = true;
+        let grouped = resident.make_groups();
+        resident.or_nothing(grouped)
+    }
+
+    fn new(engine: &EngineGroups, number: u64) -> Self {
+        Self {
             id: None,
             groups: engine.environment(number),
             user: User::of(number),
@@ -82,22 +118,29 @@ impl Resident {
             inits: Vec::new(),
             blank: None,
             running: None,
+            clones: None,
+            is_clone: false,
+            function: None,
+            coming: None,
             memory_watch: None,
             out_of_memory: false,
             data_limit: None,
             processes: None,
             scratch: (PathBuf::new(), 0),
             leaving: None,
-        };
-        let furnished = resident.furnish(isolation);
-        if furnished.is_err() {
-            // What was made so far must not stay; what was not made is not there to remove.
-            let _partly = resident.groups.remove();
         }
-        furnished.map(|()| resident)
     }
 
-    fn furnish(&mut self, isolation: Option<&Isolation>) -> Result<(), Refused> {
+    /// What was made so far must not stay when something is missing.
+    fn or_nothing(self, made: Result<(), Refused>) -> Result<Self, Refused> {
+        if made.is_err() {
+            // What was not made is not there to remove.
+            let _partly = self.groups.remove();
+        }
+        made.map(|()| self)
+    }
+
+    fn make_groups(&mut self) -> Result<(), Refused> {
         self.groups
             .create()
             .map_err(Refused::to("make control groups"))?;
@@ -105,6 +148,11 @@ impl Resident {
             .groups
             .watch_memory()
             .map_err(Refused::to("watch the memory control group"))?;
+        Ok(())
+    }
+
+    fn furnish(&mut self, isolation: Option<&Isolation>) -> Result<(), Refused> {
+        self.make_groups()?;
         if let Some(isolation) = isolation.filter(|isolation| isolation.own_networks()) {
             let (network, doors) = Network::make(isolation)?;
             self.network = Some(network);
@@ -132,7 +180,7 @@ impl Resident {
 
     /// Whether nothing but init processes that are ending is left of its last process.
     pub(super) fn is_bereft(&self) -> bool {
-        self.blank.is_none() && self.running.is_none() && self.leaving.is_none()
+        self.blank.is_none() && self.running.is_none() && self.leaving.is_none() && !self.is_clone
     }
 
     /// The process ids that are children of the spawner's in it.
@@ -142,6 +190,7 @@ impl Resident {
             .into_iter()
             .chain(self.running.as_ref().map(|running| running.pid))
             .chain(self.inits.iter().copied())
+            .chain(self.coming.iter().flat_map(|it| it.keeper))
     }
 
     /// Signals all of its processes. Only for processes that were not reaped yet, whose numbers

@@ -1,5 +1,6 @@
 //! The spawner's loop: requests from the engine, exits of children, and room for blanks.
 
+mod clones;
 mod exits;
 mod starts;
 
@@ -210,6 +211,18 @@ impl Spawner {
                         Err(failure) => Err(failure),
                     }
                 }
+                Ask::Clone {
+                    template,
+                    spec,
+                    mounts,
+                } => {
+                    let shown = received.descriptors.into_iter().zip(mounts).collect();
+                    match self.clone_of(number, template, &spec, shown) {
+                        // The answer follows when its processes have reported.
+                        Ok(()) => continue,
+                        Err(failure) => Err(failure),
+                    }
+                }
                 Ask::Signal { id, signal } => self.signal(id, signal),
                 Ask::Destroy { id } => {
                     match self.destroy(number, id) {
@@ -239,7 +252,8 @@ impl Spawner {
         }
     }
 
-    fn create(&mut self, spec: &EnvironmentSpec) -> Result<(Done, Vec<OwnedFd>), Failure> {
+    /// Makes sure that an environment can be made as asked for.
+    fn check(&self, spec: &EnvironmentSpec) -> Result<(), Failure> {
         DirBuilder::new()
             .recursive(true)
             .mode(0o700)
@@ -251,6 +265,11 @@ impl Spawner {
                 errno: libc::EEXIST,
             });
         }
+        Ok(())
+    }
+
+    fn create(&mut self, spec: &EnvironmentSpec) -> Result<(Done, Vec<OwnedFd>), Failure> {
+        self.check(spec)?;
         self.refill = true;
         let number = match self.blanks.pop_front() {
             Some(number) => number,
@@ -294,6 +313,7 @@ impl Spawner {
 
     fn destroy(&mut self, request: u64, id: EnvironmentId) -> Result<(), Failure> {
         let number = self.number_of(id)?;
+        self.clone_failed(number, clones::ended())?;
         self.dismiss(number, vec![request]);
         Ok(())
     }
@@ -336,6 +356,7 @@ impl Spawner {
         if let Some(id) = resident.id.take() {
             self.by_id.remove(&id);
         }
+        resident.clones = None;
         // What cannot be killed now is killed with the engine's whole group in the end.
         let _later = resident.signal(GroupSignal::Kill);
         resident.leaving.get_or_insert_default().extend(waiting);

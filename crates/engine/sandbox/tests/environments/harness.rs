@@ -103,6 +103,7 @@ pub(crate) fn role(arguments: &[&str]) -> Command {
         cwd: "/".into(),
         telemetry: false,
         shows: Vec::new(),
+        cloneable: false,
     }
 }
 

@@ -10,6 +10,15 @@ use super::{Contents, Order, RuntimeError, names};
 /// Starts the client; lies beside `site/`.
 pub(in crate::runtime) const BOOTSTRAP: &str = "bootstrap.py";
 
+/// What of a folder is ours.
+pub(super) const FILES: [(&str, &[u8]); 2] = [
+    (BOOTSTRAP, include_bytes!("../client/python/bootstrap.py")),
+    (
+        "lambdalab_template.py",
+        include_bytes!("../client/python/lambdalab_template.py"),
+    ),
+];
+
 const CLIENT: &str = "awslambdaric";
 /// What AWS's Python runtimes bundle.
 const BUNDLED: &str = "boto3";
@@ -47,7 +56,9 @@ pub(super) async fn install(order: &Order<'_>) -> Result<Contents, RuntimeError>
         .arg(&site)
         .env_remove("PYTHONDONTWRITEBYTECODE");
     run(order, &mut compile).await?;
-    order.write(BOOTSTRAP, include_bytes!("../client/python/bootstrap.py"))?;
+    for (name, content) in FILES {
+        order.write(name, content)?;
+    }
     let (clients, packages): (Vec<_>, Vec<_>) = names(&site)
         .iter()
         .filter_map(|name| name.strip_suffix(".dist-info"))

@@ -6,7 +6,7 @@ use nix::errno::Errno;
 use nix::sys::wait::{Id, WaitPidFlag, WaitStatus, waitid, waitpid};
 use nix::unistd::Pid;
 
-use super::Spawner;
+use super::{Spawner, clones};
 use crate::protocol::{GroupSignal, Message, Refused};
 use crate::spawner::guard::{Guard, Post};
 use crate::spec::ExitStatus;
@@ -79,6 +79,7 @@ impl Spawner {
             let Some(running) = resident.running.take() else {
                 return Ok(());
             };
+            resident.clones = None;
             let oom_killed = resident.ran_out_of_memory(&running);
             self.bereft.push_back(number);
             let status = ExitStatus {
@@ -93,6 +94,12 @@ impl Spawner {
                 },
                 &[],
             );
+        }
+        if let Some(coming) = &mut resident.coming
+            && coming.keeper == Some(pid)
+        {
+            coming.keeper = None;
+            return self.clone_failed(number, clones::ended());
         }
         // With its init every process of an environment ends, and is told of by itself.
         resident.inits.retain(|init| *init != pid);

@@ -6,8 +6,9 @@ use std::path::PathBuf;
 use ids::EnvironmentId;
 use nix::sys::epoll::{EpollEvent, EpollFlags};
 
-use super::Spawner;
+use super::{Spawner, clones};
 use crate::channel;
+use crate::isolation::Isolation;
 use crate::protocol::{Done, Failure, Message, Refused, decode};
 use crate::spawner::child::{Child, Order, Past, Word};
 use crate::spawner::resident::{Executing, Running, would_block};
@@ -20,7 +21,7 @@ impl Spawner {
         start: u64,
         id: EnvironmentId,
         (command, mounts): (Command, Vec<PathBuf>),
-        descriptors: Vec<OwnedFd>,
+        mut descriptors: Vec<OwnedFd>,
     ) -> Result<(), Failure> {
         let number = self.number_of(id)?;
         let missing = || Failure::NoSuchEnvironment { id };
@@ -28,17 +29,30 @@ impl Spawner {
         if resident.running.is_some() {
             return Err(Failure::Busy { id });
         }
+        let clones = self.isolation.as_ref().is_some_and(Isolation::clones);
+        let cloneable = command.cloneable && clones && !resident.is_clone;
+        if cloneable {
+            let (ours, theirs) = channel::pair().map_err(Refused::to("make a socket pair"))?;
+            descriptors.insert(2 + usize::from(command.telemetry), theirs);
+            resident.clones = Some(ours);
+        }
         let order = Order {
             command,
             mounts,
             data_limit: resident.data_limit,
             processes: resident.processes,
             scratch: resident.scratch.clone(),
+            cloneable,
         };
         let order = serde_json::to_vec(&order).map_err(Refused::to("write a command"))?;
         resident.out_of_memory = false;
         match resident.blank.take() {
-            Some(blank) => self.command(number, start, blank, (order, descriptors), true)?,
+            Some(blank) => {
+                let is_another_as_good = !resident.is_clone;
+                let order = (order, descriptors);
+                self.command(number, start, blank, order, is_another_as_good)?;
+            }
+            None if resident.is_clone => return Err(clones::ended()),
             None => self.command_fresh(number, start, (order, descriptors))?,
         }
         Ok(())
@@ -123,6 +137,7 @@ impl Spawner {
 
     /// A child that was given a command has something to say, or has closed its channel.
     pub(super) fn child_spoke(&mut self, number: u64) -> Result<(), Refused> {
+        self.clone_spoke(number)?;
         while let Some(message) = self.next_word(number)? {
             self.tell(&message, &[])?;
         }
@@ -174,7 +189,7 @@ impl Spawner {
         }
         // Closed by executing the program, or by the child's death, which is told as its exit.
         running.executing = None;
-        let pid = running.pid.as_raw();
+        let pid = resident.function.unwrap_or(running.pid).as_raw();
         Ok(Some(Message::Done {
             number: start,
             done: Done::Started { pid },

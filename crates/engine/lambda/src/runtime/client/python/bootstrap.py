@@ -12,16 +12,22 @@ import sys
 site.setquit()
 site.sethelper()
 
-here = os.path.join(os.path.dirname(os.path.abspath(__file__)), "site")
-sys.path[0] = here
+beside = os.path.dirname(os.path.abspath(__file__))
+here = os.path.join(beside, "site")
+sys.path[0:1] = [here, beside]
 
-from awslambdaric.__main__ import main  # noqa: E402
+import awslambdaric.__main__ as client  # noqa: E402
+
+if os.environ.get("AWS_LAMBDA_INITIALIZATION_TYPE") == "snap-start":
+    from lambdalab_template import TemplateClient  # noqa: E402
+
+    client.LambdaRuntimeClient = TemplateClient
 
 # Where the environment has its layers, which AWS's have at /opt.
 opt = os.path.join(sys.argv.pop(1), "python")
 version = "python%d.%d" % sys.version_info[:2]
 layers = [os.path.join(opt, "lib", version, "site-packages"), opt]
 extra = [os.environ["LAMBDA_TASK_ROOT"]] + [path for path in layers if os.path.isdir(path)]
-sys.path[0:1] = extra + [here]
+sys.path[0:2] = extra + [here]
 
-main(sys.argv)
+client.main(sys.argv)

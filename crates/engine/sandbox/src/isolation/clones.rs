@@ -1,0 +1,184 @@
+//! Clones of a process that was initialised already.
+//!
+//! What a clone is to live in cannot be made ahead and entered by it: only root may enter namespaces
+//! of root's. So the process to be cloned, the template, gets one right, and what is made with it is
+//! looked at from outside before the clone is of any use:
+//!
+//! - The template's user is alone in a user namespace, in which it has the capability to make other
+//!   namespaces (`CAP_SYS_ADMIN`) and no other one. Networks that it makes are not its own to
+//!   configure: that is another capability.
+//! - Its system call filter is that of all functions, but for the one call that makes exactly the
+//!   namespaces of a clone ([`NAMESPACES`]). Mounting stays forbidden, as does everything else that
+//!   the capability would allow.
+//! - A clone lets go of the capability and can never get it back: it may not make user namespaces.
+//!   The spawner takes no clone of which the kernel says otherwise ([`check`]).
+//! - Mounts, loopback and listeners come from outside ([`dress`]).
+
+use std::fs;
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+use std::path::PathBuf;
+
+use nix::sched::{CloneFlags, setns, unshare};
+use nix::sys::prctl;
+use nix::sys::signal::Signal;
+use nix::unistd::{Pid, getgid, getuid};
+use rustix::thread::{
+    CapabilitySet, CapabilitySets, capabilities, configure_capability_in_ambient_set,
+    set_capabilities,
+};
+
+use super::user::User;
+use super::{Isolation, helper, mounts, network, rights, view};
+use crate::protocol::Refused;
+
+/// The right to make namespaces.
+const RIGHT: CapabilitySet = CapabilitySet::SYS_ADMIN;
+
+/// The namespaces that a clone makes for itself.
+pub(crate) const NAMESPACES: CloneFlags = CloneFlags::CLONE_NEWNS
+    .union(CloneFlags::CLONE_NEWPID)
+    .union(CloneFlags::CLONE_NEWNET)
+    .union(CloneFlags::CLONE_NEWIPC)
+    .union(CloneFlags::CLONE_NEWUTS)
+    .union(CloneFlags::CLONE_NEWCGROUP);
+
+/// Makes this process the user that a template is, with the right to make a clone's namespaces.
+pub(crate) fn become_template(user: User) -> Result<(), Refused> {
+    // Clones are of the same user, whose processes are counted together: none gets the limit that
+    // others have (`rlimits`). Each one's control group limits it.
+    prctl::set_keepcaps(true).map_err(Refused::to("keep capabilities"))?;
+    user.take_ids()?;
+    prctl::set_pdeathsig(Signal::SIGKILL).map_err(Refused::to("tie the process to its parent"))?;
+    let granted = || -> io::Result<()> {
+        let permitted = capabilities(None)?.permitted;
+        set(permitted, permitted, CapabilitySet::empty())?;
+        let (uid, gid) = (getuid(), getgid());
+        unshare(CloneFlags::CLONE_NEWUSER)?;
+        // Else what is in /proc of this process is root's.
+        prctl::set_dumpable(true)?;
+        fs::write("/proc/self/setgroups", "deny")?;
+        fs::write("/proc/self/uid_map", format!("{uid} {uid} 1"))?;
+        fs::write("/proc/self/gid_map", format!("{gid} {gid} 1"))?;
+        rights::bound_but(RIGHT)?;
+        set(RIGHT, RIGHT, RIGHT)?;
+        // So that it is kept by the program.
+        configure_capability_in_ambient_set(RIGHT, true)?;
+        Ok(())
+    };
+    granted().map_err(Refused::to("grant the right to make namespaces"))
+}
+
+fn set(
+    effective: CapabilitySet,
+    permitted: CapabilitySet,
+    inheritable: CapabilitySet,
+) -> io::Result<()> {
+    Ok(set_capabilities(
+        None,
+        CapabilitySets {
+            effective,
+            permitted,
+            inheritable,
+        },
+    )?)
+}
+
+/// Looks at a process of a clone as the kernel sees it: a child of `parent` that has no capability
+/// left and cannot gain any.
+pub(crate) fn check(process: Pid, parent: Pid) -> Result<(), Refused> {
+    let doing = || format!("trust process {process} of a clone");
+    let status =
+        fs::read_to_string(format!("/proc/{process}/status")).map_err(Refused::to(doing()))?;
+    match unfit(&status, parent) {
+        None => Ok(()),
+        Some(line) => Err(Refused {
+            doing: format!("{} ({line})", doing()),
+            source: io::ErrorKind::PermissionDenied.into(),
+        }),
+    }
+}
+
+/// The first line of a status that is not as a clone's must be.
+fn unfit(status: &str, parent: Pid) -> Option<&str> {
+    const NONE: &str = "0000000000000000";
+    status.lines().find(|line| {
+        let (key, value) = line.split_once(":\t").unwrap_or((line, ""));
+        match key {
+            "PPid" => value.parse() != Ok(parent.as_raw()),
+            "State" => value.starts_with(['Z', 'X']),
+            "CapInh" | "CapPrm" | "CapEff" | "CapAmb" => value != NONE,
+            "NoNewPrivs" => value != "1",
+            "Seccomp" => value != "2",
+            _ => false,
+        }
+    })
+}
+
+/// Furnishes the namespaces of a clone: a `/proc` of its own, the mounts that come along, and the
+/// loopback. Returns the listeners in there.
+pub(crate) fn dress(clone: Pid, shown: &[(OwnedFd, PathBuf)]) -> Result<Vec<OwnedFd>, Refused> {
+    let name = |kind: &str| {
+        fs::File::open(format!("/proc/{clone}/ns/{kind}"))
+            .map_err(Refused::to(format!("name the {kind} namespace of a clone")))
+    };
+    let (pids, files, network) = (name("pid")?, name("mnt")?, name("net")?);
+    let mut made = helper::make(|| {
+        let enter = |namespace: &fs::File, kind| {
+            setns(namespace.as_fd(), kind).map_err(Refused::to("enter a clone's namespaces"))
+        };
+        // Which processes a /proc shows is decided by who makes it; this one's children are inside.
+        enter(&pids, CloneFlags::CLONE_NEWPID)?;
+        helper::make(|| {
+            // Made outside: inside, the template's is in sight, of which parts are masked.
+            let proc = view::proc()?;
+            enter(&files, CloneFlags::CLONE_NEWNS)?;
+            view::furnish_proc(&proc)?;
+            shown
+                .iter()
+                .try_for_each(|(mount, target)| mounts::attach(mount, target))?;
+            Ok(Vec::new())
+        })?;
+        enter(&network, CloneFlags::CLONE_NEWNET)?;
+        network::furnish()
+    })?;
+    // The first is the network's name.
+    made.drain(..1);
+    Ok(made)
+}
+
+/// Does once what a template and its clones will do, as far as that can be told without a program.
+pub(super) fn rehearse(isolation: &Isolation) -> Result<(), Refused> {
+    helper::make(|| {
+        become_template(User::of(0))?;
+        isolation.filters().apply_to_template()?;
+        unshare(NAMESPACES).map_err(Refused::to("make a clone's namespaces"))?;
+        Ok(Vec::new())
+    })
+    .map(drop)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const STATUS: &str = "Name:\tpython3\nState:\tS (sleeping)\nPPid:\t7\nCapInh:\t0000000000000000\n\
+         CapPrm:\t0000000000000000\nCapEff:\t0000000000000000\nCapBnd:\t0000000000200000\n\
+         CapAmb:\t0000000000000000\nNoNewPrivs:\t1\nSeccomp:\t2\nSeccomp_filters:\t2\n";
+
+    #[test]
+    fn clones_that_kept_a_right_are_not_trusted() {
+        let parent = Pid::from_raw(7);
+        assert_eq!(unfit(STATUS, parent), None);
+        for (good, bad) in [
+            ("PPid:\t7", "PPid:\t1"),
+            ("State:\tS (sleeping)", "State:\tZ (zombie)"),
+            ("CapPrm:\t0000000000000000", "CapPrm:\t0000000000200000"),
+            ("CapAmb:\t0000000000000000", "CapAmb:\t0000000000200000"),
+            ("NoNewPrivs:\t1", "NoNewPrivs:\t0"),
+            ("Seccomp:\t2", "Seccomp:\t0"),
+        ] {
+            assert_eq!(unfit(&STATUS.replace(good, bad), parent), Some(bad));
+        }
+    }
+}

@@ -11,7 +11,7 @@ import zipfile
 from unittest.mock import ANY
 
 import pytest
-from support import census, cloudwatch, functions
+from support import census, cloudwatch, functions, raw
 from support.engine import BINARY, Engine
 from support.waiting import eventually
 
@@ -78,7 +78,7 @@ def look(secluded):
     """Has a function attempt something; the engine must then serve the next one."""
     client = secluded.client()
     archive = functions.python(LOOK)
-    client.create_function(**functions.create_arguments("look", archive, Timeout=10))
+    client.create_function(**functions.create_arguments("look", archive, Timeout=60))
     functions.wait_active(client, "look")
 
     def attempt(*what):
@@ -192,6 +192,23 @@ def test_doctor_and_the_log_tell_how_far_it_goes(secluded):
     if check["state"] != "ok":
         assert "share the engine's user" in check["remedy"]
         assert check["remedy"] in secluded.output()
+
+
+def test_a_function_shown_tells_what_its_host_cannot_give(secluded, look):
+    shown = subprocess.run(
+        [BINARY, "function", "show", "look"],
+        env=secluded.environment(),
+        cwd=secluded.data_dir,
+        capture_output=True,
+        check=True,
+        text=True,
+        **secluded.identity(),
+    ).stdout
+    measures = raw.request(secluded.address, "GET", "/_lambdalab/v1/measures", signed=False).json
+    assert {"isolation", "network", "scratch", "memory"} <= {each["name"] for each in measures}
+    for each in measures:
+        told = f"{each['name']}: {each['missing']}"
+        assert (told in " ".join(shown.split())) == (each["missing"] is not None), each
 
 
 def test_a_killed_engine_leaves_no_device(tmp_path):

@@ -68,15 +68,7 @@ class Engine:
         self.log = self.data_dir / f"up-{uuid.uuid4().hex[:6]}.log"
         with open(self.log, "wb") as log:
             self.process = subprocess.Popen(
-                [
-                    BINARY,
-                    "up",
-                    "--listen",
-                    self.listen,
-                    "--data-dir",
-                    self.data_dir,
-                    *self.arguments,
-                ],
+                self.command(),
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
@@ -88,6 +80,11 @@ class Engine:
         self.endpoint = description["endpoint"]
         self.pid = description["pid"]
         self.version = description["version"]
+
+    def command(self):
+        """The program and its arguments."""
+        where = ["--listen", self.listen, "--data-dir", self.data_dir]
+        return [BINARY, "up", *where, *self.arguments]
 
     def identity(self):
         """As whom it runs, for Popen: as the tests do."""

@@ -139,6 +139,9 @@ pub(crate) async fn run(context: &Context, command: FunctionCommand) -> Result<E
             let mut without_effect = local_effects(context, &session, &configuration).await?;
             // It belongs to the function as a whole, which is not named by a qualifier.
             let whole = session.function(&configuration.function_name);
+            if is_local(context)? {
+                without_effect.extend(effect::shortcomings(&session.measures().await));
+            }
             if is_local(context)? && whole.code_signing_config().await?.is_some() {
                 without_effect.push("code signing: packages are taken without a signature".into());
             }

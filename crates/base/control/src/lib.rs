@@ -3,6 +3,7 @@
 //! - [`EngineFile`]: `engine.json` in the data folder, by which clients find a running engine.
 //! - [`Health`]: the answer of [`HEALTH_PATH`].
 //! - [`Capacity`]: what the host gives to functions, and which memory sizes it cannot honour.
+//! - [`Measure`]: how far functions are kept apart from the host and within their limits.
 //! - [`LEASE_PATH`]: a `GET` whose answer stays open; while one is open the engine does not exit
 //!   for idleness. A client that dies drops its connection, and with it the lease.
 //!
@@ -11,11 +12,13 @@
 
 mod capacity;
 mod engine_file;
+mod measure;
 
 use serde::{Deserialize, Serialize};
 
 pub use capacity::{Capacity, MB_PER_VCPU, Shortfalls};
 pub use engine_file::{EngineFile, EngineFileError};
+pub use measure::Measure;
 
 /// Everything of ours on the engine's listener lies below this path.
 pub const PREFIX: &str = "/_lambdalab/v1";
@@ -35,6 +38,9 @@ pub const CAPACITY_PATH: &str = "/_lambdalab/v1/capacity";
 /// Below it, by their ids, function URLs for tools that cannot look up names below `localhost`. Every
 /// method, and what is behind the id is the path that the function sees.
 pub const URL_PATH: &str = "/_lambdalab/v1/url/";
+
+/// `GET`: how far functions are kept apart and within limits, as a list of [`Measure`].
+pub const MEASURES_PATH: &str = "/_lambdalab/v1/measures";
 
 /// The answer of [`HEALTH_PATH`].
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -2,7 +2,7 @@
 //!
 //! On AWS all of it has effect; here each one is said, so that nobody tests what is not there.
 
-use control::{Capacity, Shortfalls};
+use control::{Capacity, Measure, Shortfalls};
 use lab_aws::FunctionConfiguration;
 
 /// Storage that every function has.
@@ -78,6 +78,14 @@ pub(super) fn without_effect(
         }
     }
     found
+}
+
+/// One line for each measure that the engine takes less far than AWS does, for every function.
+pub(super) fn shortcomings(measures: &[Measure]) -> Vec<String> {
+    measures
+        .iter()
+        .filter_map(|measure| Some(format!("{}: {}", measure.name, measure.missing.as_ref()?)))
+        .collect()
 }
 
 /// What AWS calls the architecture of this host.

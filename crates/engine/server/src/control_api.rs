@@ -49,6 +49,7 @@ pub(crate) async fn serve(shared: &Shared, parts: &Parts, local: bool) -> Respon
         control::HEALTH_PATH => json(StatusCode::OK, &health(shared)),
         control::OPERATIONS_PATH => json(StatusCode::OK, &operations()),
         control::CAPACITY_PATH => json(StatusCode::OK, &shared.services.lambda.capacity()),
+        control::MEASURES_PATH => json(StatusCode::OK, &shared.measures),
         control::LEASE_PATH => {
             let lease = Lease {
                 _ongoing: shared.activity.begin(),

@@ -7,7 +7,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use control::{Capacity, EngineFile, EngineFileError};
+use control::{Capacity, EngineFile, EngineFileError, Measure};
 use iam::{Iam, IamOptions};
 use ids::{SharedClock, SystemClock, SystemEntropy};
 use lambda::runtime::install::Runtimes;
@@ -210,6 +210,7 @@ impl Engine {
             services: Arc::clone(&services),
             access: Access::new(address, options.allow_origins, verified),
             activity: Arc::clone(&activity),
+            measures: measures(sandbox.capabilities()),
             clock: Arc::clone(&clock),
             entropy,
         });
@@ -391,6 +392,15 @@ fn total_memory_mb() -> u64 {
             .ok()
     });
     kib.map_or(SMALL_LAPTOP_MB, |kib| kib / 1_024)
+}
+
+/// The sandbox's measures, as the control API tells them.
+fn measures(capabilities: &Capabilities) -> Vec<Measure> {
+    let told = |(name, measure): (&str, &sandbox::Measure)| Measure {
+        name: name.to_owned(),
+        missing: measure.remedy.clone(),
+    };
+    capabilities.measures().map(told).into()
 }
 
 /// Says what keeps functions less apart from the host than on AWS, and what limits do not hold.

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
+use control::Measure;
 use http_body_util::combinators::UnsyncBoxBody;
 use ids::{SharedClock, SharedEntropy};
 use wire::BrokenOff;
@@ -20,6 +21,8 @@ pub(crate) struct Shared {
     pub(crate) services: Arc<Services>,
     pub(crate) access: Access,
     pub(crate) activity: Arc<Activity>,
+    /// What the host lets the engine do for functions.
+    pub(crate) measures: Vec<Measure>,
     pub(crate) clock: SharedClock,
     pub(crate) entropy: SharedEntropy,
 }

@@ -13,7 +13,7 @@ use aws_sdk_lambda::config::{Credentials as SdkCredentials, SharedHttpClient};
 use aws_sdk_lambda::primitives::Blob;
 use aws_sdk_lambda::types::{Environment, FunctionCode, Runtime};
 use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
-use control::{CAPACITY_PATH, Capacity};
+use control::{CAPACITY_PATH, Capacity, MEASURES_PATH, Measure};
 use ids::SharedClock;
 
 use crate::configuration::{FunctionConfiguration, NewFunction};
@@ -144,6 +144,16 @@ impl Session {
         let endpoint = self.connection.endpoint.as_deref()?;
         let asked = control_client::get(endpoint, CAPACITY_PATH).await;
         asked.ok()
+    }
+
+    /// How far the engine keeps functions apart from its host and within their limits; nothing where
+    /// the target is no engine of ours.
+    pub async fn measures(&self) -> Vec<Measure> {
+        let Some(endpoint) = self.connection.endpoint.as_deref() else {
+            return Vec::new();
+        };
+        let asked = control_client::get(endpoint, MEASURES_PATH).await;
+        asked.unwrap_or_default()
     }
 
     /// A function of this target, by name or ARN; nothing is called yet.

@@ -55,6 +55,12 @@ pub struct Health {
     pub environments: usize,
     /// Invocations that run or wait now.
     pub invocations: usize,
+    /// Asynchronous invocations that were accepted and have not ended.
+    #[serde(default)]
+    pub events: usize,
+    /// Records of ended events that could not be delivered since the engine started.
+    #[serde(default)]
+    pub destination_delivery_failures: u64,
 }
 
 /// `GET` with a request id behind it: the [`InvocationFigures`] of a recent invocation.

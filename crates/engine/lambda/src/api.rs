@@ -70,6 +70,11 @@ serve! {
     put_function_concurrency(PutFunctionConcurrencyRequest) -> shapes::Concurrency;
     get_function_concurrency(GetFunctionConcurrencyRequest) -> shapes::GetFunctionConcurrencyResponse;
     delete_function_concurrency(DeleteFunctionConcurrencyRequest) -> ();
+    put_function_event_invoke_config(PutFunctionEventInvokeConfigRequest) -> shapes::FunctionEventInvokeConfig;
+    update_function_event_invoke_config(UpdateFunctionEventInvokeConfigRequest) -> shapes::FunctionEventInvokeConfig;
+    get_function_event_invoke_config(GetFunctionEventInvokeConfigRequest) -> shapes::FunctionEventInvokeConfig;
+    list_function_event_invoke_configs(ListFunctionEventInvokeConfigsRequest) -> shapes::ListFunctionEventInvokeConfigsResponse;
+    delete_function_event_invoke_config(DeleteFunctionEventInvokeConfigRequest) -> ();
     put_runtime_management_config(PutRuntimeManagementConfigRequest) -> shapes::PutRuntimeManagementConfigResponse;
     get_runtime_management_config(GetRuntimeManagementConfigRequest) -> shapes::GetRuntimeManagementConfigResponse;
     put_function_recursion_config(PutFunctionRecursionConfigRequest) -> shapes::PutFunctionRecursionConfigResponse;

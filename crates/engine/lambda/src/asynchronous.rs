@@ -8,9 +8,17 @@
 //! - [`queue`]: the events on disk.
 //! - [`lines`]: which functions have lines, and what each holds.
 //! - [`line`]: what a line does, from due events to finished ones.
-//! - [`retry`]: when a failed one is due again.
+//! - [`retry`]: when a failed one is due again, and when it is given up.
+//! - [`ending`]: what is told of an event that has ended.
+//! - [`letters`]: to whom.
+//! - [`outbox`]: what is still to be told, on disk.
+//! - [`courier`]: its delivery.
 
+pub(crate) mod courier;
+mod ending;
+mod letters;
 mod line;
 pub(crate) mod lines;
+pub(crate) mod outbox;
 pub(crate) mod queue;
 pub(crate) mod retry;

@@ -8,6 +8,7 @@ mod concurrency;
 mod configure;
 mod create;
 mod delete;
+mod event_invoke;
 mod layer;
 mod layer_policy;
 mod list;

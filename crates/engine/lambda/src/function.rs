@@ -1,6 +1,7 @@
 //! Functions as they are kept: records, the tables they lie in, and the cache before them.
 
 pub(crate) mod code_signing;
+pub(crate) mod event_invoke;
 pub(crate) mod key;
 pub(crate) mod record;
 pub(crate) mod registry;

@@ -62,7 +62,7 @@ pub(crate) struct Finished {
     pub(crate) answer: Answer,
     tail: Vec<u8>,
     /// The version that ran.
-    version: Arc<str>,
+    pub(crate) version: Arc<str>,
 }
 
 /// An invocation that runs.

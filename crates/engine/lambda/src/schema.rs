@@ -2,8 +2,8 @@
 
 use store::Schema;
 
-use crate::asynchronous::queue;
-use crate::function::{code_signing, resource_policy, settings, tables, url};
+use crate::asynchronous::{outbox, queue};
+use crate::function::{code_signing, event_invoke, resource_policy, settings, tables, url};
 use crate::layer;
 
 /// The tables of this crate. Migrations are only ever added, at the end.
@@ -19,5 +19,7 @@ pub const SCHEMA: Schema = Schema {
         layer::tables::SIZES,
         tables::FORMER,
         url::MIGRATION,
+        event_invoke::MIGRATION,
+        outbox::MIGRATION,
     ],
 };

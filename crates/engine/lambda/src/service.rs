@@ -13,7 +13,9 @@ use ids::{RequestId, SharedClock, SharedEntropy};
 use store::{Blobs, Digest, Store};
 use wire::Dispatch;
 
+use crate::asynchronous::courier::Courier;
 use crate::asynchronous::lines::Lines;
+use crate::asynchronous::outbox::Outbox;
 use crate::asynchronous::queue::Queue;
 use crate::door::Doors;
 use crate::environment::Environment;
@@ -96,6 +98,11 @@ pub(crate) struct Inner {
     /// Asynchronous invocations that have not ended.
     pub(crate) events: Queue,
     pub(crate) lines: Lines,
+    /// What is to be told of those that have.
+    pub(crate) outbox: Outbox,
+    pub(crate) courier: Courier,
+    /// The other services.
+    pub(crate) peers: Peers,
     pub(crate) code: CodeStore,
     pub(crate) runtimes: Runtimes,
     pub(crate) fleet: Arc<Fleet>,
@@ -143,7 +150,7 @@ impl Lambda {
             doors: options.doors,
         };
         let logs = Shipper::start(
-            options.peers.0,
+            Arc::clone(&options.peers.0),
             Arc::clone(&options.clock),
             Arc::clone(&options.entropy),
         );
@@ -159,6 +166,9 @@ impl Lambda {
         let inner = Arc::new(Inner {
             events: Queue::new(options.store.clone()),
             lines: Lines::default(),
+            outbox: Outbox::new(options.store.clone()),
+            courier: Courier::default(),
+            peers: options.peers.clone(),
             registry: Registry::new(options.store),
             code,
             runtimes: options.runtimes,
@@ -181,6 +191,7 @@ impl Lambda {
             .take_up_events()
             .await
             .map_err(|error| StartError::Store(error.to_string()))?;
+        tokio::spawn(Arc::clone(&inner).deliver());
         tokio::spawn(Arc::clone(&inner).sweep(doubtful));
         Ok(Self { inner })
     }
@@ -215,9 +226,17 @@ impl Lambda {
         self.inner.lines.queued()
     }
 
-    /// Begins no asynchronous invocation any more; those that run end.
+    /// How many records of ended events could not be delivered to their destinations since the
+    /// start.
+    #[must_use]
+    pub fn destination_delivery_failures(&self) -> u64 {
+        self.inner.courier.failures()
+    }
+
+    /// Begins no asynchronous invocation and no delivery any more; those that run end.
     pub fn hold_events(&self) {
         self.inner.lines.close();
+        self.inner.courier.wake();
     }
 
     /// What was measured of a recent invocation.

@@ -75,6 +75,8 @@ fn health(shared: &Shared) -> Health {
         pid: std::process::id(),
         environments: shared.services.lambda.environments(),
         invocations: shared.services.lambda.invocations(),
+        events: shared.services.lambda.events(),
+        destination_delivery_failures: shared.services.lambda.destination_delivery_failures(),
     }
 }
 

@@ -231,6 +231,10 @@ const FORM: &[u8] = b"application/x-www-form-urlencoded";
 impl Dispatch for Services {
     fn dispatch(&self, call: Call) -> BoxFuture<'_, Result<Box<dyn Any + Send>, ServiceError>> {
         Box::pin(async move {
+            if let Some(enforcer) = &self.enforcer {
+                let checked = enforcer.check_call(&call);
+                checked.await?;
+            }
             match call.service {
                 Service::Lambda => wire::lambda::dispatch(&self.lambda, call).await,
                 Service::Logs => wire::logs::dispatch(&self.logs, call).await,

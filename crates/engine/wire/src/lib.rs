@@ -32,6 +32,7 @@ pub mod protocol;
 pub mod route;
 mod shape;
 pub mod sigv4;
+pub mod sqs;
 mod timestamp;
 pub mod validation;
 

@@ -150,6 +150,8 @@ mod tests {
             pid,
             environments: 0,
             invocations: 0,
+            events: 0,
+            destination_delivery_failures: 0,
         };
         Answer::json(200, &serde_json::to_string(&health).unwrap())
     }

@@ -8,9 +8,11 @@ use std::time::Duration;
 use ids::Timestamp;
 use wire::ServiceError;
 
+use super::ending::{Answered, Condition, Ending};
 use super::lines::Line;
+use super::outbox::Letter;
 use super::queue::{Due, StoredEvent};
-use super::retry;
+use super::retry::{Next, Rules};
 use crate::error::ApiError;
 use crate::function::key::FunctionKey;
 use crate::function::target::Target;
@@ -33,12 +35,12 @@ const SHORTEST_THROTTLE: Duration = Duration::from_millis(20);
 const LONGEST_THROTTLE: Duration = Duration::from_secs(1);
 
 /// How often the line of a function that may not run looks for events that are too old.
-const LOOK: Duration = Duration::from_mins(1);
+const LOOK: Duration = Duration::from_secs(10);
 
 /// What became of an event.
 enum Outcome {
-    /// It has succeeded, or is given up.
-    Done,
+    /// It has succeeded, or is given up, and this is what is to be told of it.
+    Ended(Vec<Letter>),
     /// It runs again.
     Again {
         due: Timestamp,
@@ -121,12 +123,11 @@ impl Inner {
             }
             let now = self.clock.now();
             let width = self.width(key).await;
-            if width == 0 {
-                self.give_up_old(key, now).await;
-            }
             let held: Vec<i64> = line.held.lock().iter().copied().collect();
             let is_running = !held.is_empty();
-            let room = width.saturating_sub(held.len());
+            // Where none may run, those are looked for that have come to their end without it.
+            let wanted = if width == 0 { WIDTH } else { width };
+            let room = wanted.saturating_sub(held.len());
             let found = self.events.due(key, now, room, held).await;
             let found = found.unwrap_or_else(|error| {
                 tracing::warn!(%error, function = &*key.name, "events cannot be read");
@@ -135,11 +136,17 @@ impl Inner {
                     ..Due::default()
                 }
             });
-            let has_begun = !found.events.is_empty();
+            let mut waits = found.next.is_some();
+            let mut has_begun = false;
             for (id, event) in found.events {
+                if width == 0 && self.overtaken(&event, now).await.is_none() {
+                    waits = true;
+                    continue;
+                }
+                has_begun = true;
                 self.begin(line, id, event);
             }
-            if has_begun || is_running || found.next.is_some() {
+            if has_begun || is_running || waits {
                 // What is due and has no room waits for one that ends, or for more room.
                 let later = found.next.filter(|next| *next > now);
                 let look = (width == 0).then(|| now.plus(LOOK));
@@ -172,22 +179,6 @@ impl Inner {
         reserved.map_or(WIDTH, |reserved| WIDTH.min(reserved as usize))
     }
 
-    /// Removes the events of a function that may not run at all, once they are too old.
-    async fn give_up_old(&self, key: &FunctionKey, now: Timestamp) {
-        match self.events.remove_older(key, retry::oldest(now)).await {
-            Ok(0) => {}
-            Ok(count) => {
-                self.lines.forget(count);
-                tracing::warn!(
-                    count,
-                    function = &*key.name,
-                    "events are given up that are too old"
-                );
-            }
-            Err(error) => tracing::warn!(%error, "events cannot be removed"),
-        }
-    }
-
     /// Waits until something has changed, or `next` has come.
     async fn wait_for(&self, line: &Line, next: Option<Timestamp>) {
         let Some(next) = next else {
@@ -206,16 +197,21 @@ impl Inner {
     /// throttled.
     async fn finish(self: &Arc<Self>, id: i64, event: StoredEvent) -> bool {
         let outcome = self.attempt(event).await;
+        let (mut letters, mut again) = (Vec::new(), None);
+        match outcome {
+            Outcome::Untouched => return false,
+            Outcome::Throttled => return true,
+            Outcome::Ended(told) => letters = told,
+            Outcome::Again {
+                due,
+                failures,
+                refusals,
+            } => again = Some((due, failures, refusals)),
+        }
         loop {
-            let written = match outcome {
-                Outcome::Untouched => return false,
-                Outcome::Throttled => return true,
-                Outcome::Done => self.events.remove(id).await,
-                Outcome::Again {
-                    due,
-                    failures,
-                    refusals,
-                } => {
+            let written = match again {
+                None => self.events.end(id, letters.clone()).await,
+                Some((due, failures, refusals)) => {
                     let postponed = self.events.postpone(id, due, failures, refusals);
                     postponed.await.map(|()| 0)
                 }
@@ -223,6 +219,9 @@ impl Inner {
             match written {
                 Ok(removed) => {
                     self.lines.forget(removed);
+                    if !letters.is_empty() {
+                        self.courier.wake();
+                    }
                     return false;
                 }
                 Err(error) if self.is_stopping() => {
@@ -237,52 +236,104 @@ impl Inner {
         }
     }
 
+    /// Why an event ends without another attempt, if it does.
+    async fn overtaken(&self, event: &StoredEvent, now: Timestamp) -> Option<Condition> {
+        let target = event.target();
+        let config = self.event_invoke(&target).await;
+        if Rules::of(config.as_deref()).is_too_old(event.accepted, now) {
+            return Some(Condition::EventAgeExceeded);
+        }
+        // Source: <https://docs.aws.amazon.com/lambda/latest/dg/configuration-concurrency.html>.
+        let may_run = self.width(&event.key).await > 0;
+        let is_told = !may_run && self.tells_of_failures(&target, config.as_deref()).await;
+        is_told.then_some(Condition::ZeroReservedConcurrency)
+    }
+
     async fn attempt(self: &Arc<Self>, event: StoredEvent) -> Outcome {
-        let (id, accepted) = (event.request_id, event.accepted);
-        let (failures, refusals) = (event.failures, event.refusals);
-        let target = Target {
-            key: event.key,
-            qualifier: event.qualifier,
-        };
-        let give_up = |reason: &str| {
-            tracing::warn!(%id, function = %target.arn(), reason, "an event is given up");
-            Outcome::Done
-        };
-        if accepted < retry::oldest(self.clock.now()) {
-            return give_up("it is older than six hours");
+        let (id, target) = (event.request_id, event.target());
+        if let Some(condition) = self.overtaken(&event, self.clock.now()).await {
+            let ending = Ending {
+                condition,
+                attempts: event.failures,
+                answered: None,
+            };
+            return self.ended(&target, &event, ending).await;
         }
         let job = Job {
             id,
-            payload: event.payload,
-            client_context: event.client_context,
-            trace_id: event.trace_id,
+            payload: event.payload.clone(),
+            client_context: event.client_context.clone(),
+            trace_id: event.trace_id.clone(),
             invoked_arn: target.arn().into(),
         };
         let finished = self.run_to_its_end(&target, job).await;
         let now = self.clock.now();
-        match finished {
-            Ok(finished) if finished.answer.is_ok() => Outcome::Done,
-            // Its environment may have been ended over it.
-            Ok(_) if self.is_stopping() => Outcome::Untouched,
-            Ok(_) => match retry::after_failure(failures + 1, now) {
-                Some(due) => Outcome::Again {
-                    due,
-                    failures: failures + 1,
-                    refusals: 0,
-                },
-                None => give_up("the function failed over it three times"),
-            },
-            Err(_) if self.is_stopping() => Outcome::Untouched,
-            Err(error) if error.status == http::StatusCode::TOO_MANY_REQUESTS => Outcome::Throttled,
+        let finished = match finished {
+            Ok(finished) => finished,
+            Err(_) if self.is_stopping() => return Outcome::Untouched,
+            Err(error) if error.status == http::StatusCode::TOO_MANY_REQUESTS => {
+                return Outcome::Throttled;
+            }
             Err(error) if error.status == http::StatusCode::NOT_FOUND => {
-                give_up("its function is gone")
+                tracing::warn!(%id, function = %target.arn(), "an event is given up: its function is gone");
+                return Outcome::Ended(Vec::new());
             }
             Err(error) => {
                 tracing::debug!(%id, %error, "an event could not be run now");
+                let rules = Rules::of(self.event_invoke(&target).await.as_deref());
+                let refusals = event.refusals + 1;
+                return Outcome::Again {
+                    due: rules.after_refusal(refusals, event.accepted, now),
+                    failures: event.failures,
+                    refusals,
+                };
+            }
+        };
+        let attempts = event.failures + 1;
+        let has_failed = finished.answer.is_err();
+        // Its environment may have been ended over it.
+        if has_failed && self.is_stopping() {
+            return Outcome::Untouched;
+        }
+        let condition = if has_failed {
+            let rules = Rules::of(self.event_invoke(&target).await.as_deref());
+            match rules.after_failure(attempts, event.accepted, now) {
+                Next::At(due) => {
+                    return Outcome::Again {
+                        due,
+                        failures: attempts,
+                        refusals: 0,
+                    };
+                }
+                Next::RetriesExhausted => Condition::RetriesExhausted,
+                Next::AgeExceeded => Condition::EventAgeExceeded,
+            }
+        } else {
+            Condition::Success
+        };
+        let ending = Ending {
+            condition,
+            attempts,
+            answered: Some(Answered::of(finished, id)),
+        };
+        self.ended(&target, &event, ending).await
+    }
+
+    /// The end of an event. Where what is to be told of it cannot be found out now, it stays for
+    /// another attempt: what was asked to be told is told.
+    async fn ended(&self, target: &Target, event: &StoredEvent, ending: Ending) -> Outcome {
+        if ending.condition != Condition::Success {
+            let reason = ending.condition.reason();
+            tracing::warn!(id = %event.request_id, function = %target.arn(), reason, "an event is given up");
+        }
+        match self.letters(target, event, &ending).await {
+            Ok(letters) => Outcome::Ended(letters),
+            Err(error) => {
+                tracing::warn!(id = %event.request_id, %error, "where to tell of an event's end is not known now");
                 Outcome::Again {
-                    due: retry::after_refusal(refusals + 1, now),
-                    failures,
-                    refusals: refusals + 1,
+                    due: self.clock.now().plus(PAUSE),
+                    failures: event.failures,
+                    refusals: event.refusals,
                 }
             }
         }

@@ -8,9 +8,11 @@ use ids::{RequestId, Timestamp};
 use rusqlite::{Connection, OptionalExtension, Row, params};
 use store::{Migration, Store};
 
+use super::outbox::{self, Letter};
 use crate::error::ApiError;
 use crate::function::key::FunctionKey;
 use crate::function::tables::Tables;
+use crate::function::target::Target;
 
 /// The table.
 pub(crate) const MIGRATION: Migration = Migration {
@@ -52,6 +54,16 @@ pub(crate) struct StoredEvent {
     pub(crate) trace_id: Option<String>,
     pub(crate) client_context: Option<String>,
     pub(crate) payload: Bytes,
+}
+
+impl StoredEvent {
+    /// What the caller called.
+    pub(super) fn target(&self) -> Target {
+        Target {
+            key: self.key.clone(),
+            qualifier: self.qualifier.clone(),
+        }
+    }
 }
 
 /// What there is to do for a function.
@@ -113,29 +125,19 @@ impl Queue {
         .await
     }
 
-    /// An event is done with. Returns how many were removed: none where its function was deleted.
-    pub(crate) async fn remove(&self, id: i64) -> Result<usize, ApiError> {
+    /// An event is done with, and `letters` tell of it. Returns how many were removed: none where
+    /// its function was deleted, of which nothing is told.
+    pub(crate) async fn end(&self, id: i64, letters: Vec<Letter>) -> Result<usize, ApiError> {
         self.write(move |connection| {
             let mut statement =
                 connection.prepare_cached("DELETE FROM lambda_event WHERE id = ?1")?;
-            Ok(statement.execute([id])?)
-        })
-        .await
-    }
-
-    /// Removes a function's events that were accepted before `then`, and returns how many.
-    pub(crate) async fn remove_older(
-        &self,
-        key: &FunctionKey,
-        then: Timestamp,
-    ) -> Result<usize, ApiError> {
-        let key = key.clone();
-        self.write(move |connection| {
-            let mut statement = connection.prepare_cached(
-                "DELETE FROM lambda_event
-                 WHERE account = ?1 AND region = ?2 AND name = ?3 AND accepted < ?4",
-            )?;
-            Ok(statement.execute(params![key.account, key.region, key.name, then.0])?)
+            let removed = statement.execute([id])?;
+            if removed > 0 {
+                for letter in &letters {
+                    outbox::post(connection, letter)?;
+                }
+            }
+            Ok(removed)
         })
         .await
     }

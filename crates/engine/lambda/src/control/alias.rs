@@ -150,6 +150,7 @@ impl Inner {
                 tables.version(&key, LATEST)?.ok_or(missing)?;
                 // Deleting what is not there succeeds, as on AWS.
                 tables.remove_alias(&key, &input.name)?;
+                tables.remove_event_invoke(&key, &input.name)?;
                 Ok::<_, ApiError>(())
             })
             .await?;

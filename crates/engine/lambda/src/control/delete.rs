@@ -100,6 +100,7 @@ impl Inner {
                     .into());
                 }
                 tables.remove_version(&key, number)?;
+                tables.remove_event_invoke(&key, &number.to_string())?;
                 Ok(vec![record])
             })
             .await

@@ -13,6 +13,7 @@ use parking_lot::RwLock;
 use policy::Policy;
 use store::Store;
 
+use super::event_invoke::EventInvoke;
 use super::key::FunctionKey;
 use super::record::{AliasRecord, LATEST, VersionRecord};
 use super::settings::Settings;
@@ -35,6 +36,7 @@ struct Cached {
     aliases: HashMap<String, Arc<AliasRecord>>,
     settings: Option<Arc<Settings>>,
     policies: HashMap<Qualifier, Option<Arc<Policy>>>,
+    event_invokes: HashMap<Qualifier, Option<Arc<EventInvoke>>>,
 }
 
 impl Cached {
@@ -243,6 +245,36 @@ impl Registry {
             // That there is none is kept for what there is alone: anybody can make up names.
             if found.is_some() || cached.has(qualifier) {
                 cached.policies.insert(qualifier.clone(), found.clone());
+            }
+        });
+        Ok(found)
+    }
+
+    /// What becomes of the events of a qualifier, from memory where it was read before.
+    pub(crate) async fn event_invoke(
+        &self,
+        key: &FunctionKey,
+        qualifier: &Qualifier,
+    ) -> Result<Option<Arc<EventInvoke>>, ApiError> {
+        if let Some(found) = self
+            .cache
+            .read()
+            .get(key)
+            .and_then(|c| c.event_invokes.get(qualifier))
+        {
+            return Ok(found.clone());
+        }
+        let generation = self.generation.load(Ordering::SeqCst);
+        let wanted = (key.clone(), qualifier.to_string());
+        let found = self
+            .read(move |tables| tables.event_invoke(&wanted.0, &wanted.1))
+            .await?;
+        let found = found.map(Arc::new);
+        self.keep(generation, key, |cached| {
+            if found.is_some() || cached.has(qualifier) {
+                cached
+                    .event_invokes
+                    .insert(qualifier.clone(), found.clone());
             }
         });
         Ok(found)

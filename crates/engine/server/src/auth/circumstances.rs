@@ -44,16 +44,8 @@ const MEMBERS: [(Service, &str, &str); 10] = [
     (Service::Sts, "SourceIdentity", "sts:SourceIdentity"),
 ];
 
-/// The circumstances of a request, but for the resource's tags.
-pub(super) fn of(
-    service: Service,
-    fields: &Fields<'_>,
-    caller: &Caller,
-    authority: &Authority,
-    parts: &Parts,
-    peer: IpAddr,
-    now: Timestamp,
-) -> Context {
+/// The circumstances of a call within the engine, which are also those of every request.
+pub(super) fn within(caller: &Caller, authority: &Authority, now: Timestamp) -> Context {
     let mut context = Context::new();
     authority.describe(&mut context);
     let civil = now.civil();
@@ -64,6 +56,20 @@ pub(super) fn of(
     let seconds = now.0.div_euclid(1_000_000);
     context.set(key::EPOCH_TIME, [seconds.to_string()]);
     context.set(key::REQUESTED_REGION, [&*caller.region]);
+    context
+}
+
+/// The circumstances of a request, but for the resource's tags.
+pub(super) fn of(
+    service: Service,
+    fields: &Fields<'_>,
+    caller: &Caller,
+    authority: &Authority,
+    parts: &Parts,
+    peer: IpAddr,
+    now: Timestamp,
+) -> Context {
+    let mut context = within(caller, authority, now);
     // A listener for IPv6 sees IPv4 in its clothes.
     context.set(key::SOURCE_IP, [peer.to_canonical().to_string()]);
     context.set(key::SECURE_TRANSPORT, ["false"]);

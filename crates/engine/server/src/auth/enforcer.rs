@@ -13,7 +13,7 @@ use policy::{Context, Outcome, Policies, Policy, Request as Question, authorize,
 use wire::lambda::{LambdaApi, ListTagsRequest};
 use wire::protocol::Request;
 use wire::route::Labels;
-use wire::{Caller, Service, ServiceError};
+use wire::{Call, Caller, Principal, Service, ServiceError};
 
 use super::fields::Fields;
 use super::resource::Resource;
@@ -172,6 +172,38 @@ impl Enforcer {
         Ok(URL_ACTIONS
             .iter()
             .all(|action| judge(&authority, action, &resource, policy, context).is_ok()))
+    }
+
+    /// Refuses what a service does in the name of a function and the function's role may not do.
+    /// What services do in their own name is for the policies of resources, which they ask
+    /// themselves.
+    ///
+    /// # Errors
+    /// As [`check`](Self::check).
+    pub(crate) fn check_call<'e>(
+        &'e self,
+        call: &Call,
+    ) -> impl Future<Output = Result<(), ServiceError>> + Send + use<'e> {
+        let identity = match &call.caller.principal {
+            Principal::Function { arn, role } => Some(Identity::of_function(arn, role)),
+            Principal::Account { .. } | Principal::Service(_) => None,
+        };
+        let action = action::of(call.service, call.operation);
+        let (caller, resource) = (call.caller.clone(), resource::of_call(call));
+        async move {
+            let (Some(identity), Some(action)) = (identity, action) else {
+                return Ok(());
+            };
+            let authority = self.iam.authority(&identity).await?;
+            let context = circumstances::within(&caller, &authority, self.clock.now());
+            let policy = self.resource_policy(&resource).await?;
+            let policy = policy.as_deref();
+            let with_tags = self
+                .with_tags(&authority, policy, &resource, &caller, &context)
+                .await?;
+            let context = with_tags.as_ref().unwrap_or(&context);
+            judge(&authority, &action, &resource, policy, context)
+        }
     }
 
     /// Refuses a role that the caller may not hand to a service, or that does not trust it.

@@ -11,9 +11,10 @@
 mod identity;
 mod lambda;
 mod logs;
+mod sqs;
 
 use iam::Iam;
-use wire::{Caller, Service, ServiceError};
+use wire::{Call, Caller, Service, ServiceError};
 
 use super::fields::Fields;
 
@@ -61,6 +62,16 @@ pub(super) async fn of(
         Service::Iam => vec![identity::of(operation, fields, caller, iam).await?],
         Service::Sts | Service::States | Service::S3 | Service::Sqs => vec![Resource::all()],
     })
+}
+
+/// The resource of what a service does in the name of a function.
+pub(super) fn of_call(call: &Call) -> Resource {
+    let arn = match call.service {
+        Service::Lambda => lambda::of_call(call),
+        Service::Sqs => sqs::of_call(call),
+        _ => None,
+    };
+    arn.map_or_else(Resource::all, Resource::new)
 }
 
 #[cfg(test)]

@@ -1,7 +1,8 @@
 //! Functions, layers, code signing configurations.
 
 use ids::{Arn, FunctionRef, Qualifier};
-use wire::Caller;
+use wire::lambda::InvocationRequest;
+use wire::{Call, Caller};
 
 use super::Resource;
 use crate::auth::fields::Fields;
@@ -67,20 +68,27 @@ const ABOUT_FUNCTIONS: [&str; 20] = [
 ];
 
 /// Those about a function, or about what its name or the parameter `Qualifier` says of it.
-const ABOUT_VERSIONS: [&str; 14] = [
+const ABOUT_VERSIONS: [&str; 21] = [
     "AddPermission",
     "CreateFunctionUrlConfig",
     "DeleteFunction",
+    "DeleteFunctionEventInvokeConfig",
     "DeleteFunctionUrlConfig",
+    "DeleteProvisionedConcurrencyConfig",
     "GetFunction",
     "GetFunctionConfiguration",
+    "GetFunctionEventInvokeConfig",
     "GetFunctionUrlConfig",
     "GetPolicy",
+    "GetProvisionedConcurrencyConfig",
     "GetRuntimeManagementConfig",
     "Invoke",
     "InvokeWithResponseStream",
+    "PutFunctionEventInvokeConfig",
+    "PutProvisionedConcurrencyConfig",
     "PutRuntimeManagementConfig",
     "RemovePermission",
+    "UpdateFunctionEventInvokeConfig",
     "UpdateFunctionUrlConfig",
 ];
 
@@ -120,6 +128,14 @@ pub(super) fn of(operation: &str, fields: &Fields<'_>, caller: &Caller) -> Resou
         None
     };
     arn.map_or_else(Resource::all, Resource::new)
+}
+
+/// The function that a call within the engine is about.
+pub(super) fn of_call(call: &Call) -> Option<String> {
+    let input = call.input.downcast_ref::<InvocationRequest>()?;
+    let name: FunctionRef = input.function_name.parse().ok()?;
+    let qualifier = input.qualifier.clone().or_else(|| name.qualifier.clone());
+    Some(function(&name, qualifier.as_deref(), &call.caller))
 }
 
 fn in_lambda(caller: &Caller, resource: String) -> String {

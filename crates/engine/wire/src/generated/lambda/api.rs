@@ -81,6 +81,12 @@ pub trait LambdaApi: Send + Sync + 'static {
         input: DeleteFunctionConcurrencyRequest,
     ) -> impl Future<Output = Result<(), ServiceError>> + Send;
 
+    fn delete_function_event_invoke_config(
+        &self,
+        caller: &Caller,
+        input: DeleteFunctionEventInvokeConfigRequest,
+    ) -> impl Future<Output = Result<(), ServiceError>> + Send;
+
     fn delete_function_url_config(
         &self,
         caller: &Caller,
@@ -134,6 +140,12 @@ pub trait LambdaApi: Send + Sync + 'static {
         caller: &Caller,
         input: GetFunctionConfigurationRequest,
     ) -> impl Future<Output = Result<FunctionConfiguration, ServiceError>> + Send;
+
+    fn get_function_event_invoke_config(
+        &self,
+        caller: &Caller,
+        input: GetFunctionEventInvokeConfigRequest,
+    ) -> impl Future<Output = Result<FunctionEventInvokeConfig, ServiceError>> + Send;
 
     fn get_function_recursion_config(
         &self,
@@ -201,6 +213,12 @@ pub trait LambdaApi: Send + Sync + 'static {
         input: ListCodeSigningConfigsRequest,
     ) -> impl Future<Output = Result<ListCodeSigningConfigsResponse, ServiceError>> + Send;
 
+    fn list_function_event_invoke_configs(
+        &self,
+        caller: &Caller,
+        input: ListFunctionEventInvokeConfigsRequest,
+    ) -> impl Future<Output = Result<ListFunctionEventInvokeConfigsResponse, ServiceError>> + Send;
+
     fn list_function_url_configs(
         &self,
         caller: &Caller,
@@ -267,6 +285,12 @@ pub trait LambdaApi: Send + Sync + 'static {
         input: PutFunctionConcurrencyRequest,
     ) -> impl Future<Output = Result<Concurrency, ServiceError>> + Send;
 
+    fn put_function_event_invoke_config(
+        &self,
+        caller: &Caller,
+        input: PutFunctionEventInvokeConfigRequest,
+    ) -> impl Future<Output = Result<FunctionEventInvokeConfig, ServiceError>> + Send;
+
     fn put_function_recursion_config(
         &self,
         caller: &Caller,
@@ -327,6 +351,12 @@ pub trait LambdaApi: Send + Sync + 'static {
         input: UpdateFunctionConfigurationRequest,
     ) -> impl Future<Output = Result<FunctionConfiguration, ServiceError>> + Send;
 
+    fn update_function_event_invoke_config(
+        &self,
+        caller: &Caller,
+        input: UpdateFunctionEventInvokeConfigRequest,
+    ) -> impl Future<Output = Result<FunctionEventInvokeConfig, ServiceError>> + Send;
+
     fn update_function_url_config(
         &self,
         caller: &Caller,
@@ -350,6 +380,7 @@ delete_code_signing_config: DeleteCodeSigningConfigRequest => DeleteCodeSigningC
 delete_function: DeleteFunctionRequest => DeleteFunctionResponse,
 delete_function_code_signing_config: DeleteFunctionCodeSigningConfigRequest => (),
 delete_function_concurrency: DeleteFunctionConcurrencyRequest => (),
+delete_function_event_invoke_config: DeleteFunctionEventInvokeConfigRequest => (),
 delete_function_url_config: DeleteFunctionUrlConfigRequest => (),
 delete_layer_version: DeleteLayerVersionRequest => (),
 get_account_settings: GetAccountSettingsRequest => GetAccountSettingsResponse,
@@ -359,6 +390,7 @@ get_function: GetFunctionRequest => GetFunctionResponse,
 get_function_code_signing_config: GetFunctionCodeSigningConfigRequest => GetFunctionCodeSigningConfigResponse,
 get_function_concurrency: GetFunctionConcurrencyRequest => GetFunctionConcurrencyResponse,
 get_function_configuration: GetFunctionConfigurationRequest => FunctionConfiguration,
+get_function_event_invoke_config: GetFunctionEventInvokeConfigRequest => FunctionEventInvokeConfig,
 get_function_recursion_config: GetFunctionRecursionConfigRequest => GetFunctionRecursionConfigResponse,
 get_function_url_config: GetFunctionUrlConfigRequest => GetFunctionUrlConfigResponse,
 get_layer_version: GetLayerVersionRequest => GetLayerVersionResponse,
@@ -370,6 +402,7 @@ invoke: InvocationRequest => InvocationResponse,
 invoke_with_response_stream: InvokeWithResponseStreamRequest => InvokeWithResponseStreamResponse,
 list_aliases: ListAliasesRequest => ListAliasesResponse,
 list_code_signing_configs: ListCodeSigningConfigsRequest => ListCodeSigningConfigsResponse,
+list_function_event_invoke_configs: ListFunctionEventInvokeConfigsRequest => ListFunctionEventInvokeConfigsResponse,
 list_function_url_configs: ListFunctionUrlConfigsRequest => ListFunctionUrlConfigsResponse,
 list_functions: ListFunctionsRequest => ListFunctionsResponse,
 list_functions_by_code_signing_config: ListFunctionsByCodeSigningConfigRequest => ListFunctionsByCodeSigningConfigResponse,
@@ -381,6 +414,7 @@ publish_layer_version: PublishLayerVersionRequest => PublishLayerVersionResponse
 publish_version: PublishVersionRequest => FunctionConfiguration,
 put_function_code_signing_config: PutFunctionCodeSigningConfigRequest => PutFunctionCodeSigningConfigResponse,
 put_function_concurrency: PutFunctionConcurrencyRequest => Concurrency,
+put_function_event_invoke_config: PutFunctionEventInvokeConfigRequest => FunctionEventInvokeConfig,
 put_function_recursion_config: PutFunctionRecursionConfigRequest => PutFunctionRecursionConfigResponse,
 put_runtime_management_config: PutRuntimeManagementConfigRequest => PutRuntimeManagementConfigResponse,
 remove_layer_version_permission: RemoveLayerVersionPermissionRequest => (),
@@ -391,6 +425,7 @@ update_alias: UpdateAliasRequest => AliasConfiguration,
 update_code_signing_config: UpdateCodeSigningConfigRequest => UpdateCodeSigningConfigResponse,
 update_function_code: UpdateFunctionCodeRequest => FunctionConfiguration,
 update_function_configuration: UpdateFunctionConfigurationRequest => FunctionConfiguration,
+update_function_event_invoke_config: UpdateFunctionEventInvokeConfigRequest => FunctionEventInvokeConfig,
 update_function_url_config: UpdateFunctionUrlConfigRequest => UpdateFunctionUrlConfigResponse,
 } };
 }
@@ -520,6 +555,17 @@ pub async fn serve<S: LambdaApi>(
                 of,
             )
         }
+        LambdaOperation::DeleteFunctionEventInvokeConfig => {
+            let input = decode(&PROTOCOL, request)?;
+            encode(
+                &PROTOCOL,
+                service
+                    .delete_function_event_invoke_config(caller, input)
+                    .await?,
+                204,
+                of,
+            )
+        }
         LambdaOperation::DeleteFunctionUrlConfig => {
             let input = decode(&PROTOCOL, request)?;
             encode(
@@ -594,6 +640,17 @@ pub async fn serve<S: LambdaApi>(
             encode(
                 &PROTOCOL,
                 service.get_function_configuration(caller, input).await?,
+                200,
+                of,
+            )
+        }
+        LambdaOperation::GetFunctionEventInvokeConfig => {
+            let input = decode(&PROTOCOL, request)?;
+            encode(
+                &PROTOCOL,
+                service
+                    .get_function_event_invoke_config(caller, input)
+                    .await?,
                 200,
                 of,
             )
@@ -683,6 +740,17 @@ pub async fn serve<S: LambdaApi>(
             encode(
                 &PROTOCOL,
                 service.list_code_signing_configs(caller, input).await?,
+                200,
+                of,
+            )
+        }
+        LambdaOperation::ListFunctionEventInvokeConfigs => {
+            let input = decode(&PROTOCOL, request)?;
+            encode(
+                &PROTOCOL,
+                service
+                    .list_function_event_invoke_configs(caller, input)
+                    .await?,
                 200,
                 of,
             )
@@ -785,6 +853,17 @@ pub async fn serve<S: LambdaApi>(
                 of,
             )
         }
+        LambdaOperation::PutFunctionEventInvokeConfig => {
+            let input = decode(&PROTOCOL, request)?;
+            encode(
+                &PROTOCOL,
+                service
+                    .put_function_event_invoke_config(caller, input)
+                    .await?,
+                200,
+                of,
+            )
+        }
         LambdaOperation::PutFunctionRecursionConfig => {
             let input = decode(&PROTOCOL, request)?;
             encode(
@@ -873,6 +952,17 @@ pub async fn serve<S: LambdaApi>(
             encode(
                 &PROTOCOL,
                 service.update_function_configuration(caller, input).await?,
+                200,
+                of,
+            )
+        }
+        LambdaOperation::UpdateFunctionEventInvokeConfig => {
+            let input = decode(&PROTOCOL, request)?;
+            encode(
+                &PROTOCOL,
+                service
+                    .update_function_event_invoke_config(caller, input)
+                    .await?,
                 200,
                 of,
             )
@@ -969,6 +1059,15 @@ pub async fn dispatch<S: LambdaApi>(
                 service.delete_function_concurrency(&caller, input).await?,
             ))
         }
+        "DeleteFunctionEventInvokeConfig" => {
+            let (caller, input) = call.open::<operations::DeleteFunctionEventInvokeConfig>()?;
+            PROTOCOL.check(&input)?;
+            Ok(Box::new(
+                service
+                    .delete_function_event_invoke_config(&caller, input)
+                    .await?,
+            ))
+        }
         "DeleteFunctionUrlConfig" => {
             let (caller, input) = call.open::<operations::DeleteFunctionUrlConfig>()?;
             PROTOCOL.check(&input)?;
@@ -1028,6 +1127,15 @@ pub async fn dispatch<S: LambdaApi>(
             PROTOCOL.check(&input)?;
             Ok(Box::new(
                 service.get_function_configuration(&caller, input).await?,
+            ))
+        }
+        "GetFunctionEventInvokeConfig" => {
+            let (caller, input) = call.open::<operations::GetFunctionEventInvokeConfig>()?;
+            PROTOCOL.check(&input)?;
+            Ok(Box::new(
+                service
+                    .get_function_event_invoke_config(&caller, input)
+                    .await?,
             ))
         }
         "GetFunctionRecursionConfig" => {
@@ -1103,6 +1211,15 @@ pub async fn dispatch<S: LambdaApi>(
                 service.list_code_signing_configs(&caller, input).await?,
             ))
         }
+        "ListFunctionEventInvokeConfigs" => {
+            let (caller, input) = call.open::<operations::ListFunctionEventInvokeConfigs>()?;
+            PROTOCOL.check(&input)?;
+            Ok(Box::new(
+                service
+                    .list_function_event_invoke_configs(&caller, input)
+                    .await?,
+            ))
+        }
         "ListFunctionUrlConfigs" => {
             let (caller, input) = call.open::<operations::ListFunctionUrlConfigs>()?;
             PROTOCOL.check(&input)?;
@@ -1174,6 +1291,15 @@ pub async fn dispatch<S: LambdaApi>(
                 service.put_function_concurrency(&caller, input).await?,
             ))
         }
+        "PutFunctionEventInvokeConfig" => {
+            let (caller, input) = call.open::<operations::PutFunctionEventInvokeConfig>()?;
+            PROTOCOL.check(&input)?;
+            Ok(Box::new(
+                service
+                    .put_function_event_invoke_config(&caller, input)
+                    .await?,
+            ))
+        }
         "PutFunctionRecursionConfig" => {
             let (caller, input) = call.open::<operations::PutFunctionRecursionConfig>()?;
             PROTOCOL.check(&input)?;
@@ -1241,6 +1367,15 @@ pub async fn dispatch<S: LambdaApi>(
             Ok(Box::new(
                 service
                     .update_function_configuration(&caller, input)
+                    .await?,
+            ))
+        }
+        "UpdateFunctionEventInvokeConfig" => {
+            let (caller, input) = call.open::<operations::UpdateFunctionEventInvokeConfig>()?;
+            PROTOCOL.check(&input)?;
+            Ok(Box::new(
+                service
+                    .update_function_event_invoke_config(&caller, input)
                     .await?,
             ))
         }

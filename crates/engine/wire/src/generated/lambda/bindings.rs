@@ -91,6 +91,15 @@ impl Input for DeleteFunctionConcurrencyRequest {
     }
 }
 
+impl Input for DeleteFunctionEventInvokeConfigRequest {
+    fn decode<P: Protocol>(_: &P, request: &Request<'_>) -> Result<Self, ServiceError> {
+        Ok(Self {
+            function_name: request.label(0)?,
+            qualifier: request.query("Qualifier")?,
+        })
+    }
+}
+
 impl Input for DeleteFunctionRequest {
     fn decode<P: Protocol>(_: &P, request: &Request<'_>) -> Result<Self, ServiceError> {
         Ok(Self {
@@ -158,6 +167,15 @@ impl Input for GetFunctionConcurrencyRequest {
 }
 
 impl Input for GetFunctionConfigurationRequest {
+    fn decode<P: Protocol>(_: &P, request: &Request<'_>) -> Result<Self, ServiceError> {
+        Ok(Self {
+            function_name: request.label(0)?,
+            qualifier: request.query("Qualifier")?,
+        })
+    }
+}
+
+impl Input for GetFunctionEventInvokeConfigRequest {
     fn decode<P: Protocol>(_: &P, request: &Request<'_>) -> Result<Self, ServiceError> {
         Ok(Self {
             function_name: request.label(0)?,
@@ -285,6 +303,16 @@ impl Input for ListCodeSigningConfigsRequest {
     }
 }
 
+impl Input for ListFunctionEventInvokeConfigsRequest {
+    fn decode<P: Protocol>(_: &P, request: &Request<'_>) -> Result<Self, ServiceError> {
+        Ok(Self {
+            function_name: request.label(0)?,
+            marker: request.query("Marker")?,
+            max_items: request.query("MaxItems")?,
+        })
+    }
+}
+
 impl Input for ListFunctionUrlConfigsRequest {
     fn decode<P: Protocol>(_: &P, request: &Request<'_>) -> Result<Self, ServiceError> {
         Ok(Self {
@@ -393,6 +421,16 @@ impl Input for PutFunctionConcurrencyRequest {
     }
 }
 
+impl Input for PutFunctionEventInvokeConfigRequest {
+    fn decode<P: Protocol>(protocol: &P, request: &Request<'_>) -> Result<Self, ServiceError> {
+        Ok(Self {
+            function_name: request.label(0)?,
+            qualifier: request.query("Qualifier")?,
+            ..request.document(protocol)?
+        })
+    }
+}
+
 impl Input for PutFunctionRecursionConfigRequest {
     fn decode<P: Protocol>(protocol: &P, request: &Request<'_>) -> Result<Self, ServiceError> {
         Ok(Self {
@@ -489,6 +527,16 @@ impl Input for UpdateFunctionConfigurationRequest {
     }
 }
 
+impl Input for UpdateFunctionEventInvokeConfigRequest {
+    fn decode<P: Protocol>(protocol: &P, request: &Request<'_>) -> Result<Self, ServiceError> {
+        Ok(Self {
+            function_name: request.label(0)?,
+            qualifier: request.query("Qualifier")?,
+            ..request.document(protocol)?
+        })
+    }
+}
+
 impl Input for UpdateFunctionUrlConfigRequest {
     fn decode<P: Protocol>(protocol: &P, request: &Request<'_>) -> Result<Self, ServiceError> {
         Ok(Self {
@@ -573,6 +621,16 @@ impl Output for DeleteFunctionResponse {
 }
 
 impl Output for FunctionConfiguration {
+    fn encode<P: Protocol>(
+        self,
+        protocol: &P,
+        reply: Reply,
+    ) -> Result<Response<Body>, ServiceError> {
+        reply.document(protocol, &self)
+    }
+}
+
+impl Output for FunctionEventInvokeConfig {
     fn encode<P: Protocol>(
         self,
         protocol: &P,
@@ -726,6 +784,16 @@ impl Output for ListAliasesResponse {
 }
 
 impl Output for ListCodeSigningConfigsResponse {
+    fn encode<P: Protocol>(
+        self,
+        protocol: &P,
+        reply: Reply,
+    ) -> Result<Response<Body>, ServiceError> {
+        reply.document(protocol, &self)
+    }
+}
+
+impl Output for ListFunctionEventInvokeConfigsResponse {
     fn encode<P: Protocol>(
         self,
         protocol: &P,

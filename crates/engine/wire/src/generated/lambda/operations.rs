@@ -309,6 +309,7 @@ impl Named for LambdaOperation {
                 | Self::DeleteFunction
                 | Self::DeleteFunctionCodeSigningConfig
                 | Self::DeleteFunctionConcurrency
+                | Self::DeleteFunctionEventInvokeConfig
                 | Self::DeleteFunctionUrlConfig
                 | Self::DeleteLayerVersion
                 | Self::GetAccountSettings
@@ -318,6 +319,7 @@ impl Named for LambdaOperation {
                 | Self::GetFunctionCodeSigningConfig
                 | Self::GetFunctionConcurrency
                 | Self::GetFunctionConfiguration
+                | Self::GetFunctionEventInvokeConfig
                 | Self::GetFunctionRecursionConfig
                 | Self::GetFunctionUrlConfig
                 | Self::GetLayerVersion
@@ -329,6 +331,7 @@ impl Named for LambdaOperation {
                 | Self::InvokeWithResponseStream
                 | Self::ListAliases
                 | Self::ListCodeSigningConfigs
+                | Self::ListFunctionEventInvokeConfigs
                 | Self::ListFunctionUrlConfigs
                 | Self::ListFunctions
                 | Self::ListFunctionsByCodeSigningConfig
@@ -340,6 +343,7 @@ impl Named for LambdaOperation {
                 | Self::PublishVersion
                 | Self::PutFunctionCodeSigningConfig
                 | Self::PutFunctionConcurrency
+                | Self::PutFunctionEventInvokeConfig
                 | Self::PutFunctionRecursionConfig
                 | Self::PutRuntimeManagementConfig
                 | Self::RemoveLayerVersionPermission
@@ -350,6 +354,7 @@ impl Named for LambdaOperation {
                 | Self::UpdateCodeSigningConfig
                 | Self::UpdateFunctionCode
                 | Self::UpdateFunctionConfiguration
+                | Self::UpdateFunctionEventInvokeConfig
                 | Self::UpdateFunctionUrlConfig
         )
     }
@@ -1453,6 +1458,16 @@ impl Operation for DeleteFunctionConcurrency {
 }
 
 #[derive(Debug, Clone, Copy)]
+pub struct DeleteFunctionEventInvokeConfig;
+
+impl Operation for DeleteFunctionEventInvokeConfig {
+    type Input = DeleteFunctionEventInvokeConfigRequest;
+    type Output = ();
+    const SERVICE: Service = Service::Lambda;
+    const NAME: &'static str = "DeleteFunctionEventInvokeConfig";
+}
+
+#[derive(Debug, Clone, Copy)]
 pub struct DeleteFunctionUrlConfig;
 
 impl Operation for DeleteFunctionUrlConfig {
@@ -1540,6 +1555,16 @@ impl Operation for GetFunctionConfiguration {
     type Output = FunctionConfiguration;
     const SERVICE: Service = Service::Lambda;
     const NAME: &'static str = "GetFunctionConfiguration";
+}
+
+#[derive(Debug, Clone, Copy)]
+pub struct GetFunctionEventInvokeConfig;
+
+impl Operation for GetFunctionEventInvokeConfig {
+    type Input = GetFunctionEventInvokeConfigRequest;
+    type Output = FunctionEventInvokeConfig;
+    const SERVICE: Service = Service::Lambda;
+    const NAME: &'static str = "GetFunctionEventInvokeConfig";
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -1653,6 +1678,16 @@ impl Operation for ListCodeSigningConfigs {
 }
 
 #[derive(Debug, Clone, Copy)]
+pub struct ListFunctionEventInvokeConfigs;
+
+impl Operation for ListFunctionEventInvokeConfigs {
+    type Input = ListFunctionEventInvokeConfigsRequest;
+    type Output = ListFunctionEventInvokeConfigsResponse;
+    const SERVICE: Service = Service::Lambda;
+    const NAME: &'static str = "ListFunctionEventInvokeConfigs";
+}
+
+#[derive(Debug, Clone, Copy)]
 pub struct ListFunctionUrlConfigs;
 
 impl Operation for ListFunctionUrlConfigs {
@@ -1763,6 +1798,16 @@ impl Operation for PutFunctionConcurrency {
 }
 
 #[derive(Debug, Clone, Copy)]
+pub struct PutFunctionEventInvokeConfig;
+
+impl Operation for PutFunctionEventInvokeConfig {
+    type Input = PutFunctionEventInvokeConfigRequest;
+    type Output = FunctionEventInvokeConfig;
+    const SERVICE: Service = Service::Lambda;
+    const NAME: &'static str = "PutFunctionEventInvokeConfig";
+}
+
+#[derive(Debug, Clone, Copy)]
 pub struct PutFunctionRecursionConfig;
 
 impl Operation for PutFunctionRecursionConfig {
@@ -1860,6 +1905,16 @@ impl Operation for UpdateFunctionConfiguration {
     type Output = FunctionConfiguration;
     const SERVICE: Service = Service::Lambda;
     const NAME: &'static str = "UpdateFunctionConfiguration";
+}
+
+#[derive(Debug, Clone, Copy)]
+pub struct UpdateFunctionEventInvokeConfig;
+
+impl Operation for UpdateFunctionEventInvokeConfig {
+    type Input = UpdateFunctionEventInvokeConfigRequest;
+    type Output = FunctionEventInvokeConfig;
+    const SERVICE: Service = Service::Lambda;
+    const NAME: &'static str = "UpdateFunctionEventInvokeConfig";
 }
 
 #[derive(Debug, Clone, Copy)]

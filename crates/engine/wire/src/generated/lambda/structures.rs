@@ -2,6 +2,7 @@
 
 use super::enums::*;
 use crate::Blob;
+use crate::EpochSeconds;
 use crate::EventStream;
 use crate::shape::Redacted;
 use crate::shape::document;
@@ -229,6 +230,12 @@ pub struct DeleteFunctionConcurrencyRequest {
 }
 
 #[derive(Debug, Clone, Default, PartialEq)]
+pub struct DeleteFunctionEventInvokeConfigRequest {
+    pub function_name: String,
+    pub qualifier: Option<String>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct DeleteFunctionRequest {
     pub function_name: String,
     pub qualifier: Option<String>,
@@ -249,6 +256,12 @@ pub struct DeleteFunctionUrlConfigRequest {
 pub struct DeleteLayerVersionRequest {
     pub layer_name: String,
     pub version_number: i64,
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct DestinationConfig {
+    pub on_success: Option<OnSuccess>,
+    pub on_failure: Option<OnFailure>,
 }
 
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -411,6 +424,15 @@ pub struct FunctionConfiguration {
 }
 
 #[derive(Debug, Clone, Default, PartialEq)]
+pub struct FunctionEventInvokeConfig {
+    pub last_modified: Option<EpochSeconds>,
+    pub function_arn: Option<String>,
+    pub maximum_retry_attempts: Option<i32>,
+    pub maximum_event_age_in_seconds: Option<i32>,
+    pub destination_config: Option<DestinationConfig>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct FunctionRuntimeConfig {
     pub runtime_arn: Option<String>,
     pub runtime_alias: Option<String>,
@@ -475,6 +497,12 @@ pub struct GetFunctionConcurrencyResponse {
 
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct GetFunctionConfigurationRequest {
+    pub function_name: String,
+    pub qualifier: Option<String>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct GetFunctionEventInvokeConfigRequest {
     pub function_name: String,
     pub qualifier: Option<String>,
 }
@@ -804,6 +832,19 @@ pub struct ListCodeSigningConfigsResponse {
 }
 
 #[derive(Debug, Clone, Default, PartialEq)]
+pub struct ListFunctionEventInvokeConfigsRequest {
+    pub function_name: String,
+    pub marker: Option<String>,
+    pub max_items: Option<i32>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct ListFunctionEventInvokeConfigsResponse {
+    pub function_event_invoke_configs: Option<Vec<FunctionEventInvokeConfig>>,
+    pub next_marker: Option<String>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct ListFunctionUrlConfigsRequest {
     pub function_name: String,
     pub marker: Option<String>,
@@ -904,6 +945,16 @@ pub struct LoggingConfig {
 }
 
 #[derive(Debug, Clone, Default, PartialEq)]
+pub struct OnFailure {
+    pub destination: Option<String>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct OnSuccess {
+    pub destination: Option<String>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct PublishLayerVersionRequest {
     pub layer_name: String,
     pub description: Option<String>,
@@ -951,6 +1002,15 @@ pub struct PutFunctionCodeSigningConfigResponse {
 pub struct PutFunctionConcurrencyRequest {
     pub function_name: String,
     pub reserved_concurrent_executions: Option<i32>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct PutFunctionEventInvokeConfigRequest {
+    pub function_name: String,
+    pub qualifier: Option<String>,
+    pub maximum_retry_attempts: Option<i32>,
+    pub maximum_event_age_in_seconds: Option<i32>,
+    pub destination_config: Option<DestinationConfig>,
 }
 
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -1160,6 +1220,15 @@ pub struct UpdateFunctionConfigurationRequest {
 }
 
 #[derive(Debug, Clone, Default, PartialEq)]
+pub struct UpdateFunctionEventInvokeConfigRequest {
+    pub function_name: String,
+    pub qualifier: Option<String>,
+    pub maximum_retry_attempts: Option<i32>,
+    pub maximum_event_age_in_seconds: Option<i32>,
+    pub destination_config: Option<DestinationConfig>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct UpdateFunctionUrlConfigRequest {
     pub function_name: String,
     pub qualifier: Option<String>,
@@ -1361,6 +1430,8 @@ DeleteFunctionCodeSigningConfigRequest {
 }
 DeleteFunctionConcurrencyRequest {
 }
+DeleteFunctionEventInvokeConfigRequest {
+}
 DeleteFunctionRequest {
 }
 DeleteFunctionResponse {
@@ -1368,6 +1439,10 @@ DeleteFunctionResponse {
 DeleteFunctionUrlConfigRequest {
 }
 DeleteLayerVersionRequest {
+}
+DestinationConfig {
+on_success: "OnSuccess",
+on_failure: "OnFailure",
 }
 DurableConfig {
 kms_key_arn: "KMSKeyArn",
@@ -1459,6 +1534,13 @@ durable_config: "DurableConfig",
 runtime_config: "RuntimeConfig",
 accelerator_config: "AcceleratorConfig",
 }
+FunctionEventInvokeConfig {
+last_modified: "LastModified",
+function_arn: "FunctionArn",
+maximum_retry_attempts: "MaximumRetryAttempts",
+maximum_event_age_in_seconds: "MaximumEventAgeInSeconds",
+destination_config: "DestinationConfig",
+}
 FunctionRuntimeConfig {
 runtime_arn: "RuntimeArn",
 runtime_alias: "RuntimeAlias",
@@ -1497,6 +1579,8 @@ GetFunctionConcurrencyResponse {
 reserved_concurrent_executions: "ReservedConcurrentExecutions",
 }
 GetFunctionConfigurationRequest {
+}
+GetFunctionEventInvokeConfigRequest {
 }
 GetFunctionRecursionConfigRequest {
 }
@@ -1637,6 +1721,12 @@ ListCodeSigningConfigsResponse {
 next_marker: "NextMarker",
 code_signing_configs: "CodeSigningConfigs",
 }
+ListFunctionEventInvokeConfigsRequest {
+}
+ListFunctionEventInvokeConfigsResponse {
+function_event_invoke_configs: "FunctionEventInvokeConfigs",
+next_marker: "NextMarker",
+}
 ListFunctionUrlConfigsRequest {
 }
 ListFunctionUrlConfigsResponse {
@@ -1684,6 +1774,12 @@ application_log_level: "ApplicationLogLevel",
 system_log_level: "SystemLogLevel",
 log_group: "LogGroup",
 }
+OnFailure {
+destination: "Destination",
+}
+OnSuccess {
+destination: "Destination",
+}
 PublishLayerVersionRequest {
 description: "Description",
 content: "Content",
@@ -1717,6 +1813,11 @@ function_name: "FunctionName",
 }
 PutFunctionConcurrencyRequest {
 reserved_concurrent_executions: "ReservedConcurrentExecutions",
+}
+PutFunctionEventInvokeConfigRequest {
+maximum_retry_attempts: "MaximumRetryAttempts",
+maximum_event_age_in_seconds: "MaximumEventAgeInSeconds",
+destination_config: "DestinationConfig",
 }
 PutFunctionRecursionConfigRequest {
 recursive_loop: "RecursiveLoop",
@@ -1829,6 +1930,11 @@ capacity_provider_config: "CapacityProviderConfig",
 durable_config: "DurableConfig",
 runtime_config: "RuntimeConfig",
 accelerator_config: "AcceleratorConfig",
+}
+UpdateFunctionEventInvokeConfigRequest {
+maximum_retry_attempts: "MaximumRetryAttempts",
+maximum_event_age_in_seconds: "MaximumEventAgeInSeconds",
+destination_config: "DestinationConfig",
 }
 UpdateFunctionUrlConfigRequest {
 auth_type: "AuthType",

@@ -76,6 +76,17 @@ static DESCRIPTION: Text = Text {
     sensitive: false,
 };
 
+static DESTINATION_ARN: Text = Text {
+    size: Size {
+        min: Some(0),
+        max: Some(350),
+    },
+    pattern: Some(Pattern::new(
+        r#"$|kafka://([^.]([a-zA-Z0-9\-_.]{0,248}))|arn:(aws[a-zA-Z0-9-]*):([a-zA-Z0-9\-])+:((eusc-)?[a-z]{2}((-gov)|(-iso([a-z]?)))?-[a-z]+-\d{1})?:(\d{12})?:(.*)"#,
+    )),
+    sensitive: false,
+};
+
 static DURABLE_EXECUTION_NAME: Text = Text {
     size: Size {
         min: Some(1),
@@ -284,9 +295,24 @@ static MASTER_REGION: Text = Text {
     sensitive: false,
 };
 
+static MAXIMUM_EVENT_AGE_IN_SECONDS: Number<i32> = Number {
+    min: Some(60),
+    max: Some(21600),
+};
+
+static MAXIMUM_RETRY_ATTEMPTS: Number<i32> = Number {
+    min: Some(0),
+    max: Some(2),
+};
+
 static MAX_AGE: Number<i32> = Number {
     min: Some(0),
     max: Some(86400),
+};
+
+static MAX_FUNCTION_EVENT_INVOKE_CONFIG_LIST_ITEMS: Number<i32> = Number {
+    min: Some(1),
+    max: Some(50),
 };
 
 static MAX_ITEMS: Number<i32> = Number {
@@ -972,6 +998,23 @@ impl Validate for DeleteFunctionConcurrencyRequest {
     }
 }
 
+impl Validate for DeleteFunctionEventInvokeConfigRequest {
+    fn validate(&self, at: &Place<'_>, found: &mut Violations) {
+        found.value(
+            at,
+            "functionName",
+            Some(self.function_name.as_str()),
+            &NAMESPACED_FUNCTION_NAME,
+        );
+        found.value(
+            at,
+            "qualifier",
+            self.qualifier.as_deref(),
+            &NUMERIC_LATEST_PUBLISHED_OR_ALIAS_QUALIFIER,
+        );
+    }
+}
+
 impl Validate for DeleteFunctionRequest {
     fn validate(&self, at: &Place<'_>, found: &mut Violations) {
         found.value(
@@ -1014,6 +1057,13 @@ impl Validate for DeleteLayerVersionRequest {
             Some(self.layer_name.as_str()),
             &LAYER_NAME_OR_ARN,
         );
+    }
+}
+
+impl Validate for DestinationConfig {
+    fn validate(&self, at: &Place<'_>, found: &mut Violations) {
+        found.structure(at, "onSuccess", self.on_success.as_ref());
+        found.structure(at, "onFailure", self.on_failure.as_ref());
     }
 }
 
@@ -1164,6 +1214,23 @@ impl Validate for GetFunctionConcurrencyRequest {
 }
 
 impl Validate for GetFunctionConfigurationRequest {
+    fn validate(&self, at: &Place<'_>, found: &mut Violations) {
+        found.value(
+            at,
+            "functionName",
+            Some(self.function_name.as_str()),
+            &NAMESPACED_FUNCTION_NAME,
+        );
+        found.value(
+            at,
+            "qualifier",
+            self.qualifier.as_deref(),
+            &NUMERIC_LATEST_PUBLISHED_OR_ALIAS_QUALIFIER,
+        );
+    }
+}
+
+impl Validate for GetFunctionEventInvokeConfigRequest {
     fn validate(&self, at: &Place<'_>, found: &mut Violations) {
         found.value(
             at,
@@ -1436,6 +1503,23 @@ impl Validate for ListCodeSigningConfigsRequest {
     }
 }
 
+impl Validate for ListFunctionEventInvokeConfigsRequest {
+    fn validate(&self, at: &Place<'_>, found: &mut Violations) {
+        found.value(
+            at,
+            "functionName",
+            Some(self.function_name.as_str()),
+            &NAMESPACED_FUNCTION_NAME,
+        );
+        found.value(
+            at,
+            "maxItems",
+            self.max_items.as_ref(),
+            &MAX_FUNCTION_EVENT_INVOKE_CONFIG_LIST_ITEMS,
+        );
+    }
+}
+
 impl Validate for ListFunctionUrlConfigsRequest {
     fn validate(&self, at: &Place<'_>, found: &mut Violations) {
         found.value(
@@ -1560,6 +1644,28 @@ impl Validate for LoggingConfig {
     }
 }
 
+impl Validate for OnFailure {
+    fn validate(&self, at: &Place<'_>, found: &mut Violations) {
+        found.value(
+            at,
+            "destination",
+            self.destination.as_deref(),
+            &DESTINATION_ARN,
+        );
+    }
+}
+
+impl Validate for OnSuccess {
+    fn validate(&self, at: &Place<'_>, found: &mut Violations) {
+        found.value(
+            at,
+            "destination",
+            self.destination.as_deref(),
+            &DESTINATION_ARN,
+        );
+    }
+}
+
 impl Validate for PublishLayerVersionRequest {
     fn validate(&self, at: &Place<'_>, found: &mut Violations) {
         found.value(
@@ -1634,6 +1740,36 @@ impl Validate for PutFunctionConcurrencyRequest {
             self.reserved_concurrent_executions.as_ref(),
             &RESERVED_CONCURRENT_EXECUTIONS,
         );
+    }
+}
+
+impl Validate for PutFunctionEventInvokeConfigRequest {
+    fn validate(&self, at: &Place<'_>, found: &mut Violations) {
+        found.value(
+            at,
+            "functionName",
+            Some(self.function_name.as_str()),
+            &NAMESPACED_FUNCTION_NAME,
+        );
+        found.value(
+            at,
+            "qualifier",
+            self.qualifier.as_deref(),
+            &NUMERIC_LATEST_PUBLISHED_OR_ALIAS_QUALIFIER,
+        );
+        found.value(
+            at,
+            "maximumRetryAttempts",
+            self.maximum_retry_attempts.as_ref(),
+            &MAXIMUM_RETRY_ATTEMPTS,
+        );
+        found.value(
+            at,
+            "maximumEventAgeInSeconds",
+            self.maximum_event_age_in_seconds.as_ref(),
+            &MAXIMUM_EVENT_AGE_IN_SECONDS,
+        );
+        found.structure(at, "destinationConfig", self.destination_config.as_ref());
     }
 }
 
@@ -1916,6 +2052,36 @@ impl Validate for UpdateFunctionConfigurationRequest {
     }
 }
 
+impl Validate for UpdateFunctionEventInvokeConfigRequest {
+    fn validate(&self, at: &Place<'_>, found: &mut Violations) {
+        found.value(
+            at,
+            "functionName",
+            Some(self.function_name.as_str()),
+            &NAMESPACED_FUNCTION_NAME,
+        );
+        found.value(
+            at,
+            "qualifier",
+            self.qualifier.as_deref(),
+            &NUMERIC_LATEST_PUBLISHED_OR_ALIAS_QUALIFIER,
+        );
+        found.value(
+            at,
+            "maximumRetryAttempts",
+            self.maximum_retry_attempts.as_ref(),
+            &MAXIMUM_RETRY_ATTEMPTS,
+        );
+        found.value(
+            at,
+            "maximumEventAgeInSeconds",
+            self.maximum_event_age_in_seconds.as_ref(),
+            &MAXIMUM_EVENT_AGE_IN_SECONDS,
+        );
+        found.structure(at, "destinationConfig", self.destination_config.as_ref());
+    }
+}
+
 impl Validate for UpdateFunctionUrlConfigRequest {
     fn validate(&self, at: &Place<'_>, found: &mut Violations) {
         found.value(
@@ -1973,6 +2139,7 @@ mod tests {
             ARN.pattern.as_ref(),
             CAPACITY_PROVIDER_ARN.pattern.as_ref(),
             CODE_SIGNING_CONFIG_ARN.pattern.as_ref(),
+            DESTINATION_ARN.pattern.as_ref(),
             DURABLE_EXECUTION_NAME.pattern.as_ref(),
             ENVIRONMENT_VARIABLE_NAME.pattern.as_ref(),
             EVENT_SOURCE_TOKEN.pattern.as_ref(),

@@ -21,7 +21,7 @@ use crate::engine::{Egress, IsolationMode};
 use crate::format::Format;
 use definition::{Arity, Definition};
 use file::File;
-use value::{Account, Megabytes, Origins, Region, Scale, SettingValue, Span};
+use value::{Account, Concurrency, Megabytes, Origins, Region, Scale, SettingValue, Span};
 
 /// The file that is read where nobody names one.
 const FILE_NAME: &str = "lambdalab.toml";
@@ -44,6 +44,7 @@ pub(crate) struct Settings {
     pub idle_exit: Setting<Option<Span>>,
     pub memory_budget: Setting<Option<Megabytes>>,
     pub cpu_scale: Setting<Scale>,
+    pub account_concurrency: Setting<Concurrency>,
     pub strict_runtimes: Setting<bool>,
     pub isolation: Setting<IsolationMode>,
     pub egress: Setting<Egress>,
@@ -170,6 +171,7 @@ impl Settings {
             idle_exit: layers.optional(&definition::IDLE_EXIT)?,
             memory_budget: layers.optional(&definition::MEMORY_BUDGET)?,
             cpu_scale: layers.needed(&definition::CPU_SCALE)?,
+            account_concurrency: layers.needed(&definition::ACCOUNT_CONCURRENCY)?,
             strict_runtimes: layers.needed(&definition::STRICT_RUNTIMES)?,
             isolation: layers.needed(&definition::ISOLATION)?,
             egress: layers.needed(&definition::EGRESS)?,
@@ -203,6 +205,7 @@ impl Settings {
             self.idle_exit.row_or_unset(),
             self.memory_budget.row_or_unset(),
             self.cpu_scale.row(),
+            self.account_concurrency.row(),
             self.strict_runtimes.row(),
             self.isolation.row(),
             self.egress.row(),

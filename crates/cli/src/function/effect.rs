@@ -64,7 +64,10 @@ pub(super) fn without_effect(
         );
     }
     if function.dead_letter_config.is_some() {
-        note("dead letters", "events that are given up go nowhere");
+        note(
+            "dead letters",
+            "events that are given up go nowhere until this engine serves queues",
+        );
     }
     for architecture in &function.architectures {
         if architecture != host_architecture() {

@@ -205,6 +205,18 @@ pub(crate) const CPU_SCALE: Definition = Definition {
     ..BASE
 };
 
+pub(crate) const ACCOUNT_CONCURRENCY: Definition = Definition {
+    name: "account_concurrency",
+    flag: "account-concurrency",
+    value_name: "N",
+    env: &["LAMBDALAB_ACCOUNT_CONCURRENCY"],
+    default: Some("1000"),
+    expected: "1 to 1000000",
+    about: "How many invocations an account may have at a time in a region",
+    scope: Scope::Engine,
+    ..BASE
+};
+
 pub(crate) const STRICT_RUNTIMES: Definition = Definition {
     name: "strict_runtimes",
     flag: "strict-runtimes",
@@ -291,7 +303,7 @@ pub(crate) const LOG: Definition = Definition {
 };
 
 /// All settings, in the order in which they are shown.
-pub(crate) const ALL: [&Definition; 19] = [
+pub(crate) const ALL: [&Definition; 20] = [
     &DATA_DIR,
     &RUNTIMES_DIR,
     &TARGET,
@@ -304,6 +316,7 @@ pub(crate) const ALL: [&Definition; 19] = [
     &IDLE_EXIT,
     &MEMORY_BUDGET,
     &CPU_SCALE,
+    &ACCOUNT_CONCURRENCY,
     &STRICT_RUNTIMES,
     &ISOLATION,
     &EGRESS,

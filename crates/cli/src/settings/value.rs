@@ -213,6 +213,23 @@ impl OneText for Scale {
     }
 }
 
+/// How many invocations an account may have at a time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Concurrency(pub u32);
+
+impl OneText for Concurrency {
+    fn read_one(text: &str) -> Option<Self> {
+        let count = text.parse().ok();
+        count
+            .filter(|count| (1..=1_000_000).contains(count))
+            .map(Self)
+    }
+
+    fn show_one(&self) -> String {
+        self.0.to_string()
+    }
+}
+
 /// A span of time such as `1h30m`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Span(pub Duration);
@@ -324,6 +341,10 @@ mod tests {
         assert!(read::<Region>("eu-west-1").is_some());
         for wrong in ["", "eu", "EU-WEST-1", "eu west-1", "europe"] {
             assert_eq!(read::<Region>(wrong), None, "{wrong}");
+        }
+        assert_eq!(read::<Concurrency>("10"), Some(Concurrency(10)));
+        for wrong in ["0", "-1", "1000001", "many"] {
+            assert_eq!(read::<Concurrency>(wrong), None, "{wrong}");
         }
         assert_eq!(read::<Megabytes>("128"), Some(Megabytes(128)));
         for wrong in ["127", "-1", "1.5", "16777217", "much"] {

@@ -75,6 +75,10 @@ serve! {
     get_function_event_invoke_config(GetFunctionEventInvokeConfigRequest) -> shapes::FunctionEventInvokeConfig;
     list_function_event_invoke_configs(ListFunctionEventInvokeConfigsRequest) -> shapes::ListFunctionEventInvokeConfigsResponse;
     delete_function_event_invoke_config(DeleteFunctionEventInvokeConfigRequest) -> ();
+    put_provisioned_concurrency_config(PutProvisionedConcurrencyConfigRequest) -> shapes::PutProvisionedConcurrencyConfigResponse;
+    get_provisioned_concurrency_config(GetProvisionedConcurrencyConfigRequest) -> shapes::GetProvisionedConcurrencyConfigResponse;
+    list_provisioned_concurrency_configs(ListProvisionedConcurrencyConfigsRequest) -> shapes::ListProvisionedConcurrencyConfigsResponse;
+    delete_provisioned_concurrency_config(DeleteProvisionedConcurrencyConfigRequest) -> ();
     put_runtime_management_config(PutRuntimeManagementConfigRequest) -> shapes::PutRuntimeManagementConfigResponse;
     get_runtime_management_config(GetRuntimeManagementConfigRequest) -> shapes::GetRuntimeManagementConfigResponse;
     put_function_recursion_config(PutFunctionRecursionConfigRequest) -> shapes::PutFunctionRecursionConfigResponse;

@@ -13,6 +13,7 @@ mod layer;
 mod layer_policy;
 mod list;
 mod permission;
+mod provisioned;
 mod publish;
 mod read;
 mod recursion;

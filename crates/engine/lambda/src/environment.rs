@@ -37,6 +37,7 @@ use crate::logging::shipper::{Destination, Shipper};
 use crate::logging::stream::StreamWriter;
 use crate::runtime::identity::Identity;
 use crate::schedule::admission::Admission;
+use crate::schedule::provision::Provision;
 use crate::schedule::template::Template;
 use idleness::Power;
 use log::Log;
@@ -74,6 +75,8 @@ impl Site {
 pub(crate) enum Purpose {
     /// To serve invocations, initialised by itself.
     Invocations,
+    /// The same, initialised ahead of them and kept.
+    Provisioned(Arc<Provision>),
     /// To serve invocations, restored from a snapshot.
     Restored(Arc<Template>),
     /// To be the snapshot: its initialised process is cloned, and serves none.
@@ -255,11 +258,13 @@ impl Environment {
                     took,
                     failure: failed,
                 },
-                Purpose::Invocations | Purpose::Snapshot => PlatformEvent::InitReport {
-                    took,
-                    phase: "invoke",
-                    failure: failed,
-                },
+                Purpose::Invocations | Purpose::Provisioned(_) | Purpose::Snapshot => {
+                    PlatformEvent::InitReport {
+                        took,
+                        phase: "invoke",
+                        failure: failed,
+                    }
+                }
             });
             return Err(failure);
         }
@@ -331,6 +336,19 @@ impl Environment {
     /// Offers the environment for the next invocation.
     pub(crate) fn give_back(self: &Arc<Self>) {
         self.home.take_back(Arc::clone(self));
+    }
+
+    /// What it is kept for, where it is provisioned.
+    pub(crate) fn provision(&self) -> Option<&Arc<Provision>> {
+        match &self.purpose {
+            Purpose::Provisioned(provision) => Some(provision),
+            Purpose::Invocations | Purpose::Restored(_) | Purpose::Snapshot => None,
+        }
+    }
+
+    /// Whether it has no process: the next invocation would have to initialise it.
+    pub(crate) fn is_down(&self) -> bool {
+        matches!(*self.stage.lock(), Stage::Down)
     }
 
     /// The access key id that its function was given.

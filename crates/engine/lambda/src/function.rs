@@ -3,6 +3,7 @@
 pub(crate) mod code_signing;
 pub(crate) mod event_invoke;
 pub(crate) mod key;
+pub(crate) mod provisioned;
 pub(crate) mod record;
 pub(crate) mod registry;
 pub(crate) mod resource_policy;

@@ -180,7 +180,10 @@ impl Inner {
     ) -> Result<Begun, ServiceError> {
         let settings = self.registry.settings(&target.key).await?;
         let reserved = settings.and_then(|settings| settings.reserved_concurrency);
-        let counted = self.concurrency.count(&target.key, reserved)?;
+        let provision = self.provisions.of(version.record.live().1);
+        let counted = self
+            .concurrency
+            .count(&target.key, reserved, provision.as_ref())?;
         let (pool, environment) = self.take_environment(target, version).await?;
         let version = Arc::clone(&environment.deployment.version);
         let this = Arc::clone(self);
@@ -223,7 +226,7 @@ impl Inner {
     }
 
     /// The deployment that `version` runs, made on first need.
-    async fn deployment(
+    pub(crate) async fn deployment(
         &self,
         target: &Target,
         version: &CachedVersion,

@@ -37,6 +37,7 @@ mod url;
 pub use door::{Door, Doors};
 pub use identity::FunctionIdentity;
 pub use invoke::recent::Measured;
+pub use schedule::concurrency::ACCOUNT_CONCURRENCY;
 pub use schema::SCHEMA;
 pub use service::{Lambda, LambdaOptions, Peers, StartError};
 pub use url::{FunctionUrl, Signer, URL_ACTIONS, URL_ID_LENGTH, UrlRequest};

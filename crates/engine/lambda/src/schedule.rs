@@ -6,5 +6,7 @@ pub(crate) mod concurrency;
 mod demand;
 pub(crate) mod fleet;
 pub(crate) mod janitor;
+mod keeper;
 pub(crate) mod pool;
+pub(crate) mod provision;
 pub(crate) mod template;

@@ -3,7 +3,9 @@
 use store::Schema;
 
 use crate::asynchronous::{outbox, queue};
-use crate::function::{code_signing, event_invoke, resource_policy, settings, tables, url};
+use crate::function::{
+    code_signing, event_invoke, provisioned, resource_policy, settings, tables, url,
+};
 use crate::layer;
 
 /// The tables of this crate. Migrations are only ever added, at the end.
@@ -21,5 +23,6 @@ pub const SCHEMA: Schema = Schema {
         url::MIGRATION,
         event_invoke::MIGRATION,
         outbox::MIGRATION,
+        provisioned::MIGRATION,
     ],
 };

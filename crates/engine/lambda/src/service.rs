@@ -32,6 +32,7 @@ use crate::runtime::launch;
 use crate::schedule::admission::Admission;
 use crate::schedule::concurrency::Concurrency;
 use crate::schedule::fleet::Fleet;
+use crate::schedule::provision::Provisions;
 
 /// What the service stands on.
 #[derive(Debug)]
@@ -50,6 +51,8 @@ pub struct LambdaOptions {
     pub endpoint: String,
     /// What the host gives to functions.
     pub capacity: Capacity,
+    /// How many invocations an account may have at a time in a region.
+    pub account_concurrency: u32,
     /// Takes the listeners by which functions reach the engine from networks of their own.
     pub doors: Doors,
     /// How long an environment is kept after its last invocation.
@@ -118,6 +121,7 @@ pub(crate) struct Inner {
     recent: Recent,
     stopping: AtomicBool,
     pub(crate) concurrency: Arc<Concurrency>,
+    pub(crate) provisions: Provisions,
 }
 
 impl Lambda {
@@ -181,10 +185,15 @@ impl Lambda {
             code_gate: tokio::sync::RwLock::default(),
             recent: Recent::default(),
             stopping: AtomicBool::new(false),
-            concurrency: Arc::default(),
+            concurrency: Arc::new(Concurrency::new(options.account_concurrency)),
+            provisions: Provisions::default(),
         });
         inner
             .take_up()
+            .await
+            .map_err(|error| StartError::Store(error.to_string()))?;
+        inner
+            .take_up_concurrency()
             .await
             .map_err(|error| StartError::Store(error.to_string()))?;
         inner

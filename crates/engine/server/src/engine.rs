@@ -182,6 +182,7 @@ impl Engine {
                 cpu_scale: options.cpu_scale,
                 memory_mb: memory_budget(options.memory_budget_mb),
             },
+            account_concurrency: options.account_concurrency,
             environment_idle: options.environment_idle,
             peers: Peers(Arc::clone(&switchboard) as _),
             clock: Arc::clone(&clock),

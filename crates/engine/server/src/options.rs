@@ -27,6 +27,8 @@ pub struct EngineOptions {
     pub memory_budget_mb: Option<u64>,
     /// How many of the host's cores one of Lambda's vCPUs is.
     pub cpu_scale: f64,
+    /// How many invocations an account may have at a time in a region.
+    pub account_concurrency: u32,
     /// Refuse a runtime whose interpreter the host lacks, in place of using the nearest one.
     pub strict_runtimes: bool,
     /// What functions reach by the network beside the engine.
@@ -56,6 +58,7 @@ impl EngineOptions {
             idle_exit: None,
             memory_budget_mb: None,
             cpu_scale: 1.0,
+            account_concurrency: lambda::ACCOUNT_CONCURRENCY,
             strict_runtimes: false,
             egress: Egress::default(),
             auth: None,

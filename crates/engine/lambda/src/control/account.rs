@@ -5,7 +5,6 @@ use wire::lambda::{
 };
 use wire::{Caller, ServiceError};
 
-use crate::schedule::concurrency::ACCOUNT_CONCURRENCY;
 use crate::service::Inner;
 
 /// All packages together, in bytes. Source of all limits here:
@@ -32,16 +31,15 @@ impl Inner {
                 Ok((usage, tables.reserved_concurrency(&account, &region)?))
             })
             .await?;
+        let limit = self.concurrency.limit();
         let concurrency = |count: u32| Some(i32::try_from(count).unwrap_or(i32::MAX));
         Ok(GetAccountSettingsResponse {
             account_limit: Some(AccountLimit {
                 total_code_size: Some(TOTAL_CODE_BYTES),
                 code_size_unzipped: Some(UNZIPPED_BYTES),
                 code_size_zipped: Some(ZIPPED_BYTES),
-                concurrent_executions: concurrency(ACCOUNT_CONCURRENCY),
-                unreserved_concurrent_executions: concurrency(
-                    ACCOUNT_CONCURRENCY.saturating_sub(reserved),
-                ),
+                concurrent_executions: concurrency(limit),
+                unreserved_concurrent_executions: concurrency(limit.saturating_sub(reserved)),
             }),
             account_usage: Some(AccountUsage {
                 total_code_size: Some(usage.code_bytes),

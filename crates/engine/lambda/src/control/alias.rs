@@ -1,6 +1,7 @@
 //! Aliases: CreateAlias, GetAlias, ListAliases, UpdateAlias, DeleteAlias.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use ids::Qualifier;
 use wire::lambda::{
@@ -94,7 +95,7 @@ impl Inner {
     }
 
     pub(crate) async fn update_alias(
-        &self,
+        self: &Arc<Self>,
         caller: &Caller,
         input: UpdateAliasRequest,
     ) -> Result<AliasConfiguration, ServiceError> {
@@ -135,11 +136,13 @@ impl Inner {
                 Ok(record)
             })
             .await?;
+        // What is provisioned for the alias moves with it.
+        self.align_concurrency(&target.key).await?;
         Ok(stored.configuration)
     }
 
     pub(crate) async fn delete_alias(
-        &self,
+        self: &Arc<Self>,
         caller: &Caller,
         input: DeleteAliasRequest,
     ) -> Result<(), ServiceError> {
@@ -151,9 +154,11 @@ impl Inner {
                 // Deleting what is not there succeeds, as on AWS.
                 tables.remove_alias(&key, &input.name)?;
                 tables.remove_event_invoke(&key, &input.name)?;
+                tables.remove_provisioned(&key, &input.name)?;
                 Ok::<_, ApiError>(())
             })
             .await?;
+        self.align_concurrency(&target.key).await?;
         Ok(())
     }
 }

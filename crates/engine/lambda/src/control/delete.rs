@@ -38,6 +38,8 @@ impl Inner {
                 ));
             }
         };
+        self.align_concurrency(&target.key).await?;
+        self.concurrency.forget(&target.key);
         for record in &removed {
             self.fleet.retire(record.live().1);
             self.fleet.retire(record.deployment);
@@ -101,6 +103,7 @@ impl Inner {
                 }
                 tables.remove_version(&key, number)?;
                 tables.remove_event_invoke(&key, &number.to_string())?;
+                tables.remove_provisioned(&key, &number.to_string())?;
                 Ok(vec![record])
             })
             .await

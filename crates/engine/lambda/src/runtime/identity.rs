@@ -9,6 +9,9 @@ use super::launch::Settings;
 use crate::deployment::Deployment;
 use crate::identity::FunctionIdentity;
 
+/// An environment that is made ahead of invocations.
+pub(crate) const PROVISIONED: &str = "provisioned-concurrency";
+
 /// By what an environment is known to the engine and to its function.
 #[derive(Clone)]
 pub(crate) struct Identity {
@@ -23,6 +26,9 @@ pub(crate) struct Identity {
     pub(crate) folder: PathBuf,
     /// Whether it sees AWS's paths rather than the host's.
     pub(super) isolated: bool,
+    /// Why it is initialised, as `AWS_LAMBDA_INITIALIZATION_TYPE` says it, where its deployment does
+    /// not say it.
+    pub(crate) initialization: Option<&'static str>,
 }
 
 impl Identity {
@@ -45,6 +51,7 @@ impl Identity {
             endpoint: settings.endpoint.clone(),
             folder: settings.environments.join(id.to_string()),
             isolated: settings.isolated,
+            initialization: None,
         }
     }
 

@@ -154,7 +154,10 @@ fn reserved(
         ),
         (
             "AWS_LAMBDA_INITIALIZATION_TYPE",
-            deployment.initialization_type().to_owned(),
+            identity
+                .initialization
+                .unwrap_or_else(|| deployment.initialization_type())
+                .to_owned(),
         ),
         ("AWS_LAMBDA_LOG_STREAM_NAME", identity.log_stream.clone()),
         ("AWS_ACCESS_KEY_ID", identity.access_key_id.clone()),

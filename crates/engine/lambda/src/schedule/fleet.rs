@@ -15,13 +15,14 @@ use super::admission::Admission;
 use super::demand::Verdict;
 use super::janitor::Janitor;
 use super::pool::{Entry, MEMORY_PATIENCE, NoEnvironment, Pool, Returned};
+use super::provision::Provision;
 use super::template::{Occasion, Snapshot, Spare, Template, Templates};
 use crate::deployment::Deployment;
 use crate::environment::{Environment, Home, Place, Purpose, Site};
 use crate::identity::FunctionIdentity;
 use crate::logging::platform::PlatformEvent;
 use crate::logging::shipper::Shipper;
-use crate::runtime::identity::Identity;
+use crate::runtime::identity::{Identity, PROVISIONED};
 use crate::runtime::launch;
 
 /// How many retired deployments are remembered: an invocation names one for some milliseconds at most
@@ -36,6 +37,17 @@ const OVERSEE_EVERY: Duration = Duration::from_secs(1);
 
 /// An environment, and how long it took to make it.
 type Made = (Arc<Environment>, Duration);
+
+/// Why a provisioned environment cannot be had.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum NotProvided {
+    /// As of any other environment.
+    #[error(transparent)]
+    NoEnvironment(#[from] NoEnvironment),
+    /// The function failed to initialise.
+    #[error("FUNCTION_ERROR_INIT_FAILURE")]
+    Init,
+}
 
 /// All environments of the engine.
 #[derive(Debug)]
@@ -157,7 +169,7 @@ impl Fleet {
         let Some((memory, _init)) = self.admit(pool).await? else {
             return Ok(None);
         };
-        let made = self.build(pool, memory).await;
+        let made = self.build(pool, memory, None).await;
         if made.is_err() {
             pool.gave_up();
         }
@@ -168,11 +180,13 @@ impl Fleet {
         self: &Arc<Self>,
         pool: &Arc<Pool>,
         memory: OwnedSemaphorePermit,
+        provision: Option<Arc<Provision>>,
     ) -> Result<Made, NoEnvironment> {
         let began = self.clock.monotonic();
         let deployment = &pool.deployment;
         let mut remark = None;
-        if deployment.snap_start {
+        // Both at once there is not on AWS either.
+        if deployment.snap_start && provision.is_none() {
             match self.snapshot(deployment, Occasion::Need).await {
                 Ok(Snapshot::Taken(template)) => {
                     return self.restore(pool, memory, template, began).await;
@@ -184,7 +198,14 @@ impl Fleet {
         }
         let failed = |error: &dyn std::fmt::Display| NoEnvironment::Failed(error.to_string());
         let id = EnvironmentId::draw(&*self.entropy);
-        let identity = self.identity_for(id, deployment);
+        let mut identity = self.identity_for(id, deployment);
+        let purpose = match provision {
+            Some(provision) => {
+                identity.initialization = Some(PROVISIONED);
+                Purpose::Provisioned(provision)
+            }
+            None => Purpose::Invocations,
+        };
         let sandbox = self
             .sandbox
             .create(self.place(id, deployment, identity.folder.clone()))
@@ -196,7 +217,7 @@ impl Fleet {
         let environment = self.found(
             id,
             Arc::clone(deployment),
-            (site, Purpose::Invocations),
+            (site, purpose),
             self.berth(pool),
             (memory, identity),
         );
@@ -299,6 +320,44 @@ impl Fleet {
         self.admission.memory(mb).await
     }
 
+    /// Makes and initialises one environment of `provision`.
+    ///
+    /// # Errors
+    /// There is no room for it, or it does not initialise.
+    pub(crate) async fn provide(
+        self: &Arc<Self>,
+        pool: &Arc<Pool>,
+        provision: &Arc<Provision>,
+    ) -> Result<(), NotProvided> {
+        let free = self.admission.try_memory(pool.reservation_mb());
+        let memory = match free {
+            Some(memory) => memory,
+            None => self.wait_for_memory(pool).await?,
+        };
+        let _init = self.admission.init().await.ok_or(NoEnvironment::Closed)?;
+        let (environment, took) = self
+            .build(pool, memory, Some(Arc::clone(provision)))
+            .await?;
+        if environment.is_down() {
+            self.discard(environment).await;
+            return Err(NotProvided::Init);
+        }
+        provision.came();
+        if let Some(need_mb) = pool.learn_peak(environment.peak_memory()) {
+            environment.adjust_reservation(need_mb, &self.admission);
+        }
+        pool.provided(took);
+        environment.give_back();
+        Ok(())
+    }
+
+    /// Ends up to `count` idle environments of a pool's provision.
+    pub(crate) async fn take_away(&self, pool: &Pool, count: usize) {
+        for environment in pool.take_provisioned(count) {
+            self.end(environment).await;
+        }
+    }
+
     /// Waits until an environment is worth starting, for memory, and for the right to initialise;
     /// `None` where nobody waits for one any more. The right is not kept while memory is waited
     /// for, so that a large function does not hold up small ones.
@@ -369,6 +428,15 @@ impl Fleet {
 
     /// Ends an environment for good.
     pub(super) async fn end(&self, environment: Arc<Environment>) {
+        let provision = environment.provision().cloned();
+        self.discard(environment).await;
+        if let Some(provision) = provision {
+            provision.went();
+        }
+    }
+
+    /// The same for one that was never counted as part of its provision.
+    async fn discard(&self, environment: Arc<Environment>) {
         environment.destroy().await;
         self.all.lock().remove(&environment.id);
         self.identities.lock().remove(environment.access_key_id());
@@ -387,7 +455,9 @@ impl Fleet {
     /// Ends environments that have been idle for longer than `limit`.
     async fn reap(&self, limit: Duration) {
         for pool in self.pools() {
-            for environment in pool.take_idle(|idle| idle.idle_for() >= limit) {
+            for environment in
+                pool.take_idle(|idle| idle.provision().is_none() && idle.idle_for() >= limit)
+            {
                 self.end(environment).await;
             }
         }

@@ -121,7 +121,23 @@ struct State {
     coming: usize,
     demand: Demand,
     alive: usize,
+    /// Whether any of them ever was provisioned.
+    provisioned: bool,
     closed: bool,
+}
+
+impl State {
+    /// The idle environment that was used last; those that are provisioned go first.
+    fn take_newest(&mut self) -> Option<Arc<Environment>> {
+        if self.provisioned {
+            let mut idle = self.idle.iter();
+            let provisioned = idle.rposition(|idle| idle.provision().is_some());
+            if let Some(place) = provisioned {
+                return Some(self.idle.remove(place));
+            }
+        }
+        self.idle.pop()
+    }
 }
 
 impl Pool {
@@ -142,7 +158,7 @@ impl Pool {
         if state.closed {
             return Err(NoEnvironment::Closed);
         }
-        if let Some(environment) = state.idle.pop() {
+        if let Some(environment) = state.take_newest() {
             return Ok(Entry::Served(environment));
         }
         if state.line.len() >= QUEUE_LIMIT {
@@ -245,7 +261,14 @@ impl Pool {
             }
         }
         environment.vacate();
-        if state.closed || !keep() {
+        let keeps = match environment.provision() {
+            Some(provision) => {
+                let is_wanted = provision.ready() <= provision.requested();
+                is_wanted && !provision.is_ended() && !environment.is_down()
+            }
+            None => keep(),
+        };
+        if state.closed || !keeps {
             state.alive -= 1;
             return Returned::Surplus(environment);
         }
@@ -261,19 +284,43 @@ impl Pool {
         taken
     }
 
-    /// The environment that has been idle for the longest time, and for how long.
+    /// For how long that environment has been idle that was so for the longest time, of those that
+    /// are not provisioned.
     pub(crate) fn longest_idle(&self) -> Option<Duration> {
-        self.state.lock().idle.first().map(|idle| idle.idle_for())
+        let state = self.state.lock();
+        let mut on_demand = state.idle.iter().filter(|idle| idle.provision().is_none());
+        on_demand.next().map(|idle| idle.idle_for())
     }
 
-    /// Takes out the environment that has been idle for the longest time.
+    /// Takes that environment out.
     pub(crate) fn take_longest_idle(&self) -> Option<Arc<Environment>> {
         let mut state = self.state.lock();
-        if state.idle.is_empty() {
-            return None;
-        }
+        let mut idle = state.idle.iter();
+        let oldest = idle.position(|idle| idle.provision().is_none())?;
         state.alive -= 1;
-        Some(state.idle.remove(0))
+        Some(state.idle.remove(oldest))
+    }
+
+    /// Takes up to `count` idle environments of a provision out.
+    pub(crate) fn take_provisioned(&self, count: usize) -> Vec<Arc<Environment>> {
+        let mut state = self.state.lock();
+        let of_provision = state.idle.extract_if(.., |idle| idle.provision().is_some());
+        let taken: Vec<_> = of_provision.take(count).collect();
+        state.alive -= taken.len();
+        taken
+    }
+
+    /// An environment was made that no invocation had asked for.
+    pub(super) fn provided(&self, took: Duration) {
+        let mut state = self.state.lock();
+        state.alive += 1;
+        state.provisioned = true;
+        state.demand.saw_start(took);
+    }
+
+    /// Whether its deployment is served no more.
+    pub(crate) fn is_closed(&self) -> bool {
+        self.state.lock().closed
     }
 
     /// No more invocations: those that wait are told, those that run finish, and environments go

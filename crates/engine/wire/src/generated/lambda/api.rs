@@ -99,6 +99,12 @@ pub trait LambdaApi: Send + Sync + 'static {
         input: DeleteLayerVersionRequest,
     ) -> impl Future<Output = Result<(), ServiceError>> + Send;
 
+    fn delete_provisioned_concurrency_config(
+        &self,
+        caller: &Caller,
+        input: DeleteProvisionedConcurrencyConfigRequest,
+    ) -> impl Future<Output = Result<(), ServiceError>> + Send;
+
     fn get_account_settings(
         &self,
         caller: &Caller,
@@ -183,6 +189,12 @@ pub trait LambdaApi: Send + Sync + 'static {
         input: GetPolicyRequest,
     ) -> impl Future<Output = Result<GetPolicyResponse, ServiceError>> + Send;
 
+    fn get_provisioned_concurrency_config(
+        &self,
+        caller: &Caller,
+        input: GetProvisionedConcurrencyConfigRequest,
+    ) -> impl Future<Output = Result<GetProvisionedConcurrencyConfigResponse, ServiceError>> + Send;
+
     fn get_runtime_management_config(
         &self,
         caller: &Caller,
@@ -249,6 +261,12 @@ pub trait LambdaApi: Send + Sync + 'static {
         input: ListLayersRequest,
     ) -> impl Future<Output = Result<ListLayersResponse, ServiceError>> + Send;
 
+    fn list_provisioned_concurrency_configs(
+        &self,
+        caller: &Caller,
+        input: ListProvisionedConcurrencyConfigsRequest,
+    ) -> impl Future<Output = Result<ListProvisionedConcurrencyConfigsResponse, ServiceError>> + Send;
+
     fn list_tags(
         &self,
         caller: &Caller,
@@ -296,6 +314,12 @@ pub trait LambdaApi: Send + Sync + 'static {
         caller: &Caller,
         input: PutFunctionRecursionConfigRequest,
     ) -> impl Future<Output = Result<PutFunctionRecursionConfigResponse, ServiceError>> + Send;
+
+    fn put_provisioned_concurrency_config(
+        &self,
+        caller: &Caller,
+        input: PutProvisionedConcurrencyConfigRequest,
+    ) -> impl Future<Output = Result<PutProvisionedConcurrencyConfigResponse, ServiceError>> + Send;
 
     fn put_runtime_management_config(
         &self,
@@ -383,6 +407,7 @@ delete_function_concurrency: DeleteFunctionConcurrencyRequest => (),
 delete_function_event_invoke_config: DeleteFunctionEventInvokeConfigRequest => (),
 delete_function_url_config: DeleteFunctionUrlConfigRequest => (),
 delete_layer_version: DeleteLayerVersionRequest => (),
+delete_provisioned_concurrency_config: DeleteProvisionedConcurrencyConfigRequest => (),
 get_account_settings: GetAccountSettingsRequest => GetAccountSettingsResponse,
 get_alias: GetAliasRequest => AliasConfiguration,
 get_code_signing_config: GetCodeSigningConfigRequest => GetCodeSigningConfigResponse,
@@ -397,6 +422,7 @@ get_layer_version: GetLayerVersionRequest => GetLayerVersionResponse,
 get_layer_version_by_arn: GetLayerVersionByArnRequest => GetLayerVersionResponse,
 get_layer_version_policy: GetLayerVersionPolicyRequest => GetLayerVersionPolicyResponse,
 get_policy: GetPolicyRequest => GetPolicyResponse,
+get_provisioned_concurrency_config: GetProvisionedConcurrencyConfigRequest => GetProvisionedConcurrencyConfigResponse,
 get_runtime_management_config: GetRuntimeManagementConfigRequest => GetRuntimeManagementConfigResponse,
 invoke: InvocationRequest => InvocationResponse,
 invoke_with_response_stream: InvokeWithResponseStreamRequest => InvokeWithResponseStreamResponse,
@@ -408,6 +434,7 @@ list_functions: ListFunctionsRequest => ListFunctionsResponse,
 list_functions_by_code_signing_config: ListFunctionsByCodeSigningConfigRequest => ListFunctionsByCodeSigningConfigResponse,
 list_layer_versions: ListLayerVersionsRequest => ListLayerVersionsResponse,
 list_layers: ListLayersRequest => ListLayersResponse,
+list_provisioned_concurrency_configs: ListProvisionedConcurrencyConfigsRequest => ListProvisionedConcurrencyConfigsResponse,
 list_tags: ListTagsRequest => ListTagsResponse,
 list_versions_by_function: ListVersionsByFunctionRequest => ListVersionsByFunctionResponse,
 publish_layer_version: PublishLayerVersionRequest => PublishLayerVersionResponse,
@@ -416,6 +443,7 @@ put_function_code_signing_config: PutFunctionCodeSigningConfigRequest => PutFunc
 put_function_concurrency: PutFunctionConcurrencyRequest => Concurrency,
 put_function_event_invoke_config: PutFunctionEventInvokeConfigRequest => FunctionEventInvokeConfig,
 put_function_recursion_config: PutFunctionRecursionConfigRequest => PutFunctionRecursionConfigResponse,
+put_provisioned_concurrency_config: PutProvisionedConcurrencyConfigRequest => PutProvisionedConcurrencyConfigResponse,
 put_runtime_management_config: PutRuntimeManagementConfigRequest => PutRuntimeManagementConfigResponse,
 remove_layer_version_permission: RemoveLayerVersionPermissionRequest => (),
 remove_permission: RemovePermissionRequest => (),
@@ -584,6 +612,17 @@ pub async fn serve<S: LambdaApi>(
                 of,
             )
         }
+        LambdaOperation::DeleteProvisionedConcurrencyConfig => {
+            let input = decode(&PROTOCOL, request)?;
+            encode(
+                &PROTOCOL,
+                service
+                    .delete_provisioned_concurrency_config(caller, input)
+                    .await?,
+                204,
+                of,
+            )
+        }
         LambdaOperation::GetAccountSettings => {
             let input = decode(&PROTOCOL, request)?;
             encode(
@@ -704,6 +743,17 @@ pub async fn serve<S: LambdaApi>(
             let input = decode(&PROTOCOL, request)?;
             encode(&PROTOCOL, service.get_policy(caller, input).await?, 200, of)
         }
+        LambdaOperation::GetProvisionedConcurrencyConfig => {
+            let input = decode(&PROTOCOL, request)?;
+            encode(
+                &PROTOCOL,
+                service
+                    .get_provisioned_concurrency_config(caller, input)
+                    .await?,
+                200,
+                of,
+            )
+        }
         LambdaOperation::GetRuntimeManagementConfig => {
             let input = decode(&PROTOCOL, request)?;
             encode(
@@ -802,6 +852,17 @@ pub async fn serve<S: LambdaApi>(
                 of,
             )
         }
+        LambdaOperation::ListProvisionedConcurrencyConfigs => {
+            let input = decode(&PROTOCOL, request)?;
+            encode(
+                &PROTOCOL,
+                service
+                    .list_provisioned_concurrency_configs(caller, input)
+                    .await?,
+                200,
+                of,
+            )
+        }
         LambdaOperation::ListTags => {
             let input = decode(&PROTOCOL, request)?;
             encode(&PROTOCOL, service.list_tags(caller, input).await?, 200, of)
@@ -870,6 +931,17 @@ pub async fn serve<S: LambdaApi>(
                 &PROTOCOL,
                 service.put_function_recursion_config(caller, input).await?,
                 200,
+                of,
+            )
+        }
+        LambdaOperation::PutProvisionedConcurrencyConfig => {
+            let input = decode(&PROTOCOL, request)?;
+            encode(
+                &PROTOCOL,
+                service
+                    .put_provisioned_concurrency_config(caller, input)
+                    .await?,
+                202,
                 of,
             )
         }
@@ -1082,6 +1154,15 @@ pub async fn dispatch<S: LambdaApi>(
                 service.delete_layer_version(&caller, input).await?,
             ))
         }
+        "DeleteProvisionedConcurrencyConfig" => {
+            let (caller, input) = call.open::<operations::DeleteProvisionedConcurrencyConfig>()?;
+            PROTOCOL.check(&input)?;
+            Ok(Box::new(
+                service
+                    .delete_provisioned_concurrency_config(&caller, input)
+                    .await?,
+            ))
+        }
         "GetAccountSettings" => {
             let (caller, input) = call.open::<operations::GetAccountSettings>()?;
             PROTOCOL.check(&input)?;
@@ -1178,6 +1259,15 @@ pub async fn dispatch<S: LambdaApi>(
             PROTOCOL.check(&input)?;
             Ok(Box::new(service.get_policy(&caller, input).await?))
         }
+        "GetProvisionedConcurrencyConfig" => {
+            let (caller, input) = call.open::<operations::GetProvisionedConcurrencyConfig>()?;
+            PROTOCOL.check(&input)?;
+            Ok(Box::new(
+                service
+                    .get_provisioned_concurrency_config(&caller, input)
+                    .await?,
+            ))
+        }
         "GetRuntimeManagementConfig" => {
             let (caller, input) = call.open::<operations::GetRuntimeManagementConfig>()?;
             PROTOCOL.check(&input)?;
@@ -1251,6 +1341,15 @@ pub async fn dispatch<S: LambdaApi>(
             PROTOCOL.check(&input)?;
             Ok(Box::new(service.list_layers(&caller, input).await?))
         }
+        "ListProvisionedConcurrencyConfigs" => {
+            let (caller, input) = call.open::<operations::ListProvisionedConcurrencyConfigs>()?;
+            PROTOCOL.check(&input)?;
+            Ok(Box::new(
+                service
+                    .list_provisioned_concurrency_configs(&caller, input)
+                    .await?,
+            ))
+        }
         "ListTags" => {
             let (caller, input) = call.open::<operations::ListTags>()?;
             PROTOCOL.check(&input)?;
@@ -1306,6 +1405,15 @@ pub async fn dispatch<S: LambdaApi>(
             Ok(Box::new(
                 service
                     .put_function_recursion_config(&caller, input)
+                    .await?,
+            ))
+        }
+        "PutProvisionedConcurrencyConfig" => {
+            let (caller, input) = call.open::<operations::PutProvisionedConcurrencyConfig>()?;
+            PROTOCOL.check(&input)?;
+            Ok(Box::new(
+                service
+                    .put_provisioned_concurrency_config(&caller, input)
                     .await?,
             ))
         }

@@ -127,6 +127,15 @@ impl Input for DeleteLayerVersionRequest {
     }
 }
 
+impl Input for DeleteProvisionedConcurrencyConfigRequest {
+    fn decode<P: Protocol>(_: &P, request: &Request<'_>) -> Result<Self, ServiceError> {
+        Ok(Self {
+            function_name: request.label(0)?,
+            qualifier: request.query("Qualifier")?,
+        })
+    }
+}
+
 impl Input for GetAccountSettingsRequest {
     fn decode<P: Protocol>(_: &P, _: &Request<'_>) -> Result<Self, ServiceError> {
         Ok(Self {})
@@ -237,6 +246,15 @@ impl Input for GetLayerVersionRequest {
 }
 
 impl Input for GetPolicyRequest {
+    fn decode<P: Protocol>(_: &P, request: &Request<'_>) -> Result<Self, ServiceError> {
+        Ok(Self {
+            function_name: request.label(0)?,
+            qualifier: request.query("Qualifier")?,
+        })
+    }
+}
+
+impl Input for GetProvisionedConcurrencyConfigRequest {
     fn decode<P: Protocol>(_: &P, request: &Request<'_>) -> Result<Self, ServiceError> {
         Ok(Self {
             function_name: request.label(0)?,
@@ -367,6 +385,16 @@ impl Input for ListLayersRequest {
     }
 }
 
+impl Input for ListProvisionedConcurrencyConfigsRequest {
+    fn decode<P: Protocol>(_: &P, request: &Request<'_>) -> Result<Self, ServiceError> {
+        Ok(Self {
+            function_name: request.label(0)?,
+            marker: request.query("Marker")?,
+            max_items: request.query("MaxItems")?,
+        })
+    }
+}
+
 impl Input for ListTagsRequest {
     fn decode<P: Protocol>(_: &P, request: &Request<'_>) -> Result<Self, ServiceError> {
         Ok(Self {
@@ -435,6 +463,16 @@ impl Input for PutFunctionRecursionConfigRequest {
     fn decode<P: Protocol>(protocol: &P, request: &Request<'_>) -> Result<Self, ServiceError> {
         Ok(Self {
             function_name: request.label(0)?,
+            ..request.document(protocol)?
+        })
+    }
+}
+
+impl Input for PutProvisionedConcurrencyConfigRequest {
+    fn decode<P: Protocol>(protocol: &P, request: &Request<'_>) -> Result<Self, ServiceError> {
+        Ok(Self {
+            function_name: request.label(0)?,
+            qualifier: request.query("Qualifier")?,
             ..request.document(protocol)?
         })
     }
@@ -740,6 +778,16 @@ impl Output for GetPolicyResponse {
     }
 }
 
+impl Output for GetProvisionedConcurrencyConfigResponse {
+    fn encode<P: Protocol>(
+        self,
+        protocol: &P,
+        reply: Reply,
+    ) -> Result<Response<Body>, ServiceError> {
+        reply.document(protocol, &self)
+    }
+}
+
 impl Output for GetRuntimeManagementConfigResponse {
     fn encode<P: Protocol>(
         self,
@@ -853,6 +901,16 @@ impl Output for ListLayersResponse {
     }
 }
 
+impl Output for ListProvisionedConcurrencyConfigsResponse {
+    fn encode<P: Protocol>(
+        self,
+        protocol: &P,
+        reply: Reply,
+    ) -> Result<Response<Body>, ServiceError> {
+        reply.document(protocol, &self)
+    }
+}
+
 impl Output for ListTagsResponse {
     fn encode<P: Protocol>(
         self,
@@ -894,6 +952,16 @@ impl Output for PutFunctionCodeSigningConfigResponse {
 }
 
 impl Output for PutFunctionRecursionConfigResponse {
+    fn encode<P: Protocol>(
+        self,
+        protocol: &P,
+        reply: Reply,
+    ) -> Result<Response<Body>, ServiceError> {
+        reply.document(protocol, &self)
+    }
+}
+
+impl Output for PutProvisionedConcurrencyConfigResponse {
     fn encode<P: Protocol>(
         self,
         protocol: &P,

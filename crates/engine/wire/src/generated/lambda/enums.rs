@@ -99,6 +99,11 @@ PackageType {
 Zip = "Zip",
 Image = "Image",
 }
+ProvisionedConcurrencyStatusEnum {
+InProgress = "IN_PROGRESS",
+Ready = "READY",
+Failed = "FAILED",
+}
 RecursiveLoop {
 Terminate = "Terminate",
 Allow = "Allow",

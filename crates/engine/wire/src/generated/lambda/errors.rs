@@ -433,6 +433,21 @@ pub fn precondition_failed_exception(message: impl Into<String>) -> ServiceError
     PRECONDITION_FAILED_EXCEPTION.error(message)
 }
 
+const PROVISIONED_CONCURRENCY_CONFIG_NOT_FOUND_EXCEPTION: ErrorShape = ErrorShape {
+    code: "ProvisionedConcurrencyConfigNotFoundException",
+    status: 404,
+    fault: Fault::Client,
+    message_member: "message",
+    typed: true,
+};
+
+#[must_use]
+pub fn provisioned_concurrency_config_not_found_exception(
+    message: impl Into<String>,
+) -> ServiceError {
+    PROVISIONED_CONCURRENCY_CONFIG_NOT_FOUND_EXCEPTION.error(message)
+}
+
 const PUBLIC_POLICY_EXCEPTION: ErrorShape = ErrorShape {
     code: "PublicPolicyException",
     status: 400,

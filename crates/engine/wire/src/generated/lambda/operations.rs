@@ -312,6 +312,7 @@ impl Named for LambdaOperation {
                 | Self::DeleteFunctionEventInvokeConfig
                 | Self::DeleteFunctionUrlConfig
                 | Self::DeleteLayerVersion
+                | Self::DeleteProvisionedConcurrencyConfig
                 | Self::GetAccountSettings
                 | Self::GetAlias
                 | Self::GetCodeSigningConfig
@@ -326,6 +327,7 @@ impl Named for LambdaOperation {
                 | Self::GetLayerVersionByArn
                 | Self::GetLayerVersionPolicy
                 | Self::GetPolicy
+                | Self::GetProvisionedConcurrencyConfig
                 | Self::GetRuntimeManagementConfig
                 | Self::Invoke
                 | Self::InvokeWithResponseStream
@@ -337,6 +339,7 @@ impl Named for LambdaOperation {
                 | Self::ListFunctionsByCodeSigningConfig
                 | Self::ListLayerVersions
                 | Self::ListLayers
+                | Self::ListProvisionedConcurrencyConfigs
                 | Self::ListTags
                 | Self::ListVersionsByFunction
                 | Self::PublishLayerVersion
@@ -345,6 +348,7 @@ impl Named for LambdaOperation {
                 | Self::PutFunctionConcurrency
                 | Self::PutFunctionEventInvokeConfig
                 | Self::PutFunctionRecursionConfig
+                | Self::PutProvisionedConcurrencyConfig
                 | Self::PutRuntimeManagementConfig
                 | Self::RemoveLayerVersionPermission
                 | Self::RemovePermission
@@ -1488,6 +1492,16 @@ impl Operation for DeleteLayerVersion {
 }
 
 #[derive(Debug, Clone, Copy)]
+pub struct DeleteProvisionedConcurrencyConfig;
+
+impl Operation for DeleteProvisionedConcurrencyConfig {
+    type Input = DeleteProvisionedConcurrencyConfigRequest;
+    type Output = ();
+    const SERVICE: Service = Service::Lambda;
+    const NAME: &'static str = "DeleteProvisionedConcurrencyConfig";
+}
+
+#[derive(Debug, Clone, Copy)]
 pub struct GetAccountSettings;
 
 impl Operation for GetAccountSettings {
@@ -1628,6 +1642,16 @@ impl Operation for GetPolicy {
 }
 
 #[derive(Debug, Clone, Copy)]
+pub struct GetProvisionedConcurrencyConfig;
+
+impl Operation for GetProvisionedConcurrencyConfig {
+    type Input = GetProvisionedConcurrencyConfigRequest;
+    type Output = GetProvisionedConcurrencyConfigResponse;
+    const SERVICE: Service = Service::Lambda;
+    const NAME: &'static str = "GetProvisionedConcurrencyConfig";
+}
+
+#[derive(Debug, Clone, Copy)]
 pub struct GetRuntimeManagementConfig;
 
 impl Operation for GetRuntimeManagementConfig {
@@ -1738,6 +1762,16 @@ impl Operation for ListLayers {
 }
 
 #[derive(Debug, Clone, Copy)]
+pub struct ListProvisionedConcurrencyConfigs;
+
+impl Operation for ListProvisionedConcurrencyConfigs {
+    type Input = ListProvisionedConcurrencyConfigsRequest;
+    type Output = ListProvisionedConcurrencyConfigsResponse;
+    const SERVICE: Service = Service::Lambda;
+    const NAME: &'static str = "ListProvisionedConcurrencyConfigs";
+}
+
+#[derive(Debug, Clone, Copy)]
 pub struct ListTags;
 
 impl Operation for ListTags {
@@ -1815,6 +1849,16 @@ impl Operation for PutFunctionRecursionConfig {
     type Output = PutFunctionRecursionConfigResponse;
     const SERVICE: Service = Service::Lambda;
     const NAME: &'static str = "PutFunctionRecursionConfig";
+}
+
+#[derive(Debug, Clone, Copy)]
+pub struct PutProvisionedConcurrencyConfig;
+
+impl Operation for PutProvisionedConcurrencyConfig {
+    type Input = PutProvisionedConcurrencyConfigRequest;
+    type Output = PutProvisionedConcurrencyConfigResponse;
+    const SERVICE: Service = Service::Lambda;
+    const NAME: &'static str = "PutProvisionedConcurrencyConfig";
 }
 
 #[derive(Debug, Clone, Copy)]

@@ -259,6 +259,12 @@ pub struct DeleteLayerVersionRequest {
 }
 
 #[derive(Debug, Clone, Default, PartialEq)]
+pub struct DeleteProvisionedConcurrencyConfigRequest {
+    pub function_name: String,
+    pub qualifier: Option<String>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct DestinationConfig {
     pub on_success: Option<OnSuccess>,
     pub on_failure: Option<OnFailure>,
@@ -598,6 +604,22 @@ pub struct GetPolicyResponse {
 }
 
 #[derive(Debug, Clone, Default, PartialEq)]
+pub struct GetProvisionedConcurrencyConfigRequest {
+    pub function_name: String,
+    pub qualifier: Option<String>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct GetProvisionedConcurrencyConfigResponse {
+    pub requested_provisioned_concurrent_executions: Option<i32>,
+    pub available_provisioned_concurrent_executions: Option<i32>,
+    pub allocated_provisioned_concurrent_executions: Option<i32>,
+    pub status: Option<ProvisionedConcurrencyStatusEnum>,
+    pub status_reason: Option<String>,
+    pub last_modified: Option<String>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct GetRuntimeManagementConfigRequest {
     pub function_name: String,
     pub qualifier: Option<String>,
@@ -914,6 +936,19 @@ pub struct ListLayersResponse {
 }
 
 #[derive(Debug, Clone, Default, PartialEq)]
+pub struct ListProvisionedConcurrencyConfigsRequest {
+    pub function_name: String,
+    pub marker: Option<String>,
+    pub max_items: Option<i32>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct ListProvisionedConcurrencyConfigsResponse {
+    pub provisioned_concurrency_configs: Option<Vec<ProvisionedConcurrencyConfigListItem>>,
+    pub next_marker: Option<String>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct ListTagsRequest {
     pub resource: String,
 }
@@ -952,6 +987,17 @@ pub struct OnFailure {
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct OnSuccess {
     pub destination: Option<String>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct ProvisionedConcurrencyConfigListItem {
+    pub function_arn: Option<String>,
+    pub requested_provisioned_concurrent_executions: Option<i32>,
+    pub available_provisioned_concurrent_executions: Option<i32>,
+    pub allocated_provisioned_concurrent_executions: Option<i32>,
+    pub status: Option<ProvisionedConcurrencyStatusEnum>,
+    pub status_reason: Option<String>,
+    pub last_modified: Option<String>,
 }
 
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -1022,6 +1068,23 @@ pub struct PutFunctionRecursionConfigRequest {
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct PutFunctionRecursionConfigResponse {
     pub recursive_loop: Option<RecursiveLoop>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct PutProvisionedConcurrencyConfigRequest {
+    pub function_name: String,
+    pub qualifier: Option<String>,
+    pub provisioned_concurrent_executions: Option<i32>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct PutProvisionedConcurrencyConfigResponse {
+    pub requested_provisioned_concurrent_executions: Option<i32>,
+    pub allocated_provisioned_concurrent_executions: Option<i32>,
+    pub available_provisioned_concurrent_executions: Option<i32>,
+    pub status: Option<ProvisionedConcurrencyStatusEnum>,
+    pub status_reason: Option<String>,
+    pub last_modified: Option<String>,
 }
 
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -1440,6 +1503,8 @@ DeleteFunctionUrlConfigRequest {
 }
 DeleteLayerVersionRequest {
 }
+DeleteProvisionedConcurrencyConfigRequest {
+}
 DestinationConfig {
 on_success: "OnSuccess",
 on_failure: "OnFailure",
@@ -1634,6 +1699,16 @@ GetPolicyResponse {
 policy: "Policy",
 revision_id: "RevisionId",
 }
+GetProvisionedConcurrencyConfigRequest {
+}
+GetProvisionedConcurrencyConfigResponse {
+requested_provisioned_concurrent_executions: "RequestedProvisionedConcurrentExecutions",
+available_provisioned_concurrent_executions: "AvailableProvisionedConcurrentExecutions",
+allocated_provisioned_concurrent_executions: "AllocatedProvisionedConcurrentExecutions",
+status: "Status",
+status_reason: "StatusReason",
+last_modified: "LastModified",
+}
 GetRuntimeManagementConfigRequest {
 }
 GetRuntimeManagementConfigResponse {
@@ -1757,6 +1832,12 @@ ListLayersResponse {
 next_marker: "NextMarker",
 layers: "Layers",
 }
+ListProvisionedConcurrencyConfigsRequest {
+}
+ListProvisionedConcurrencyConfigsResponse {
+provisioned_concurrency_configs: "ProvisionedConcurrencyConfigs",
+next_marker: "NextMarker",
+}
 ListTagsRequest {
 }
 ListTagsResponse {
@@ -1779,6 +1860,15 @@ destination: "Destination",
 }
 OnSuccess {
 destination: "Destination",
+}
+ProvisionedConcurrencyConfigListItem {
+function_arn: "FunctionArn",
+requested_provisioned_concurrent_executions: "RequestedProvisionedConcurrentExecutions",
+available_provisioned_concurrent_executions: "AvailableProvisionedConcurrentExecutions",
+allocated_provisioned_concurrent_executions: "AllocatedProvisionedConcurrentExecutions",
+status: "Status",
+status_reason: "StatusReason",
+last_modified: "LastModified",
 }
 PublishLayerVersionRequest {
 description: "Description",
@@ -1824,6 +1914,17 @@ recursive_loop: "RecursiveLoop",
 }
 PutFunctionRecursionConfigResponse {
 recursive_loop: "RecursiveLoop",
+}
+PutProvisionedConcurrencyConfigRequest {
+provisioned_concurrent_executions: "ProvisionedConcurrentExecutions",
+}
+PutProvisionedConcurrencyConfigResponse {
+requested_provisioned_concurrent_executions: "RequestedProvisionedConcurrentExecutions",
+allocated_provisioned_concurrent_executions: "AllocatedProvisionedConcurrentExecutions",
+available_provisioned_concurrent_executions: "AvailableProvisionedConcurrentExecutions",
+status: "Status",
+status_reason: "StatusReason",
+last_modified: "LastModified",
 }
 PutRuntimeManagementConfigRequest {
 update_runtime_on: "UpdateRuntimeOn",

@@ -330,6 +330,11 @@ static MAX_LIST_ITEMS: Number<i32> = Number {
     max: Some(10000),
 };
 
+static MAX_PROVISIONED_CONCURRENCY_CONFIG_LIST_ITEMS: Number<i32> = Number {
+    min: Some(1),
+    max: Some(50),
+};
+
 static MEMORY_SIZE: Number<i32> = Number {
     min: Some(128),
     max: Some(10240),
@@ -396,6 +401,11 @@ static PER_EXECUTION_ENVIRONMENT_MAX_CONCURRENCY: Number<i32> = Number {
     max: Some(1600),
 };
 
+static POSITIVE_INTEGER: Number<i32> = Number {
+    min: Some(1),
+    max: None,
+};
+
 static PRINCIPAL: Text = Text {
     size: Size {
         min: Some(0),
@@ -411,6 +421,15 @@ static PRINCIPAL_ORG_ID: Text = Text {
         max: Some(34),
     },
     pattern: Some(Pattern::new(r#"o-[a-z0-9]{10,32}"#)),
+    sensitive: false,
+};
+
+static QUALIFIER: Text = Text {
+    size: Size {
+        min: Some(1),
+        max: Some(128),
+    },
+    pattern: Some(Pattern::new(r#"(|[a-zA-Z0-9$_-]+)"#)),
     sensitive: false,
 };
 
@@ -1060,6 +1079,19 @@ impl Validate for DeleteLayerVersionRequest {
     }
 }
 
+impl Validate for DeleteProvisionedConcurrencyConfigRequest {
+    fn validate(&self, at: &Place<'_>, found: &mut Violations) {
+        found.value(
+            at,
+            "functionName",
+            Some(self.function_name.as_str()),
+            &FUNCTION_NAME,
+        );
+        found.required(at, "qualifier", self.qualifier.is_some());
+        found.value(at, "qualifier", self.qualifier.as_deref(), &QUALIFIER);
+    }
+}
+
 impl Validate for DestinationConfig {
     fn validate(&self, at: &Place<'_>, found: &mut Violations) {
         found.structure(at, "onSuccess", self.on_success.as_ref());
@@ -1338,6 +1370,19 @@ impl Validate for GetPolicyRequest {
     }
 }
 
+impl Validate for GetProvisionedConcurrencyConfigRequest {
+    fn validate(&self, at: &Place<'_>, found: &mut Violations) {
+        found.value(
+            at,
+            "functionName",
+            Some(self.function_name.as_str()),
+            &FUNCTION_NAME,
+        );
+        found.required(at, "qualifier", self.qualifier.is_some());
+        found.value(at, "qualifier", self.qualifier.as_deref(), &QUALIFIER);
+    }
+}
+
 impl Validate for GetRuntimeManagementConfigRequest {
     fn validate(&self, at: &Place<'_>, found: &mut Violations) {
         found.value(
@@ -1602,6 +1647,23 @@ impl Validate for ListLayersRequest {
     }
 }
 
+impl Validate for ListProvisionedConcurrencyConfigsRequest {
+    fn validate(&self, at: &Place<'_>, found: &mut Violations) {
+        found.value(
+            at,
+            "functionName",
+            Some(self.function_name.as_str()),
+            &FUNCTION_NAME,
+        );
+        found.value(
+            at,
+            "maxItems",
+            self.max_items.as_ref(),
+            &MAX_PROVISIONED_CONCURRENCY_CONFIG_LIST_ITEMS,
+        );
+    }
+}
+
 impl Validate for ListTagsRequest {
     fn validate(&self, at: &Place<'_>, found: &mut Violations) {
         found.value(
@@ -1783,6 +1845,30 @@ impl Validate for PutFunctionRecursionConfigRequest {
         );
         found.required(at, "recursiveLoop", self.recursive_loop.is_some());
         found.value(at, "recursiveLoop", self.recursive_loop.as_ref(), &Choice);
+    }
+}
+
+impl Validate for PutProvisionedConcurrencyConfigRequest {
+    fn validate(&self, at: &Place<'_>, found: &mut Violations) {
+        found.value(
+            at,
+            "functionName",
+            Some(self.function_name.as_str()),
+            &FUNCTION_NAME,
+        );
+        found.required(at, "qualifier", self.qualifier.is_some());
+        found.value(at, "qualifier", self.qualifier.as_deref(), &QUALIFIER);
+        found.required(
+            at,
+            "provisionedConcurrentExecutions",
+            self.provisioned_concurrent_executions.is_some(),
+        );
+        found.value(
+            at,
+            "provisionedConcurrentExecutions",
+            self.provisioned_concurrent_executions.as_ref(),
+            &POSITIVE_INTEGER,
+        );
     }
 }
 
@@ -2167,6 +2253,7 @@ mod tests {
             ORIGIN.pattern.as_ref(),
             PRINCIPAL.pattern.as_ref(),
             PRINCIPAL_ORG_ID.pattern.as_ref(),
+            QUALIFIER.pattern.as_ref(),
             RESOURCE_ARN.pattern.as_ref(),
             ROLE_ARN.pattern.as_ref(),
             RUNTIME_VERSION_ARN.pattern.as_ref(),

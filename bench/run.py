@@ -26,8 +26,9 @@ import tempfile
 import time
 from pathlib import Path
 
-import isolation
+import events
 import idle
+import isolation
 import logs
 import store
 import streams
@@ -70,9 +71,9 @@ class Table:
         return all(row["met"] is not False for row in self.rows)
 
 
-def load(server, function, **options):
+def load(server, function, *switches, **options):
     """Runs the load client and returns its report."""
-    flags = [f"--{name}={value}" for name, value in options.items()]
+    flags = [*switches, *(f"--{name}={value}" for name, value in options.items())]
     command = [LOAD, "invoke", f"--address={server.address}", f"--function={function}", *flags]
     return json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
 
@@ -238,6 +239,7 @@ def main():
     store.figures(table, request)
     logs.figures(table, request)
     streams.figures(table)
+    events.figures(table, load, boto3_client)
     idle.figures(table, load)
     isolation.figures(table, load, MEMORY_MB)
     with Engine() as ours, Ministack() as rival:

@@ -1,6 +1,7 @@
 //! One function's line: takes due events from the disk, runs them side by side, and ends when the
 //! function has none left.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -34,8 +35,12 @@ const SHORTEST_THROTTLE: Duration = Duration::from_millis(20);
 /// … up to this.
 const LONGEST_THROTTLE: Duration = Duration::from_secs(1);
 
-/// How often the line of a function that may not run looks for events that are too old.
+/// How often the line of a function that may not run looks for events that are too old …
 const LOOK: Duration = Duration::from_secs(10);
+/// … and after what rest, when events come.
+const REST: Duration = Duration::from_millis(250);
+/// Through how many it looks.
+const SCAN: usize = 10_000;
 
 /// What became of an event.
 enum Outcome {
@@ -125,33 +130,38 @@ impl Inner {
             let width = self.width(key).await;
             let held: Vec<i64> = line.held.lock().iter().copied().collect();
             let is_running = !held.is_empty();
-            // Where none may run, those are looked for that have come to their end without it.
-            let wanted = if width == 0 { WIDTH } else { width };
-            let room = wanted.saturating_sub(held.len());
-            let found = self.events.due(key, now, room, held).await;
-            let found = found.unwrap_or_else(|error| {
-                tracing::warn!(%error, function = &*key.name, "events cannot be read");
-                Due {
-                    next: Some(now.plus(PAUSE)),
-                    ..Due::default()
-                }
-            });
-            let mut waits = found.next.is_some();
-            let mut has_begun = false;
-            for (id, event) in found.events {
-                if width == 0 && self.overtaken(&event, now).await.is_none() {
-                    waits = true;
+            if width == 0 {
+                let waits = self.end_without_running(key, line, now).await;
+                let waits = waits.unwrap_or_else(|error| {
+                    tracing::warn!(%error, function = &*key.name, "events cannot be read");
+                    true
+                });
+                if waits {
+                    // They may come by the thousand, and each look goes through all of them.
+                    self.clock.sleep(REST).await;
+                    self.wait_for(line, Some(now.plus(LOOK))).await;
                     continue;
                 }
-                has_begun = true;
-                self.begin(line, id, event);
-            }
-            if has_begun || is_running || waits {
-                // What is due and has no room waits for one that ends, or for more room.
-                let later = found.next.filter(|next| *next > now);
-                let look = (width == 0).then(|| now.plus(LOOK));
-                self.wait_for(line, later.or(look)).await;
-                continue;
+            } else {
+                let room = width.saturating_sub(held.len());
+                let found = self.events.due(key, now, room, held).await;
+                let found = found.unwrap_or_else(|error| {
+                    tracing::warn!(%error, function = &*key.name, "events cannot be read");
+                    Due {
+                        next: Some(now.plus(PAUSE)),
+                        ..Due::default()
+                    }
+                });
+                let has_begun = !found.events.is_empty();
+                for (id, event) in found.events {
+                    self.begin(line, id, event);
+                }
+                if has_begun || is_running || found.next.is_some() {
+                    // What is due and has no room waits for one that ends, or for more room.
+                    let later = found.next.filter(|next| *next > now);
+                    self.wait_for(line, later).await;
+                    continue;
+                }
             }
             let mut open = self.lines.open.lock();
             if !line.has_news.load(Ordering::SeqCst) {
@@ -170,6 +180,48 @@ impl Inner {
             line.held.lock().remove(&id);
             line.changed.notify_one();
         });
+    }
+
+    /// Of a function that may not run at all: begins those events that come to their end without
+    /// running. Returns whether there are any events.
+    async fn end_without_running(
+        self: &Arc<Self>,
+        key: &FunctionKey,
+        line: &Arc<Line>,
+        now: Timestamp,
+    ) -> Result<bool, ApiError> {
+        let heads = self.events.heads(key, SCAN).await?;
+        let waits = !heads.is_empty();
+        let held = line.held.lock().clone();
+        let mut ends = Vec::new();
+        let mut known: HashMap<Option<String>, (Rules, bool)> = HashMap::new();
+        for head in heads.into_iter().filter(|head| !held.contains(&head.id)) {
+            if held.len() + ends.len() >= WIDTH {
+                break;
+            }
+            let (rules, is_told) = match known.get(&head.qualifier) {
+                Some(known) => *known,
+                None => {
+                    let target = Target {
+                        key: key.clone(),
+                        qualifier: head.qualifier.clone(),
+                    };
+                    let config = self.event_invoke(&target).await;
+                    let config = config.as_deref();
+                    let is_told = self.tells_of_failures(&target, config).await;
+                    let found = (Rules::of(config), is_told);
+                    known.insert(head.qualifier, found);
+                    found
+                }
+            };
+            if is_told || rules.is_too_old(head.accepted, now) {
+                ends.push(head.id);
+            }
+        }
+        for (id, event) in self.events.load(key, ends).await? {
+            self.begin(line, id, event);
+        }
+        Ok(waits)
     }
 
     /// How many events of a function may run at a time.

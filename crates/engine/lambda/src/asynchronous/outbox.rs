@@ -210,3 +210,97 @@ fn request_id(text: &str) -> rusqlite::Result<RequestId> {
         rusqlite::Error::InvalidColumnType(6, "request_id".to_owned(), rusqlite::types::Type::Text)
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+    use std::time::Duration;
+
+    use ids::SeededEntropy;
+    use store::StoreOptions;
+
+    use super::super::queue::{Queue, StoredEvent};
+    use super::*;
+    use crate::function::key::FunctionKey;
+
+    const NOW: Timestamp = Timestamp(1_000_000_000);
+
+    fn open(folder: &Path) -> Store {
+        Store::open(StoreOptions::new(folder, "control.db", vec![crate::SCHEMA])).unwrap()
+    }
+
+    fn letter(entropy: &SeededEntropy, dead_letter: Option<Attributes>) -> Letter {
+        Letter {
+            due: NOW,
+            written: NOW,
+            refusals: 0,
+            sender: "arn:aws:lambda:us-east-1:000000000000:function:f:$LATEST".to_owned(),
+            role: "arn:aws:iam::000000000000:role/r".to_owned(),
+            destination: "arn:aws:lambda:us-east-1:000000000000:function:g".to_owned(),
+            request_id: RequestId::draw(entropy),
+            trace_id: Some("Root=1".to_owned()),
+            dead_letter,
+            body: Bytes::from_static(b"{}"),
+        }
+    }
+
+    /// Accepts an event and returns its id.
+    async fn accept(queue: &Queue, key: &FunctionKey, entropy: &SeededEntropy) -> i64 {
+        let event = StoredEvent {
+            key: key.clone(),
+            qualifier: None,
+            due: NOW,
+            accepted: NOW,
+            failures: 0,
+            refusals: 0,
+            request_id: RequestId::draw(entropy),
+            trace_id: None,
+            client_context: None,
+            payload: Bytes::from_static(b"{}"),
+        };
+        queue.add(event).await.unwrap();
+        let due = queue.due(key, NOW, 1, Vec::new()).await.unwrap();
+        due.events[0].0
+    }
+
+    #[tokio::test]
+    async fn what_is_to_be_told_is_kept_with_the_end_of_its_event_and_once() {
+        let (folder, entropy) = (tempfile::tempdir().unwrap(), SeededEntropy::new(1));
+        let key = FunctionKey {
+            account: ids::DEFAULT_ACCOUNT.into(),
+            region: ids::DEFAULT_REGION.into(),
+            name: "f".into(),
+        };
+        let attributes = Attributes {
+            request_id: "r".to_owned(),
+            error_code: 200,
+            error_message: "no".to_owned(),
+        };
+        let told = [letter(&entropy, None), letter(&entropy, Some(attributes))];
+        {
+            let store = open(folder.path());
+            let queue = Queue::new(store);
+            let id = accept(&queue, &key, &entropy).await;
+            assert_eq!(queue.end(id, told.to_vec()).await.unwrap(), 1);
+            // An event that is gone, as that of a deleted function, tells nobody.
+            assert_eq!(queue.end(id, told.to_vec()).await.unwrap(), 0);
+        }
+        let outbox = Outbox::new(open(folder.path()));
+        let due = outbox.due(NOW, 16, Vec::new()).await.unwrap();
+        let letters: Vec<_> = due
+            .letters
+            .iter()
+            .map(|(_, letter)| letter.clone())
+            .collect();
+        assert_eq!(letters, told);
+        let (first, second) = (due.letters[0].0, due.letters[1].0);
+        let later = NOW.plus(Duration::from_secs(1));
+        outbox.postpone(first, later, 1).await.unwrap();
+        let due = outbox.due(NOW, 16, vec![second]).await.unwrap();
+        assert!(due.letters.is_empty());
+        assert_eq!(due.next, Some(later));
+        outbox.remove(second).await.unwrap();
+        let due = outbox.due(later, 16, Vec::new()).await.unwrap();
+        assert_eq!((due.letters.len(), due.letters[0].1.refusals), (1, 1));
+    }
+}

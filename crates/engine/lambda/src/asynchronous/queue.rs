@@ -11,7 +11,7 @@ use store::{Migration, Store};
 use super::outbox::{self, Letter};
 use crate::error::ApiError;
 use crate::function::key::FunctionKey;
-use crate::function::tables::Tables;
+use crate::function::tables::{Tables, rows};
 use crate::function::target::Target;
 
 /// The table.
@@ -64,6 +64,14 @@ impl StoredEvent {
             qualifier: self.qualifier.clone(),
         }
     }
+}
+
+/// An event at a glance.
+#[derive(Debug)]
+pub(crate) struct Head {
+    pub(crate) id: i64,
+    pub(crate) qualifier: Option<String>,
+    pub(crate) accepted: Timestamp,
 }
 
 /// What there is to do for a function.
@@ -194,6 +202,51 @@ impl Queue {
                     .extend(event(connection, &key, id)?.map(|event| (id, event)));
             }
             Ok(due)
+        })
+        .await
+    }
+
+    /// What is known at a glance of up to `limit` events of a function, those that are due first.
+    pub(crate) async fn heads(
+        &self,
+        key: &FunctionKey,
+        limit: usize,
+    ) -> Result<Vec<Head>, ApiError> {
+        let key = key.clone();
+        self.read(move |connection| {
+            let mut statement = connection.prepare_cached(
+                "SELECT id, qualifier, accepted FROM lambda_event
+                 WHERE account = ?1 AND region = ?2 AND name = ?3 ORDER BY due, id LIMIT ?4",
+            )?;
+            let place = params![key.account, key.region, key.name, rows(limit)];
+            let found = statement.query_map(place, |row| {
+                Ok(Head {
+                    id: row.get(0)?,
+                    qualifier: row.get(1)?,
+                    accepted: Timestamp(row.get(2)?),
+                })
+            })?;
+            found.map(|row| Ok(row?)).collect()
+        })
+        .await
+    }
+
+    /// Those events of a function, as far as they are still there.
+    pub(crate) async fn load(
+        &self,
+        key: &FunctionKey,
+        ids: Vec<i64>,
+    ) -> Result<Vec<(i64, StoredEvent)>, ApiError> {
+        if ids.is_empty() {
+            return Ok(Vec::new());
+        }
+        let key = key.clone();
+        self.read(move |connection| {
+            let mut found = Vec::new();
+            for id in ids {
+                found.extend(event(connection, &key, id)?.map(|event| (id, event)));
+            }
+            Ok(found)
         })
         .await
     }

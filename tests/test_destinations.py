@@ -241,7 +241,9 @@ def test_what_is_to_be_told_survives_a_kill(own_engine):
         )
         # The first answer is there, so records are on their way when the engine dies.
         first = send(client, "work", {"name": "first"})
-        eventually(lambda: records(engine.client("logs"), "note").get(first), "records come")
+        eventually(
+            lambda: records(engine.client("logs"), "note").get(first), "records come", timeout=60
+        )
         sent = {send(client, "work", {"name": n, "fail": n % 2 == 1}) for n in range(60)}
     engine.kill()
     engine.start()

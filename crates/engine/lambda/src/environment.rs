@@ -10,6 +10,7 @@ mod idleness;
 mod lifecycle;
 pub(crate) mod log;
 pub(crate) mod outlet;
+mod prompt;
 mod restore;
 mod runtime_api;
 pub(crate) mod stage;

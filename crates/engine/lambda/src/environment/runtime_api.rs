@@ -20,6 +20,7 @@ use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
 use super::Environment;
+use super::prompt::Prompt;
 use super::stage::Refusal;
 use super::streaming::{self, ERROR_TYPE};
 use crate::invoke::event::Event;
@@ -49,13 +50,17 @@ pub(super) async fn serve(listener: TcpListener, environment: Arc<Environment>) 
                     environment.clock.sleep(ACCEPT_PAUSE).await;
                     continue;
                 };
-                if let Err(error) = stream.set_nodelay(true) {
-                    tracing::debug!(%error, "the runtime's connection closed at once");
-                    continue;
-                }
+                let prompt = stream.set_nodelay(true).and_then(|()| Prompt::of(&stream));
+                let prompt = match prompt {
+                    Ok(prompt) => prompt,
+                    Err(error) => {
+                        tracing::debug!(%error, "the runtime's connection closed at once");
+                        continue;
+                    }
+                };
                 let environment = Arc::clone(&environment);
                 connections.spawn(async move {
-                    let service = service_fn(|request| handle(&environment, request));
+                    let service = service_fn(|request| handle(&environment, &prompt, request));
                     // No timer: between two requests of a runtime lies the function's run.
                     let outcome = http1::Builder::new()
                         .serve_connection(TokioIo::new(stream), service)
@@ -72,6 +77,7 @@ pub(super) async fn serve(listener: TcpListener, environment: Arc<Environment>) 
 
 async fn handle(
     environment: &Arc<Environment>,
+    prompt: &Prompt,
     request: Request<Incoming>,
 ) -> Result<Answer, Infallible> {
     let (head, body) = request.into_parts();
@@ -101,14 +107,14 @@ async fn handle(
             let failure = reported(&head.headers, body, true).await;
             settle(failure.and_then(|failure| environment.init_error(failure)))
         }
-        (&Method::POST, path) => invocation(environment, path, &head.headers, body).await,
+        (&Method::POST, path) => invocation((environment, prompt), path, &head.headers, body).await,
         _ => refuse(StatusCode::NOT_FOUND, "UnknownPath", "404 page not found"),
     };
     Ok(answer)
 }
 
 async fn invocation(
-    environment: &Arc<Environment>,
+    (environment, prompt): (&Arc<Environment>, &Prompt),
     path: &str,
     headers: &HeaderMap,
     body: Incoming,
@@ -136,7 +142,9 @@ async fn invocation(
     if streaming::is_asked(headers) {
         match environment.open_stream(id) {
             Ok(Some(outlet)) => {
-                return settle(streaming::forward(environment, id, outlet, headers, body).await);
+                return settle(
+                    streaming::forward(environment, id, (outlet, prompt), headers, body).await,
+                );
             }
             // The caller takes the answer as a whole.
             Ok(None) => {}

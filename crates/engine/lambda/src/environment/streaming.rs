@@ -16,6 +16,7 @@ use ids::RequestId;
 
 use super::Environment;
 use super::outlet::{Outlet, Part};
+use super::prompt::Prompt;
 use super::stage::Refusal;
 use crate::invoke::failure::{Failure, STREAM_LIMIT};
 
@@ -36,7 +37,7 @@ pub(super) fn is_asked(headers: &HeaderMap) -> bool {
 pub(super) async fn forward(
     environment: &Arc<Environment>,
     id: RequestId,
-    outlet: Outlet,
+    (outlet, prompt): (Outlet, &Prompt),
     headers: &HeaderMap,
     mut body: Incoming,
 ) -> Result<(), Refusal> {
@@ -44,7 +45,11 @@ pub(super) async fn forward(
     outlet.put(Part::Head(content_type)).await;
     let mut left = STREAM_LIMIT;
     let mut failure = None;
-    while let Some(frame) = body.frame().await {
+    loop {
+        prompt.acknowledge();
+        let Some(frame) = body.frame().await else {
+            break;
+        };
         let Ok(frame) = frame else {
             tokio::spawn(fail_if_it_lives(Arc::clone(environment), id));
             return Err(Refusal::WrongState);

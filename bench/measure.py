@@ -24,7 +24,7 @@ def boto3_client(endpoint):
     )
 
 
-def create_function(client, name, source, memory_mb):
+def create_function(client, name, source, memory_mb, **more):
     """Creates a Python function and waits until it is active."""
     archive = io.BytesIO()
     with zipfile.ZipFile(archive, "w") as file:
@@ -33,12 +33,15 @@ def create_function(client, name, source, memory_mb):
         file.writestr(entry, source)
     client.create_function(
         FunctionName=name,
-        Runtime="python3.11",
-        Handler="main.handler",
-        Role="arn:aws:iam::000000000000:role/bench",
-        Code={"ZipFile": archive.getvalue()},
-        MemorySize=memory_mb,
-        Timeout=60,
+        **{
+            "Runtime": "python3.11",
+            "Handler": "main.handler",
+            "Role": "arn:aws:iam::000000000000:role/bench",
+            "Code": {"ZipFile": archive.getvalue()},
+            "MemorySize": memory_mb,
+            "Timeout": 60,
+            **more,
+        },
     )
     client.get_waiter("function_active_v2").wait(
         FunctionName=name, WaiterConfig={"Delay": 0.02, "MaxAttempts": 1500}

@@ -30,6 +30,7 @@ import events
 import idle
 import isolation
 import logs
+import snapstart
 import store
 import streams
 from measure import boto3_client, cold_invokes, create_function, sequential_invokes
@@ -242,6 +243,7 @@ def main():
     events.figures(table, load, boto3_client)
     idle.figures(table, load)
     isolation.figures(table, load, MEMORY_MB)
+    snapstart.figures(table, MEMORY_MB)
     with Engine() as ours, Ministack() as rival:
         for server in (ours, rival):
             server.client = boto3_client(server.endpoint)

@@ -82,12 +82,12 @@ impl Isolation {
         };
         view::rehearse(&isolation)?;
         isolation.no_clones = if isolation.in_realm() {
-            Some("it takes root's rights".to_owned())
+            Some("cloning takes root's rights".to_owned())
         } else if isolation.own_networks() {
             let cloned = clones::rehearse(&isolation);
             cloned.err().map(|refused| refused.to_string())
         } else {
-            Some("environments share the host's network".to_owned())
+            Some("cloning takes networks of their own".to_owned())
         };
         Ok(isolation)
     }

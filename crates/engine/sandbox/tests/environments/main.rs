@@ -11,6 +11,7 @@
 )]
 
 mod attempts;
+mod clones;
 mod freezing;
 mod harness;
 mod isolation;
@@ -161,6 +162,18 @@ const TESTS: &[(&str, Test)] = &[
     ("escape_by_the_network", |h| Box::pin(isolation::network(h))),
     ("the_listeners_inside_are_its_own", |h| {
         Box::pin(isolation::doors(h))
+    }),
+    ("a_clone_that_kept_its_rights_is_refused", |h| {
+        Box::pin(clones::kept_its_rights(h))
+    }),
+    ("a_template_that_ends_is_not_waited_for", |h| {
+        Box::pin(clones::ended(h))
+    }),
+    ("a_template_that_talks_nonsense_is_refused", |h| {
+        Box::pin(clones::talks_nonsense(h))
+    }),
+    ("what_is_no_template_is_not_cloned", |h| {
+        Box::pin(clones::not_one(h))
     }),
     ("escape_by_exhausting_processes", |h| {
         Box::pin(isolation::processes(h))

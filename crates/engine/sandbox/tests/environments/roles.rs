@@ -11,7 +11,7 @@ use ids::{EnvironmentId, SystemEntropy};
 use sandbox::{EnvironmentSpec, Limits, Spawner, SpawnerOptions};
 
 use crate::harness::{line, role};
-use crate::{attempts, isolation};
+use crate::{attempts, clones, isolation};
 
 /// Plays the role that the arguments name.
 pub(crate) fn play(arguments: &[String]) -> ExitCode {
@@ -43,6 +43,7 @@ pub(crate) fn play(arguments: &[String]) -> ExitCode {
         ["litter", marker] => {
             child(&["leave", marker]).wait().unwrap();
         }
+        ["template", how] => clones::play(how),
         ["attempt", what @ ..] => println!("{}", attempts::make(what)),
         ["engine", mode, marker] => engine(mode, marker),
         other => panic!("no such role: {other:?}"),

@@ -96,6 +96,17 @@ class TestPublishing:
         with pytest.raises(client.exceptions.ResourceConflictException):
             invoke(client, name, version)
 
+    def test_a_version_that_comes_with_its_function_is_initialised_too(self, client, deploy):
+        name = deploy("def handler(event, context):\n    return 1", **SNAP, Publish=True)
+        shown = settled(client, name, "1")
+        assert (shown["State"], shown["SnapStart"]["ApplyOn"]) == ("Active", "PublishedVersions")
+        client.update_function_code(
+            FunctionName=name, ZipFile=functions.python("raise ValueError"), Publish=True
+        )
+        assert settled(client, name, "2")["State"] == "Failed"
+        assert invoke(client, name, "1")[0] == 1
+        assert settled(client, name, "$LATEST")["State"] == "Active"
+
     def test_what_it_does_not_go_together_with_is_refused(self, client, deploy, names):
         for more, word in [
             ({"Runtime": "python3.11"}, "python3.11 is not supported for SnapStart"),

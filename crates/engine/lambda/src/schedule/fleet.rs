@@ -188,9 +188,12 @@ impl Fleet {
         // Both at once there is not on AWS either.
         if deployment.snap_start && provision.is_none() {
             match self.snapshot(deployment, Occasion::Need).await {
-                Ok(Snapshot::Taken(template)) => {
-                    return self.restore(pool, memory, template, began).await;
-                }
+                Ok(Snapshot::Taken(template)) => match template.take().await {
+                    Ok(spare) => {
+                        return self.restore(pool, memory, (template, spare), began).await;
+                    }
+                    Err(error) => remark = Some(format!("SnapStart: {error}")),
+                },
                 Ok(Snapshot::Unfit(reason)) => remark = Some(reason),
                 // Initialising without a snapshot says what is wrong, in the invocation's log.
                 Err(failure) => tracing::warn!(%failure, ?deployment, "no snapshot was taken"),
@@ -234,11 +237,10 @@ impl Fleet {
         self: &Arc<Self>,
         pool: &Arc<Pool>,
         memory: OwnedSemaphorePermit,
-        template: Arc<Template>,
+        (template, spare): (Arc<Template>, Spare),
         began: Duration,
     ) -> Result<Made, NoEnvironment> {
-        let spare = template.take().await;
-        let Spare { id, site } = spare.map_err(|error| NoEnvironment::Failed(error.to_string()))?;
+        let Spare { id, site } = spare;
         let identity = self.identity_for(id, &pool.deployment);
         let environment = self.found(
             id,

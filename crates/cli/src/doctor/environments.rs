@@ -1,6 +1,6 @@
 //! What execution environments are like here, measure by measure.
 
-use sandbox::{Capabilities, Means, Measure};
+use sandbox::{Capabilities, Egress, Means, Measure};
 
 use super::{Check, Subject};
 
@@ -32,6 +32,7 @@ pub(super) fn checks(capabilities: &Capabilities) -> Vec<Check> {
         scratch,
         network,
         clones,
+        egress,
     } = capabilities;
     let mut checks = vec![measured(
         Subject::Isolation,
@@ -46,12 +47,13 @@ pub(super) fn checks(capabilities: &Capabilities) -> Vec<Check> {
         };
         checks.push(Check::ok(Subject::Isolation, "user", user));
     }
+    checks.push(Check::of(
+        Subject::Isolation,
+        "functions have a network of their own",
+        reach(*egress),
+        network.remedy.clone(),
+    ));
     for (subject, name, measure) in [
-        (
-            Subject::Isolation,
-            "functions have a network of their own",
-            network,
-        ),
         (Subject::Isolation, "/tmp has the configured size", scratch),
         (
             Subject::Isolation,
@@ -71,6 +73,14 @@ pub(super) fn checks(capabilities: &Capabilities) -> Vec<Check> {
 
 fn measured(subject: Subject, name: &str, measure: &Measure) -> Check {
     Check::of(subject, name, means(measure.means), measure.remedy.clone())
+}
+
+fn reach(egress: Egress) -> &'static str {
+    match egress {
+        Egress::None => "it leads to the engine alone",
+        Egress::Nat => "it leads to the engine and to other machines",
+        Egress::Host => "no: they have the host's",
+    }
 }
 
 fn means(means: Means) -> &'static str {
@@ -113,6 +123,7 @@ mod tests {
             scratch: full(),
             network: full(),
             clones: full(),
+            egress: Egress::Nat,
         }
     }
 

@@ -28,7 +28,7 @@ pub(super) fn without_effect(
     {
         note(
             "VPC",
-            "the function has the network of every other function",
+            "the function reaches what every other function does; `docs/network.md` tells how to narrow that",
         );
     }
     for system in &function.file_system_configs {

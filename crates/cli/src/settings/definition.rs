@@ -247,9 +247,10 @@ pub(crate) const EGRESS: Definition = Definition {
     flag: "egress",
     value_name: "WHERE",
     env: &["LAMBDALAB_EGRESS"],
-    default: Some("host"),
-    expected: "`host` or `none`",
-    about: "What functions reach beside the engine: `host`, all that this machine reaches, or `none`",
+    default: Some("nat"),
+    expected: "`nat`, `none` or `host`",
+    about: "What functions reach beside the engine: `nat`, other machines and nothing of this one; \
+            `none`; or `host`, all that this machine reaches, its own servers too",
     scope: Scope::Engine,
     ..BASE
 };

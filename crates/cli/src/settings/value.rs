@@ -93,8 +93,9 @@ impl OneText for IsolationMode {
 impl OneText for Egress {
     fn read_one(text: &str) -> Option<Self> {
         match text {
-            "host" => Some(Self::Host),
+            "nat" => Some(Self::Nat),
             "none" => Some(Self::None),
+            "host" => Some(Self::Host),
             _ => None,
         }
     }
@@ -102,6 +103,7 @@ impl OneText for Egress {
     fn show_one(&self) -> String {
         match self {
             Self::Host => "host".to_owned(),
+            Self::Nat => "nat".to_owned(),
             Self::None => "none".to_owned(),
         }
     }

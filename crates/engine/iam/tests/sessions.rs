@@ -56,6 +56,7 @@ fn caller(access_key_id: &str) -> Caller {
         principal: Principal::Account {
             access_key_id: access_key_id.into(),
         },
+        host: None,
         request_id: RequestId::draw(&SeededEntropy::new(1)),
     }
 }

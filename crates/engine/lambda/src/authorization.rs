@@ -143,6 +143,7 @@ mod tests {
                 source_arn: Some(format!("arn:aws:s3:::{bucket}").into()),
                 source_account: Some(DEFAULT_ACCOUNT.into()),
             }),
+            host: None,
             request_id: RequestId::draw(&SeededEntropy::new(1)),
         }
     }

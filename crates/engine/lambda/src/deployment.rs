@@ -5,8 +5,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ids::RequestId;
+use sandbox::Egress;
 
 use crate::function::key::FunctionKey;
+use crate::function::tags;
 use crate::logging::settings::LogSettings;
 use crate::package::code_store::{CodeLease, OptLease};
 use crate::runtime::Runtime;
@@ -35,6 +37,8 @@ pub(crate) struct Deployment {
     /// The size of `/tmp`.
     pub(crate) scratch_mb: u32,
     pub(crate) timeout: Duration,
+    /// The most that its functions may reach by the network.
+    pub(crate) egress: Egress,
     /// The function's own environment variables.
     pub(crate) variables: BTreeMap<String, String>,
     /// A file of its package that AWS would not let it read.
@@ -50,7 +54,16 @@ pub(crate) struct Deployment {
     pub(crate) logging: LogSettings,
 }
 
+/// Which environments may serve a deployment: those that reach by the network what the function may
+/// now, which its tags change at any time.
+pub(crate) type PoolKey = (RequestId, Egress);
+
 impl Deployment {
+    /// Which environments may serve it.
+    pub(crate) fn pool_key(&self) -> PoolKey {
+        (self.id, self.egress)
+    }
+
     /// How its environments come to be initialised, as `AWS_LAMBDA_INITIALIZATION_TYPE` names it.
     pub(crate) fn initialization_type(&self) -> &'static str {
         if self.snap_start {
@@ -60,8 +73,9 @@ impl Deployment {
         }
     }
 
-    /// In which ways it runs otherwise than on AWS, for its log.
-    pub(crate) fn warnings(&self) -> impl Iterator<Item = String> {
+    /// In which ways it runs otherwise than on AWS, or than it asks for, where its functions reach
+    /// `reach` by the network; for its log.
+    pub(crate) fn warnings(&self, reach: Egress) -> impl Iterator<Item = String> {
         let client = self.client.as_ref();
         let substitution = client.and_then(|client| client.substitution(self.runtime));
         let private = self.private_file.as_ref().map(|name| {
@@ -70,7 +84,14 @@ impl Deployment {
                  not read it; set its permissions to 644, or 755 for programs, before you ship it"
             )
         });
-        substitution.into_iter().chain(private)
+        let wide = (reach > self.egress).then(|| {
+            format!(
+                "the tag {} asks for less, but this host cannot keep the function from the network \
+                 that it is part of itself; `lambdalab doctor` says why",
+                tags::EGRESS
+            )
+        });
+        substitution.into_iter().chain(private).chain(wide)
     }
 }
 

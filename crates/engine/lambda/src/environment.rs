@@ -63,10 +63,10 @@ pub(crate) struct Site {
 impl Site {
     /// Opens the door that the place has, if it has one.
     pub(crate) fn open(mut sandbox: sandbox::Environment, doors: &Doors) -> Arc<Self> {
-        let door = sandbox.take_door();
+        let door = door::open(&mut sandbox, doors);
         Arc::new(Self {
             sandbox,
-            _door: door.map(|listener| door::open(listener, doors)),
+            _door: door,
         })
     }
 }

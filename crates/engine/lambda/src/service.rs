@@ -47,7 +47,7 @@ pub struct LambdaOptions {
     pub runtimes: Runtimes,
     /// Makes environments.
     pub sandbox: sandbox::Sandbox,
-    /// The engine's endpoint, as functions reach it.
+    /// The engine's endpoint, as clients on this host reach it.
     pub endpoint: String,
     /// What the host gives to functions.
     pub capacity: Capacity,
@@ -144,11 +144,7 @@ impl Lambda {
                 .map_err(|error: CodeError| folder(&error))?;
         let capabilities = options.sandbox.capabilities();
         let settings = launch::Settings {
-            endpoint: if capabilities.own_networks() {
-                format!("http://127.0.0.1:{}", sandbox::ENGINE_PORT)
-            } else {
-                options.endpoint.clone()
-            },
+            endpoint: options.endpoint.clone(),
             environments,
             isolated: capabilities.isolates(),
             doors: options.doors,

@@ -42,6 +42,7 @@ impl Fixture {
             principal: Principal::Account {
                 access_key_id: "test".into(),
             },
+            host: None,
             request_id: RequestId::draw(&*entropy),
         };
         let this = Self {

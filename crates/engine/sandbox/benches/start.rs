@@ -31,6 +31,12 @@ fn main() {
             true,
             Some(Egress::None),
         ),
+        (
+            "2 blanks, isolated with networks that lead out",
+            2,
+            true,
+            Some(Egress::Nat),
+        ),
     ];
     let links: Vec<(&str, SpawnerLink)> = variants
         .into_iter()
@@ -112,6 +118,7 @@ fn spec() -> EnvironmentSpec {
             pids: 1024,
         },
         scratch_mb: 512,
+        egress: Egress::Host,
         work_dir: std::env::temp_dir().join("lambdalab-bench"),
     }
 }

@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::spec::Egress;
+
 /// What this host lets the sandbox do, measure by measure.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Capabilities {
@@ -23,6 +25,8 @@ pub struct Capabilities {
     pub network: Measure,
     /// Making environments with a clone of a process that was initialised already.
     pub clones: Measure,
+    /// The most that functions reach.
+    pub egress: Egress,
 }
 
 /// One measure: by which means it is taken, and what would improve it.
@@ -92,12 +96,6 @@ impl Capabilities {
     /// falls to the environment's own process.
     pub(crate) fn engine_mounts(&self) -> bool {
         self.isolation.means == Means::Namespaces
-    }
-
-    /// Whether environments have networks of their own.
-    #[must_use]
-    pub fn own_networks(&self) -> bool {
-        self.network.means == Means::Namespaces
     }
 
     /// Whether initialised processes can be cloned.

@@ -21,7 +21,8 @@ use crate::isolation::{SCRATCH, Scratch};
 use crate::memory_use::MemoryUse;
 use crate::process::Process;
 use crate::protocol::{Ask, Done, GroupSignal, Refused};
-use crate::spec::{Command, EnvironmentSpec, Limits, Shown, Throttling};
+use crate::spec::{Command, Egress, EnvironmentSpec, Limits, Shown, Throttling};
+use crate::tunnel::Tunnel;
 
 /// The most folders that a command may show: each is a descriptor of one message, beside three
 /// outputs, a channel for clones and `/tmp`.
@@ -49,8 +50,12 @@ pub struct Environment {
     listener: TcpListener,
     /// Whether its process is a clone, which sees already what it is to see.
     is_clone: bool,
+    /// What its functions reach.
+    egress: Egress,
     /// Where the engine's API is to be served inside, where it has a network of its own.
     door: Option<TcpListener>,
+    /// The other end of its way to other machines, where it has one.
+    tunnel: Option<OwnedFd>,
     address: SocketAddr,
     destroyed: AtomicBool,
 }
@@ -165,15 +170,16 @@ impl Environment {
         reply: Reply,
     ) -> Result<Self, SandboxError> {
         let Reply {
-            done: Done::Created { groups },
+            done: Done::Created { groups, egress },
             descriptors,
         } = reply
         else {
             return Err(out_of_step());
         };
-        let mut listeners = descriptors.into_iter().map(TcpListener::from);
-        let listener = listeners.next().ok_or_else(out_of_step)?;
-        let door = listeners.next();
+        let mut doors = descriptors.into_iter();
+        let listener: TcpListener = doors.next().ok_or_else(out_of_step)?.into();
+        let door = doors.next().map(TcpListener::from);
+        let tunnel = doors.next();
         let address = listener
             .local_addr()
             .map_err(Refused::to("name the Runtime API's address"))?;
@@ -197,7 +203,9 @@ impl Environment {
             scratch: None,
             is_clone: false,
             listener,
+            egress,
             door,
+            tunnel,
             address,
             destroyed: AtomicBool::new(false),
         })
@@ -230,6 +238,21 @@ impl Environment {
     /// it was taken.
     pub fn take_door(&mut self) -> Option<TcpListener> {
         self.door.take()
+    }
+
+    /// What its functions reach.
+    #[must_use]
+    pub fn egress(&self) -> Egress {
+        self.egress
+    }
+
+    /// Its way to other machines, where it has one and that was not taken yet. Unless somebody
+    /// serves it, it leads nowhere. To be called inside a tokio runtime.
+    ///
+    /// # Errors
+    /// [`SandboxError::Os`] when the runtime cannot watch it.
+    pub fn take_tunnel(&mut self) -> Result<Option<Tunnel>, SandboxError> {
+        self.tunnel.take().map(Tunnel::watch).transpose()
     }
 
     /// Where the function finds its Runtime API: the value of `AWS_LAMBDA_RUNTIME_API`.

@@ -40,7 +40,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use nix::unistd::geteuid;
 
-pub(crate) use network::Network;
+pub(crate) use network::{Doors, Network};
 use realm::Realm;
 pub(crate) use scratch::{Scratch, ScratchKit};
 pub(crate) use syscalls::Filters;
@@ -59,7 +59,10 @@ pub(crate) struct Isolation {
     /// Where isolation takes place when the engine is not root.
     realm: Option<Realm>,
     filters: Filters,
+    /// What environments reach for which nothing else is asked.
     egress: Egress,
+    /// Whether networks of their own can lead out, and if not, why.
+    leads_out: Result<(), Refused>,
     /// Why initialised processes cannot be cloned here, if they cannot.
     no_clones: Option<String>,
 }
@@ -73,17 +76,21 @@ impl Isolation {
         } else {
             Some(Realm::found()?)
         };
+        Network::make(realm.as_ref(), false)?;
+        let leads_out = Network::make(realm.as_ref(), true).map(drop);
+        let egress = possible(egress, leads_out.is_ok());
         let mut isolation = Self {
-            template: template::build(realm.as_ref())?,
+            template: template::build(realm.as_ref(), network::resolv_conf(egress))?,
             realm,
             filters,
             egress,
+            leads_out,
             no_clones: None,
         };
         view::rehearse(&isolation)?;
         isolation.no_clones = if isolation.in_realm() {
             Some("cloning takes root's rights".to_owned())
-        } else if isolation.own_networks() {
+        } else if egress.is_own_network() {
             let cloned = clones::rehearse(&isolation);
             cloned.err().map(|refused| refused.to_string())
         } else {
@@ -115,9 +122,19 @@ impl Isolation {
         self.realm.is_some()
     }
 
-    /// Whether environments have networks of their own.
-    pub(crate) fn own_networks(&self) -> bool {
-        self.egress == Egress::None
+    /// What environments reach for which nothing else is asked.
+    pub(crate) fn egress(&self) -> Egress {
+        self.egress
+    }
+
+    /// What an environment reaches of which `asked` is asked: no more than all of them do.
+    pub(crate) fn granted(&self, asked: Egress) -> Egress {
+        possible(asked.min(self.egress), self.leads_out.is_ok())
+    }
+
+    /// A network for an environment, which leads out or not.
+    pub(crate) fn make_network(&self, leads_out: bool) -> Result<(Network, Doors), Refused> {
+        Network::make(self.realm.as_ref(), leads_out)
     }
 
     pub(crate) fn filters(&self) -> &Filters {
@@ -145,21 +162,42 @@ pub(crate) fn measure_clones(isolation: Option<&Isolation>) -> Measure {
     }
 }
 
-/// What functions reach by the network.
-pub(crate) fn measure_network(isolation: Option<&Isolation>, egress: Egress) -> Measure {
-    match (isolation, egress) {
-        (Some(_), Egress::None) => Measure::full(Means::Namespaces),
-        (_, Egress::Host) => Measure::short(
-            Means::None,
-            "functions reach all that this host reaches, its own loopback too; with \
-             --egress none they reach nothing but the engine",
-        ),
-        (None, Egress::None) => Measure::short(
-            Means::None,
-            "functions reach all that this host reaches: without isolation they cannot have \
-             networks of their own",
-        ),
+/// What takes the place of `egress` where networks cannot lead out.
+fn possible(egress: Egress, leads_out: bool) -> Egress {
+    match egress {
+        Egress::Nat if !leads_out => Egress::None,
+        other => other,
     }
+}
+
+/// What functions reach by the network, where `asked` is asked for.
+pub(crate) fn measure_network(isolation: Option<&Isolation>, asked: Egress) -> (Egress, Measure) {
+    let Some(isolation) = isolation else {
+        let measure = Measure::short(
+            Means::None,
+            "functions reach all that this host reaches, its own servers too: without isolation \
+             they cannot have networks of their own",
+        );
+        return (Egress::Host, measure);
+    };
+    let measure = match (asked, &isolation.leads_out) {
+        (Egress::Host, _) => Measure::short(
+            Means::None,
+            "functions reach all that this host reaches, its own servers too; with --egress nat \
+             they reach other machines only",
+        ),
+        (Egress::Nat, Err(refused)) => Measure::short(
+            Means::Namespaces,
+            format!(
+                "functions reach the engine and nothing else ({refused}): load the kernel's module \
+                 `tun` (`modprobe tun`), in a container pass in /dev/net/tun, let the engine's user \
+                 open it (`chmod 666 /dev/net/tun`), or choose --egress none, or --egress host for \
+                 functions that you trust"
+            ),
+        ),
+        (Egress::Nat | Egress::None, _) => Measure::full(Means::Namespaces),
+    };
+    (isolation.egress, measure)
 }
 
 /// How far isolation goes here.

@@ -9,8 +9,9 @@
 //!
 //! It knows nothing of functions, runtimes or invocations: a command goes in, output and an exit
 //! status come out. It keeps environments apart by namespaces, a root file system, a user of their own
-//! and a system call filter (`isolation`), as root or in a user namespace. A network of their own is a
-//! choice ([`Egress`]).
+//! and a system call filter (`isolation`), as root or in a user namespace. Each has a network of its
+//! own, unless the host's is asked for ([`Egress`]); what leads out of it is a [`Tunnel`], and
+//! somebody else's matter.
 //!
 //! What it promises: nothing that runs in an environment outlives the engine, however the engine
 //! ends. The spawner sweeps when the engine dies, a guard process when the spawner dies, and the
@@ -40,6 +41,8 @@ mod protocol;
 mod spawner;
 #[cfg(target_os = "linux")]
 mod sys;
+#[cfg(target_os = "linux")]
+mod tunnel;
 
 mod capabilities;
 mod error;
@@ -48,7 +51,7 @@ mod spec;
 pub use capabilities::{Capabilities, Means, Measure};
 pub use error::SandboxError;
 pub use spec::{
-    CPU_PERIOD_MICROS, Command, ENGINE_PORT, Egress, EnvironmentSpec, ExitStatus, Limits,
+    CPU_PERIOD_MICROS, Command, ENGINE_PORT, Egress, EnvironmentSpec, ExitStatus, Limits, RESOLVER,
     RUNTIME_API_PORT, Shown, Throttling,
 };
 
@@ -60,3 +63,5 @@ pub use environment::Environment;
 pub use process::Process;
 #[cfg(target_os = "linux")]
 pub use spawner::{Spawner, SpawnerLink, SpawnerOptions, probe};
+#[cfg(target_os = "linux")]
+pub use tunnel::Tunnel;

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use crate::SandboxError;
 use crate::cgroup::EnvironmentGroups;
 use crate::channel::MAX_MESSAGE;
-use crate::spec::{Command, EnvironmentSpec, ExitStatus};
+use crate::spec::{Command, Egress, EnvironmentSpec, ExitStatus};
 
 /// From the engine to the spawner.
 #[derive(Debug, Serialize, Deserialize)]
@@ -23,8 +23,8 @@ pub(crate) struct Request {
 /// What the engine asks for.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) enum Ask {
-    /// Make an environment. The reply carries its Runtime API listener, and one for the engine's API
-    /// where it has a network of its own.
+    /// Make an environment. The reply carries its Runtime API listener; where it has a network of its
+    /// own, one for the engine's API; and where that leads further, its tunnel.
     Create(EnvironmentSpec),
     /// Run a command in it. The request carries the write ends of its output pipes: stdout,
     /// stderr, and telemetry when the command wants it. After them come mounts that are attached
@@ -72,8 +72,14 @@ pub(crate) enum Message {
 /// How a request was carried out.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) enum Done {
-    Created { groups: EnvironmentGroups },
-    Started { pid: i32 },
+    Created {
+        groups: EnvironmentGroups,
+        /// What its functions reach.
+        egress: Egress,
+    },
+    Started {
+        pid: i32,
+    },
     Signalled,
     Destroyed,
 }

@@ -195,13 +195,15 @@ fn capabilities(
             "/tmp is the host's, and TMPDIR names a folder without a limit: it takes isolation",
         ),
     };
+    let (reach, network) = isolation::measure_network(isolation.as_ref().ok(), egress);
     Capabilities {
         memory,
         cpu,
         pids,
         freeze,
         kill,
-        network: isolation::measure_network(isolation.as_ref().ok(), egress),
+        network,
+        egress: reach,
         clones: isolation::measure_clones(isolation.as_ref().ok()),
         isolation: isolation::measure(isolation.as_ref()),
         scratch,

@@ -1,6 +1,7 @@
 //! What callers say about an environment and the processes in it.
 
 use std::fmt;
+use std::net::Ipv4Addr;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -19,14 +20,33 @@ pub const RUNTIME_API_PORT: u16 = 9001;
 /// Where an environment with a network of its own finds the engine's API, on its loopback.
 pub const ENGINE_PORT: u16 = 4566;
 
-/// What functions reach beside their own loopback.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+/// Where an environment that reaches other machines finds its name server.
+///
+/// Link-local, as its own address is: no other machine can be meant by it.
+pub const RESOLVER: Ipv4Addr = Ipv4Addr::new(169, 254, 78, 1);
+
+/// What functions reach beside their own loopback; the narrower comes first.
+#[derive(
+    Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
+#[serde(rename_all = "kebab-case")]
 pub enum Egress {
-    /// All that the host reaches, its own loopback too: they share its network.
-    #[default]
-    Host,
-    /// Nothing but the engine. It takes isolation.
+    /// Nothing but the engine.
     None,
+    /// The engine, and by a [`Tunnel`](crate::Tunnel) what its other end lets them reach: other
+    /// machines, and nothing of this one.
+    #[default]
+    Nat,
+    /// All that the host reaches, its own loopback too: they share its network.
+    Host,
+}
+
+impl Egress {
+    /// Whether environments have networks of their own.
+    #[must_use]
+    pub fn is_own_network(self) -> bool {
+        self != Self::Host
+    }
 }
 
 /// The kernel accepts no CPU quota below this.
@@ -44,6 +64,8 @@ pub struct EnvironmentSpec {
     pub work_dir: PathBuf,
     /// The size of its `/tmp` in MiB, where it has one of its own.
     pub scratch_mb: u32,
+    /// The most that its functions may reach; no more than the spawner was told in any case.
+    pub egress: Egress,
 }
 
 /// How much of the machine an environment gets.

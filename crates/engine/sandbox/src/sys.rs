@@ -1,6 +1,8 @@
 //! The few system calls that no safe wrapper covers. All of the crate's unsafe code is here.
 #![expect(unsafe_code, reason = "this module is where it may be")]
 
+mod interfaces;
+
 use std::ffi::{c_int, c_uint};
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
@@ -11,6 +13,8 @@ use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, sigaction
 use nix::unistd::{ForkResult, Pid};
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
+
+pub(crate) use interfaces::{Interface, add_default_route, open_tunnel};
 
 /// From `linux/sched.h`; libc's constant is too narrow for it.
 const CLONE_INTO_CGROUP: u64 = 1 << 33;
@@ -213,28 +217,6 @@ pub(crate) fn configure_loop_device(device: impl AsFd, file: impl AsFd) -> nix::
             &raw const config,
         )
     };
-    Errno::result(result)?;
-    Ok(())
-}
-
-/// Raises the loopback of this process's network.
-pub(crate) fn raise_loopback() -> nix::Result<()> {
-    use nix::sys::socket::{AddressFamily, SockFlag, SockType, socket};
-    let socket = socket(
-        AddressFamily::Inet,
-        SockType::Datagram,
-        SockFlag::SOCK_CLOEXEC,
-        None,
-    )?;
-    // SAFETY: `ifreq` is plain bytes and integers, for which zero is a valid value.
-    let mut request: libc::ifreq = unsafe { std::mem::zeroed() };
-    for (to, from) in request.ifr_name.iter_mut().zip(b"lo") {
-        *to = from.cast_signed();
-    }
-    // Up and running.
-    request.ifr_ifru.ifru_flags = 0x41;
-    // SAFETY: the pointer is to a live `ifreq`, which the kernel only reads for this request.
-    let result = unsafe { libc::ioctl(socket.as_raw_fd(), libc::SIOCSIFFLAGS, &raw const request) };
     Errno::result(result)?;
     Ok(())
 }

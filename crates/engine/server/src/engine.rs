@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use control::{Capacity, EngineFile, EngineFileError, Measure};
+use egress::{BeyondThisHost, Nat, NatOptions};
 use iam::{Iam, IamOptions};
 use ids::{SharedClock, SystemClock, SystemEntropy};
 use lambda::runtime::install::Runtimes;
@@ -215,10 +216,17 @@ impl Engine {
             clock: Arc::clone(&clock),
             entropy,
         });
+        let nat = Nat::new(NatOptions {
+            policy: Arc::new(BeyondThisHost),
+            resolver: sandbox::RESOLVER,
+            servers: "/etc/resolv.conf".into(),
+            clock: Arc::clone(&clock),
+            entropy: Arc::clone(&shared.entropy),
+        });
         let (stop, stopped) = watch::channel(false);
         tokio::spawn(http_server::serve_doors(
             opened,
-            Arc::clone(&shared),
+            (Arc::clone(&shared), nat),
             stopped.clone(),
         ));
         let server = tokio::spawn(http_server::run(

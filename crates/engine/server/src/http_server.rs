@@ -1,11 +1,14 @@
 //! Connections and requests: from the listener to the services and back.
 
 use std::convert::Infallible;
+use std::io;
 use std::net::IpAddr;
 use std::pin::pin;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
+use egress::{Link, Nat};
 use futures_util::StreamExt as _;
 use http::header::{ACCESS_CONTROL_ALLOW_ORIGIN, VARY};
 use http::request::Parts;
@@ -18,6 +21,7 @@ use hyper_util::server::conn::auto;
 use hyper_util::server::graceful::GracefulShutdown;
 use ids::RequestId;
 use lambda::Door;
+use sandbox::Tunnel;
 use tokio::net::TcpListener;
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::sync::watch;
@@ -53,13 +57,19 @@ pub(crate) async fn until(mut stop: watch::Receiver<bool>) {
     let _gone = stop.wait_for(|stop| *stop).await;
 }
 
-/// Serves each environment at the listener inside its network, as long as that exists.
+/// Serves each environment at the listener inside its network, and carries what it sends further, as
+/// long as that exists.
 pub(crate) async fn serve_doors(
     mut opened: UnboundedReceiver<Door>,
-    shared: Arc<Shared>,
+    (shared, nat): (Arc<Shared>, Nat),
     stop: watch::Receiver<bool>,
 ) {
-    while let Some(Door { listener, closed }) = opened.recv().await {
+    while let Some(door) = opened.recv().await {
+        let Door {
+            listener,
+            tunnel,
+            closed,
+        } = door;
         let listener = match TcpListener::from_std(listener) {
             Ok(listener) => listener,
             Err(error) => {
@@ -74,8 +84,46 @@ pub(crate) async fn serve_doors(
                 () = stopped => {}
             }
         };
-        let served = (listener, Callers::Functions);
-        tokio::spawn(run(served, Arc::clone(&shared), ended, Duration::ZERO));
+        let served = run(
+            (listener, Callers::Functions),
+            Arc::clone(&shared),
+            ended,
+            Duration::ZERO,
+        );
+        let nat = nat.clone();
+        tokio::spawn(async move {
+            match tunnel {
+                Some(tunnel) => tokio::select! {
+                    () = served => {}
+                    () = carry(&nat, tunnel) => {}
+                },
+                None => served.await,
+            }
+        });
+    }
+}
+
+/// Carries an environment's traffic; never ends of itself.
+async fn carry(nat: &Nat, tunnel: Tunnel) {
+    nat.serve(WayOut(tunnel)).await;
+    std::future::pending::<()>().await;
+}
+
+/// A tunnel of the sandbox's, as the NAT takes it.
+struct WayOut(Tunnel);
+
+impl Link for WayOut {
+    fn poll_ready(&self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.0.poll_ready(context)
+    }
+
+    fn receive(&self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.0.receive(buffer)
+    }
+
+    fn send(&self, packet: &[u8]) {
+        // What finds no room is sent again by those who need it there.
+        let _lost = self.0.send(packet);
     }
 }
 

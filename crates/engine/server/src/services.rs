@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use http::Response;
-use http::header::CONTENT_TYPE;
+use http::header::{CONTENT_TYPE, HOST};
 use http::request::Parts;
 use hyper::body::Incoming;
 use iam::Iam;
@@ -113,6 +113,7 @@ impl Services {
                 account,
                 region,
                 principal,
+                host: parts.headers.get(HOST).cloned(),
                 request_id,
             },
             pending,

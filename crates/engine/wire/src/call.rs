@@ -5,6 +5,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 
+use http::HeaderValue;
 use ids::RequestId;
 
 use crate::ServiceError;
@@ -105,6 +106,9 @@ pub struct Caller {
     pub region: Arc<str>,
     /// Who calls.
     pub principal: Principal,
+    /// By which host and port the caller reaches this engine, where it says so: inside the network of
+    /// an environment they are others than on the host.
+    pub host: Option<HeaderValue>,
     /// The id that the answer and every log line carry.
     pub request_id: RequestId,
 }
@@ -233,6 +237,7 @@ mod tests {
                 source_arn: Some("arn:aws:s3:::bucket".into()),
                 source_account: None,
             }),
+            host: None,
             request_id: RequestId::draw(&ids::SeededEntropy::new(1)),
         }
     }

@@ -189,6 +189,7 @@ fn caller(letter: &Letter) -> Option<Caller> {
             arn: arn.to_string().into(),
             role: letter.role.as_str().into(),
         },
+        host: None,
         request_id: letter.request_id,
     })
 }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use ids::RequestId;
+use sandbox::Egress;
 use store::Digest;
 use wire::ServiceError;
 use wire::lambda::{
@@ -278,6 +279,7 @@ pub(super) fn deployment(
             .unwrap_or(512)
             .unsigned_abs(),
         timeout: Duration::from_secs(u64::from(configuration.timeout.unwrap_or(3).unsigned_abs())),
+        egress: Egress::Host,
         variables: environment
             .and_then(|e| e.variables.clone())
             .unwrap_or_default(),

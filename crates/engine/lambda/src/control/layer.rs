@@ -114,7 +114,7 @@ impl Inner {
             .write_apart(move |tables| Ok((tables.add_layer_version(&owned, &record)?, record)))
             .await
             .inspect_err(|_| self.code.reconsider(code))?;
-        let shown = record.shown(&key, number, Some(self.location(&code)));
+        let shown = record.shown(&key, number, Some(self.location(caller, &code)));
         Ok(PublishLayerVersionResponse {
             content: shown.content,
             layer_arn: shown.layer_arn,
@@ -192,7 +192,7 @@ impl Inner {
         check_region(caller, &key)?;
         let record = record.ok_or_else(no_such_version)?;
         let code = Digest::from_base64(&record.code_sha256).ok();
-        Ok(record.shown(&key, number, code.map(|code| self.location(&code))))
+        Ok(record.shown(&key, number, code.map(|code| self.location(caller, &code))))
     }
 
     pub(crate) async fn list_layer_versions(

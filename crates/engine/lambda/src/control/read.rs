@@ -52,7 +52,7 @@ impl Inner {
             configuration: Some(configuration),
             code: Some(FunctionCodeLocation {
                 repository_type: Some("S3".to_owned()),
-                location: digest.map(|digest| self.location(&digest)),
+                location: digest.map(|digest| self.location(caller, &digest)),
                 ..FunctionCodeLocation::default()
             }),
             tags: (!tags.is_empty()).then_some(tags),
@@ -105,12 +105,12 @@ impl Inner {
         configuration
     }
 
-    /// Where a package can be fetched without a signature, by who was told.
-    pub(super) fn location(&self, digest: &Digest) -> String {
+    /// Where a package can be fetched without a signature, by who was told: at the endpoint that he
+    /// uses himself.
+    pub(super) fn location(&self, caller: &Caller, digest: &Digest) -> String {
         let token = self.location_token(digest);
-        format!(
-            "{}/_lambdalab/v1/code/{digest}?token={token}",
-            self.endpoint
-        )
+        let host = caller.host.as_ref().and_then(|host| host.to_str().ok());
+        let endpoint = host.map_or_else(|| self.endpoint.clone(), |host| format!("http://{host}"));
+        format!("{endpoint}/_lambdalab/v1/code/{digest}?token={token}")
     }
 }

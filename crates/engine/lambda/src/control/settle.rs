@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ids::RequestId;
+use sandbox::Egress;
 use store::Digest;
 use wire::lambda::{FunctionConfiguration, Runtime as RuntimeName, SnapStartOptimizationStatus};
 
@@ -17,6 +18,7 @@ use crate::function::key::FunctionKey;
 use crate::function::record::{Live, VersionRecord};
 use crate::function::status::{self, NotReady};
 use crate::function::tables::Tables;
+use crate::function::tags::{self, Tags};
 use crate::invoke::failure::Failure;
 use crate::package::error::CodeError;
 use crate::runtime::Runtime;
@@ -163,11 +165,25 @@ impl Inner {
         let private_file = self.code.private_file(code).await.map_err(unusable)?;
         let code = self.code.unpacked(code).await.map_err(unusable)?;
         let opt = self.code.opt(&layers).await.map_err(unusable)?;
+        let egress = self.egress(key).await;
+        let egress = egress.map_err(|error| NotReady::new("InternalError", &error))?;
         let code = (code, opt);
         Ok(Deployment {
             private_file,
+            egress,
             ..configure::deployment(key, id, configuration, runtime, client, code)
         })
+    }
+
+    /// The most that a function may reach by the network.
+    async fn egress(&self, key: &FunctionKey) -> Result<Egress, ApiError> {
+        let wanted = key.clone();
+        let tags = self
+            .registry
+            .read(move |tables| tables.tags(&wanted))
+            .await?;
+        let tags: Tags = serde_json::from_str(tags.as_deref().unwrap_or("{}"))?;
+        Ok(tags::egress(&tags))
     }
 }
 

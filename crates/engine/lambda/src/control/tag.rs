@@ -31,6 +31,7 @@ impl Inner {
             ));
         }
         tags::check_owner(&added)?;
+        tags::check_egress(&added)?;
         self.retag(resource, |tags| {
             tags.extend(added);
             tags::check_number(tags)

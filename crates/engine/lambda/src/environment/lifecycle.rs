@@ -38,7 +38,7 @@ impl Environment {
             deployment: &self.deployment,
             environment: self.id,
         });
-        for warning in self.deployment.warnings() {
+        for warning in self.deployment.warnings(self.site().sandbox.egress()) {
             self.log.platform(&PlatformEvent::Warning(&warning));
         }
         let shortfalls = self.capacity.shortfalls(self.deployment.memory_mb);

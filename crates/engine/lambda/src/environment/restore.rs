@@ -36,7 +36,7 @@ impl Environment {
             deployment: &self.deployment,
             environment: self.id,
         });
-        for warning in self.deployment.warnings() {
+        for warning in self.deployment.warnings(self.site().sandbox.egress()) {
             self.log.platform(&PlatformEvent::Warning(&warning));
         }
         let limit = SNAPSHOT_LIMIT.max(self.deployment.timeout);

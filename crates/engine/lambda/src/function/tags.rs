@@ -4,6 +4,7 @@
 
 use std::collections::BTreeMap;
 
+use sandbox::Egress;
 use wire::ServiceError;
 use wire::lambda::errors;
 
@@ -12,12 +13,17 @@ const LIMIT: usize = 50;
 /// What keys of AWS's own begin with.
 const RESERVED: &str = "aws:";
 
+/// The tag by which a function asks to reach less by the network than others do. On AWS it is a tag
+/// like any other.
+pub(crate) const EGRESS: &str = "lambdalab:egress";
+
 /// Values by key.
 pub(crate) type Tags = BTreeMap<String, String>;
 
 /// Whether a resource may be created with these tags.
 pub(crate) fn check(tags: &Tags) -> Result<(), ServiceError> {
     check_owner(tags)?;
+    check_egress(tags)?;
     check_number(tags)
 }
 
@@ -45,6 +51,38 @@ pub(crate) fn check_owner(tags: &Tags) -> Result<(), ServiceError> {
     }
 }
 
+/// Refuses values of ours that mean nothing: a function that is to reach less must not reach more
+/// because of a slip.
+pub(crate) fn check_egress(tags: &Tags) -> Result<(), ServiceError> {
+    let Some(value) = tags.get(EGRESS) else {
+        return Ok(());
+    };
+    match read_egress(value) {
+        Some(_) => Ok(()),
+        None => Err(errors::invalid_parameter_value_exception(format!(
+            "The tag {EGRESS} takes one of the values none, nat and host, but not {value:?}."
+        ))),
+    }
+}
+
+/// The most that a function with these tags may reach; without the tag, what all may.
+pub(crate) fn egress(tags: &Tags) -> Egress {
+    let value = tags.get(EGRESS);
+    value.map_or(Egress::Host, |value| {
+        // Only a checked value is kept.
+        read_egress(value).unwrap_or(Egress::None)
+    })
+}
+
+fn read_egress(value: &str) -> Option<Egress> {
+    match value {
+        "none" => Some(Egress::None),
+        "nat" => Some(Egress::Nat),
+        "host" => Some(Egress::Host),
+        _ => None,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -62,6 +100,18 @@ mod tests {
             error.message.as_deref(),
             Some("Number of tags exceeds resource tag limit.")
         );
+    }
+
+    #[test]
+    fn a_slip_does_not_open_the_network() {
+        let one = |value: &str| Tags::from([(EGRESS.to_owned(), value.to_owned())]);
+        assert_eq!(egress(&one("none")), Egress::None);
+        assert_eq!(egress(&one("nat")), Egress::Nat);
+        assert_eq!(egress(&Tags::new()), Egress::Host);
+        for slip in ["", "None", "nothing"] {
+            assert!(check(&one(slip)).is_err(), "{slip}");
+            assert_eq!(egress(&one(slip)), Egress::None, "{slip}");
+        }
     }
 
     #[test]

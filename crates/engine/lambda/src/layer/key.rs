@@ -67,6 +67,7 @@ mod tests {
             principal: wire::Principal::Account {
                 access_key_id: "lambdalab".into(),
             },
+            host: None,
             request_id: ids::RequestId::draw(&ids::SeededEntropy::new(1)),
         }
     }

@@ -366,6 +366,7 @@ impl Logs {
                 source_arn: None,
                 source_account: Some(Arc::clone(&to.account)),
             }),
+            host: None,
             request_id: RequestId::draw(&*self.entropy),
         }
     }

@@ -21,7 +21,8 @@ pub(crate) struct Identity {
     pub(crate) log_stream: String,
     /// The trace in which the runtime starts; each invocation brings one of its own.
     pub(super) trace_id: String,
-    pub(super) endpoint: String,
+    /// Where it reaches the engine.
+    pub(crate) endpoint: String,
     /// The environment's own folder.
     pub(crate) folder: PathBuf,
     /// Whether it sees AWS's paths rather than the host's.

@@ -21,7 +21,7 @@ const PROCESS_LIMIT: u32 = 1_024;
 /// Where environments are made and what their functions talk to.
 #[derive(Debug, Clone)]
 pub(crate) struct Settings {
-    /// The engine's endpoint as functions reach it.
+    /// The engine's endpoint on the host.
     pub(crate) endpoint: String,
     /// Below it each environment has a folder of its own.
     pub(crate) environments: PathBuf,
@@ -29,6 +29,11 @@ pub(crate) struct Settings {
     pub(crate) isolated: bool,
     /// Takes the listeners by which functions reach the engine from networks of their own.
     pub(crate) doors: Doors,
+}
+
+/// The engine's endpoint as functions reach it from networks of their own.
+pub(crate) fn endpoint_inside() -> String {
+    format!("http://127.0.0.1:{}", sandbox::ENGINE_PORT)
 }
 
 /// The place that an environment of `deployment` needs, with `folder` for its own.
@@ -47,6 +52,7 @@ pub(crate) fn place(
         },
         work_dir: folder,
         scratch_mb: deployment.scratch_mb,
+        egress: deployment.egress,
     }
 }
 

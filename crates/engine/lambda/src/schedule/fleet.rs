@@ -17,7 +17,7 @@ use super::janitor::Janitor;
 use super::pool::{Entry, MEMORY_PATIENCE, NoEnvironment, Pool, Returned};
 use super::provision::Provision;
 use super::template::{Occasion, Snapshot, Spare, Template, Templates};
-use crate::deployment::Deployment;
+use crate::deployment::{Deployment, PoolKey};
 use crate::environment::{Environment, Home, Place, Purpose, Site};
 use crate::identity::FunctionIdentity;
 use crate::logging::platform::PlatformEvent;
@@ -61,7 +61,7 @@ pub(crate) struct Fleet {
     logs: Shipper,
     /// The snapshots of versions.
     pub(super) templates: Templates,
-    pools: RwLock<HashMap<RequestId, Arc<Pool>>>,
+    pools: RwLock<HashMap<PoolKey, Arc<Pool>>>,
     /// The deployments that were retired last, for invocations that still name them.
     retired: Mutex<VecDeque<RequestId>>,
     /// Whose credentials are whose, by access key id.
@@ -108,7 +108,7 @@ impl Fleet {
 
     /// The pool of `deployment`; `None` where that is no longer served.
     pub(crate) fn pool(&self, deployment: &Arc<Deployment>) -> Option<Arc<Pool>> {
-        if let Some(pool) = self.pools.read().get(&deployment.id) {
+        if let Some(pool) = self.pools.read().get(&deployment.pool_key()) {
             return Some(Arc::clone(pool));
         }
         // In this order, as in `retire`: whoever comes late with what was served before finds it
@@ -118,7 +118,7 @@ impl Fleet {
             return None;
         }
         let pool = pools
-            .entry(deployment.id)
+            .entry(deployment.pool_key())
             .or_insert_with(|| Pool::new(Arc::clone(deployment), Arc::clone(&self.clock)));
         Some(Arc::clone(pool))
     }
@@ -264,8 +264,11 @@ impl Fleet {
         deployment: Arc<Deployment>,
         (site, purpose): (Arc<Site>, Purpose),
         (home, finishing): (Box<dyn Home>, Arc<AtomicUsize>),
-        (memory, identity): (OwnedSemaphorePermit, Identity),
+        (memory, mut identity): (OwnedSemaphorePermit, Identity),
     ) -> Arc<Environment> {
+        if site.sandbox.egress().is_own_network() {
+            identity.endpoint = launch::endpoint_inside();
+        }
         let function = Arc::new(identity.of(&deployment));
         let key = identity.access_key_id.clone();
         self.identities.lock().insert(key, function);
@@ -471,20 +474,23 @@ impl Fleet {
 
     /// The deployment is no longer served: its environments end as they get idle.
     pub(crate) fn retire(self: &Arc<Self>, deployment: RequestId) {
-        let pool = {
+        let retired: Vec<_> = {
             let mut pools = self.pools.write();
             let mut retired = self.retired.lock();
             if retired.len() == RETIRED_KEPT {
                 retired.pop_front();
             }
             retired.push_back(deployment);
-            pools.remove(&deployment)
+            pools
+                .extract_if(|(id, _), _| *id == deployment)
+                .map(|(_, pool)| pool)
+                .collect()
         };
         self.templates.forget(deployment);
-        let Some(pool) = pool else {
+        let idle: Vec<_> = retired.iter().flat_map(|pool| pool.close()).collect();
+        if idle.is_empty() {
             return;
-        };
-        let idle = pool.close();
+        }
         let fleet = Arc::clone(self);
         tokio::spawn(async move {
             for environment in idle {
@@ -504,7 +510,7 @@ impl Fleet {
         let all: Vec<_> = self.all.lock().values().filter_map(Weak::upgrade).collect();
         for environment in all {
             if !environment.is_idle()
-                && let Some(pool) = self.pools.read().get(&environment.deployment.id)
+                && let Some(pool) = self.pools.read().get(&environment.deployment.pool_key())
                 && let Some(need_mb) = pool.learn_peak(environment.charged_memory())
             {
                 environment.adjust_reservation(need_mb, &self.admission);

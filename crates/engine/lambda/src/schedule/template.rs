@@ -19,7 +19,7 @@ use tokio::sync::OwnedSemaphorePermit;
 
 use super::fleet::Fleet;
 use super::pool::seen_need_mb;
-use crate::deployment::Deployment;
+use crate::deployment::{Deployment, PoolKey};
 use crate::environment::{Environment, Home, Purpose, Site};
 use crate::invoke::failure::Failure;
 use crate::runtime::Runtime;
@@ -217,38 +217,38 @@ async fn remove(folder: PathBuf) {
     let _not_there = removed.await;
 }
 
-/// The snapshots, by deployment.
+/// The snapshots, each of a deployment that reaches so much by the network.
 #[derive(Debug, Default)]
 pub(crate) struct Templates {
-    slots: Mutex<HashMap<RequestId, Arc<Slot>>>,
+    slots: Mutex<HashMap<PoolKey, Arc<Slot>>>,
 }
 
 /// The place of one snapshot; locked while it is taken.
 type Slot = tokio::sync::Mutex<Option<Snapshot>>;
 
 impl Templates {
-    fn slot(&self, deployment: RequestId) -> Arc<Slot> {
+    fn slot(&self, deployment: PoolKey) -> Arc<Slot> {
         Arc::clone(self.slots.lock().entry(deployment).or_default())
     }
 
     /// No environment is restored from this one any more.
     pub(super) fn forget(&self, deployment: RequestId) {
-        self.slots.lock().remove(&deployment);
+        self.slots.lock().retain(|(id, _), _| *id != deployment);
     }
 
     /// Ends all of them, and what was restored from them.
     pub(super) async fn end_all(&self, fleet: &Fleet) {
-        for (id, template) in self.taken() {
-            self.forget(id);
+        for (key, template) in self.taken() {
+            self.slots.lock().remove(&key);
             template.end(fleet).await;
         }
     }
 
     /// Those that nobody is busy taking.
-    fn taken(&self) -> Vec<(RequestId, Arc<Template>)> {
+    fn taken(&self) -> Vec<(PoolKey, Arc<Template>)> {
         let slots = self.slots.lock();
-        let taken = |(id, slot): (&RequestId, &Arc<Slot>)| match &*slot.try_lock().ok()? {
-            Some(Snapshot::Taken(template)) => Some((*id, Arc::clone(template))),
+        let taken = |(key, slot): (&PoolKey, &Arc<Slot>)| match &*slot.try_lock().ok()? {
+            Some(Snapshot::Taken(template)) => Some((*key, Arc::clone(template))),
             _ => None,
         };
         slots.iter().filter_map(taken).collect()
@@ -270,8 +270,8 @@ impl Templates {
         // One for its slot, and one for the list.
         taken.retain(|(_, template)| Arc::strong_count(template) == 2);
         let longest = taken.into_iter().max_by_key(|(_, it)| it.idle_for(now));
-        let (id, template) = longest?;
-        self.forget(id);
+        let (key, template) = longest?;
+        self.slots.lock().remove(&key);
         Some(template)
     }
 }
@@ -294,7 +294,7 @@ impl Fleet {
         deployment: &Arc<Deployment>,
         occasion: Occasion,
     ) -> Result<Snapshot, Failure> {
-        let slot = self.templates.slot(deployment.id);
+        let slot = self.templates.slot(deployment.pool_key());
         let mut held = slot.lock().await;
         match &*held {
             Some(Snapshot::Taken(template)) if template.is_alive() => {

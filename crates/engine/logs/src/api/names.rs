@@ -81,6 +81,7 @@ mod tests {
             principal: Principal::Account {
                 access_key_id: "test".into(),
             },
+            host: None,
             request_id: RequestId::draw(&SeededEntropy::new(1)),
         }
     }

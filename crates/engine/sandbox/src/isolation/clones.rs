@@ -116,8 +116,13 @@ fn unfit(status: &str, parent: Pid) -> Option<&str> {
 }
 
 /// Furnishes the namespaces of a clone: a `/proc` of its own, the mounts that come along, and the
-/// loopback. Returns the listeners in there.
-pub(crate) fn dress(clone: Pid, shown: &[(OwnedFd, PathBuf)]) -> Result<Vec<OwnedFd>, Refused> {
+/// loopback, and what leads out, if it is to. Returns the listeners in there, and then the other end
+/// of the way out.
+pub(crate) fn dress(
+    clone: Pid,
+    shown: &[(OwnedFd, PathBuf)],
+    leads_out: bool,
+) -> Result<Vec<OwnedFd>, Refused> {
     let name = |kind: &str| {
         fs::File::open(format!("/proc/{clone}/ns/{kind}"))
             .map_err(Refused::to(format!("name the {kind} namespace of a clone")))
@@ -140,7 +145,7 @@ pub(crate) fn dress(clone: Pid, shown: &[(OwnedFd, PathBuf)]) -> Result<Vec<Owne
             Ok(Vec::new())
         })?;
         enter(&network, CloneFlags::CLONE_NEWNET)?;
-        network::furnish()
+        network::furnish(leads_out)
     })?;
     // The first is the network's name.
     made.drain(..1);

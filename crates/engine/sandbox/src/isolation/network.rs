@@ -1,18 +1,66 @@
-//! A network of an environment's own: a loopback and nothing else.
+//! A network of an environment's own: a loopback, and perhaps a way out.
 //!
-//! Two listeners wait there, at addresses that are the same in every environment: that of its
-//! Runtime API, and one for the engine's API. They are made inside and served by the engine, which
-//! holds them: a listener belongs to the network that it was made in, wherever it is accepted from.
+//! Two listeners wait on the loopback, at addresses that are the same in every environment: that of
+//! its Runtime API, and one for the engine's API. They are made inside and served by the engine,
+//! which holds them: a listener belongs to the network that it was made in, wherever it is accepted
+//! from.
+//!
+//! The way out is a TUN device, of which the engine holds the other end: what functions send there
+//! are packets to it, not to any network of the host's. Nothing of the host's own is changed for it.
 
+use std::ffi::CStr;
+use std::fs;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::os::fd::{AsFd, OwnedFd};
 
 use nix::sched::{CloneFlags, setns, unshare};
 
-use super::{Isolation, helper, realm};
+use super::helper;
+use super::mounts::{self, Allows};
+use super::realm::{self, Realm};
+use super::user::User;
 use crate::protocol::Refused;
-use crate::spec::{ENGINE_PORT, RUNTIME_API_PORT};
-use crate::sys;
+use crate::spec::{ENGINE_PORT, Egress, RESOLVER, RUNTIME_API_PORT};
+use crate::sys::{self, Interface};
+
+/// What is listened on inside.
+const PORTS: [u16; 2] = [RUNTIME_API_PORT, ENGINE_PORT];
+
+/// The interface that leads out.
+const WAY_OUT: &CStr = c"eth0";
+
+/// Its address; link-local, like the name server's.
+const ADDRESS: Ipv4Addr = Ipv4Addr::new(169, 254, 78, 2);
+
+/// The longest packet there: as long as there are any, so that none comes in pieces. They go no
+/// further than to the engine.
+const LONGEST_PACKET: u16 = u16::MAX;
+
+/// Where the system library looks for name servers.
+const RESOLV_CONF: &str = "/etc/resolv.conf";
+
+/// What `/etc/resolv.conf` says in an environment of that kind; nothing where that is the host's.
+pub(super) fn resolv_conf(egress: Egress) -> Option<String> {
+    match egress {
+        Egress::None => Some(String::new()),
+        Egress::Nat => Some(format!("nameserver {RESOLVER}\n")),
+        Egress::Host => None,
+    }
+}
+
+/// Puts another `/etc/resolv.conf` into the calling process's view than the root has.
+pub(super) fn show_resolv_conf(egress: Egress, user: User) -> Result<(), Refused> {
+    let Some(text) = resolv_conf(egress) else {
+        return Ok(());
+    };
+    let refused = || Refused::to("write /etc/resolv.conf");
+    // The file system is one for all environments, so the file is mounted and has no name there.
+    let draft = format!("/run/resolv-{}", user.id());
+    fs::write(&draft, text).map_err(refused())?;
+    let file = mounts::clone_of(draft.as_ref(), Allows::Reading)?;
+    mounts::attach(file, RESOLV_CONF.as_ref())?;
+    fs::remove_file(&draft).map_err(refused())
+}
 
 /// The network of one environment.
 #[derive(Debug)]
@@ -20,20 +68,33 @@ pub(crate) struct Network {
     namespace: OwnedFd,
 }
 
+/// What the engine gets of a network.
+#[derive(Debug)]
+pub(crate) struct Doors {
+    /// Those at [`PORTS`].
+    pub(crate) listeners: Vec<OwnedFd>,
+    /// The other end of the way out, where there is one.
+    pub(crate) tunnel: Option<OwnedFd>,
+}
+
 impl Network {
-    /// Makes one, with the listeners of the Runtime API and of the engine's API.
-    pub(crate) fn make(isolation: &Isolation) -> Result<(Self, Vec<OwnedFd>), Refused> {
-        let mut made = helper::make(|| {
-            isolation.join()?;
+    /// Makes one that leads out or not.
+    pub(super) fn make(realm: Option<&Realm>, leads_out: bool) -> Result<(Self, Doors), Refused> {
+        let made = helper::make(|| {
+            realm.map_or(Ok(()), Realm::join)?;
             unshare(CloneFlags::CLONE_NEWNET).map_err(Refused::to("make a network"))?;
-            furnish()
-        })?
-        .into_iter();
+            furnish(leads_out)
+        })?;
+        let mut made = made.into_iter();
         let namespace = made.next().ok_or_else(|| Refused {
             doing: "make a network".to_owned(),
             source: std::io::ErrorKind::UnexpectedEof.into(),
         })?;
-        Ok((Self { namespace }, made.collect()))
+        let doors = Doors {
+            listeners: made.by_ref().take(PORTS.len()).collect(),
+            tunnel: made.next(),
+        };
+        Ok((Self { namespace }, doors))
     }
 
     /// Enters it for good: for processes that make what shall be in it.
@@ -43,15 +104,35 @@ impl Network {
     }
 }
 
-/// Makes an environment's of the network of this process, in which nothing is yet: its name, and the
-/// listeners in it.
-pub(super) fn furnish() -> Result<Vec<OwnedFd>, Refused> {
-    sys::raise_loopback().map_err(Refused::to("raise the loopback"))?;
+/// Makes an environment's of the network of this process, in which nothing is yet: its name, the
+/// listeners in it, and what leads out.
+pub(super) fn furnish(leads_out: bool) -> Result<Vec<OwnedFd>, Refused> {
+    let raised = Interface::named(c"lo").and_then(|loopback| loopback.raise());
+    raised.map_err(Refused::to("raise the loopback"))?;
     let mut made = vec![realm::name("net")?];
-    for port in [RUNTIME_API_PORT, ENGINE_PORT] {
+    for port in PORTS {
         made.push(listen(port).map_err(Refused::to("listen inside the network"))?);
     }
+    if leads_out {
+        made.push(lead_out()?);
+    }
     Ok(made)
+}
+
+/// Makes a TUN device by which everything beyond the loopback goes out.
+fn lead_out() -> Result<OwnedFd, Refused> {
+    let device = sys::open_tunnel(WAY_OUT).map_err(Refused::to("open /dev/net/tun"))?;
+    // What carries no IPv6 shall not be asked for its routers. A kernel without IPv6 does not.
+    let _without = fs::write("/proc/sys/net/ipv6/conf/eth0/disable_ipv6", "1");
+    let set_up = || {
+        let interface = Interface::named(WAY_OUT)?;
+        interface.set_longest(LONGEST_PACKET)?;
+        interface.set_address(ADDRESS)?;
+        interface.raise()?;
+        sys::add_default_route(WAY_OUT)
+    };
+    set_up().map_err(Refused::to("set up a TUN device"))?;
+    Ok(device)
 }
 
 /// A listener on the loopback that does not block.

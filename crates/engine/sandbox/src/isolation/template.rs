@@ -65,7 +65,7 @@ const SETTINGS: [&str; 6] = [
 ];
 
 /// Files of the same kind, small enough to be copied.
-const FILES: [&str; 11] = [
+const FILES: [&str; 10] = [
     "etc/gai.conf",
     "etc/ld.so.cache",
     "etc/ld.so.conf",
@@ -73,7 +73,6 @@ const FILES: [&str; 11] = [
     "etc/mime.types",
     "etc/os-release",
     "etc/protocols",
-    "etc/resolv.conf",
     "etc/services",
     "etc/ssl/cert.pem",
     "etc/ssl/openssl.cnf",
@@ -89,11 +88,14 @@ const LINKS: [(&str, &str); 4] = [
     ("dev/stderr", "/proc/self/fd/2"),
 ];
 
-/// Builds it, in a process of its own that does not stay.
-pub(super) fn build(realm: Option<&Realm>) -> Result<OwnedFd, Refused> {
+/// Builds it, in a process of its own that does not stay. `resolv_conf` takes the place of the host's.
+pub(super) fn build(
+    realm: Option<&Realm>,
+    resolv_conf: Option<String>,
+) -> Result<OwnedFd, Refused> {
     let mut made = helper::make(|| {
         realm.map_or(Ok(()), Realm::join)?;
-        Ok(vec![assemble()?])
+        Ok(vec![assemble(resolv_conf)?])
     })?;
     made.pop().ok_or_else(|| Refused {
         doing: "build the root of environments".to_owned(),
@@ -101,7 +103,7 @@ pub(super) fn build(realm: Option<&Realm>) -> Result<OwnedFd, Refused> {
     })
 }
 
-fn assemble() -> Result<OwnedFd, Refused> {
+fn assemble(resolv_conf: Option<String>) -> Result<OwnedFd, Refused> {
     unshare(CloneFlags::CLONE_NEWNS).map_err(Refused::to("make a mount namespace"))?;
     let namespace = realm::name("mnt")?;
     let private = MountPropagationFlags::PRIVATE | MountPropagationFlags::REC;
@@ -116,6 +118,7 @@ fn assemble() -> Result<OwnedFd, Refused> {
     mounts::attach(&root, stage)?;
     let refused = || Refused::to("lay out the root of environments");
     lay_out(stage).map_err(refused())?;
+    name_servers(stage, resolv_conf).map_err(refused())?;
     for name in SYSTEM.iter().chain(&SETTINGS) {
         show(stage, name)?;
     }
@@ -156,6 +159,17 @@ fn lay_out(stage: &Path) -> io::Result<()> {
         stage.join("etc/nsswitch.conf"),
         "passwd: files\ngroup: files\nhosts: files dns\n",
     )
+}
+
+/// Says where names are resolved: as the host does, where nothing else is said. The file is there in
+/// any case, so that another one can be shown in its place.
+fn name_servers(stage: &Path, text: Option<String>) -> io::Result<()> {
+    let name = "etc/resolv.conf";
+    let text = text.map_or_else(
+        || fs::read(Path::new("/").join(name)).unwrap_or_default(),
+        String::into_bytes,
+    );
+    fs::write(stage.join(name), text)
 }
 
 /// Shows a folder of the host's at its own place, where there is one.

@@ -37,6 +37,11 @@ impl User {
         }
     }
 
+    /// Its number.
+    pub(super) fn id(self) -> u32 {
+        self.id
+    }
+
     /// Puts the user into the view's `/etc/passwd`.
     pub(super) fn introduce(self) -> Result<(), Refused> {
         let id = self.id;

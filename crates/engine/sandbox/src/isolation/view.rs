@@ -11,9 +11,9 @@ use rustix::mount::MountAttrFlags;
 use super::mounts::{self, Allows};
 use super::realm::{self, Realm};
 use super::user::User;
-use super::{Isolation, Network, helper, memory, pid_space};
+use super::{Isolation, helper, memory, network, pid_space};
 use crate::protocol::Refused;
-use crate::spec::Shown;
+use crate::spec::{Egress, Shown};
 use crate::sys::{self, MountAttributes};
 
 /// What else a view does not share. The control groups' namespace hides where in the host's tree the
@@ -43,7 +43,11 @@ pub(crate) struct View<'a> {
 
 impl<'a> View<'a> {
     /// Leaves the host's files, names and inter-process communication behind.
-    pub(crate) fn enter(isolation: &'a Isolation, user: User) -> Result<Self, Refused> {
+    pub(crate) fn enter(
+        isolation: &'a Isolation,
+        user: User,
+        egress: Egress,
+    ) -> Result<Self, Refused> {
         // Made while the host's own is in sight: the kernel asks for that where root does not ask.
         let proc = proc()?;
         setns(isolation.template.as_fd(), CloneFlags::CLONE_NEWNS)
@@ -52,6 +56,9 @@ impl<'a> View<'a> {
         nix::unistd::sethostname(HOST_NAME).map_err(Refused::to("name the host"))?;
         furnish_proc(&proc)?;
         user.introduce()?;
+        if egress != isolation.egress() {
+            network::show_resolv_conf(egress, user)?;
+        }
         let outside = match &isolation.realm {
             Some(realm) => Some((realm, realm::name("mnt")?)),
             None => None,
@@ -134,15 +141,12 @@ pub(super) fn furnish_proc(proc: &OwnedFd) -> Result<(), Refused> {
 /// Has a process do once what every child will do, so that what this host refuses is known at the
 /// start.
 pub(super) fn rehearse(isolation: &Isolation) -> Result<(), Refused> {
-    if isolation.own_networks() {
-        Network::make(isolation)?;
-    }
     helper::make(|| {
         isolation.join()?;
         let clone = mounts::clone_of(Path::new("/usr"), Allows::Reading)?;
         pid_space::open()?;
         helper::make(|| {
-            let view = View::enter(isolation, User::of(0))?;
+            let view = View::enter(isolation, User::of(0), isolation.egress())?;
             view.show(&clone, Path::new("/var/task"))?;
             view.seal()?;
             User::of(0).become_it(isolation, None)?;

@@ -21,7 +21,7 @@ use serde::{Deserialize, Serialize};
 use crate::cgroup::EnvironmentGroups;
 use crate::isolation::{Isolation, Network, User, View, clones, helper, pid_space, rlimits};
 use crate::protocol::{Failure, Refused, decode};
-use crate::spec::Command;
+use crate::spec::{Command, Egress};
 use crate::sys::Parent;
 use crate::{channel, sys};
 
@@ -56,6 +56,8 @@ pub(super) struct Home<'a> {
     pub(super) isolation: Option<(&'a Isolation, User)>,
     /// The network that is its own, where it has one.
     pub(super) network: Option<&'a Network>,
+    /// What that reaches.
+    pub(super) egress: Egress,
 }
 
 /// What the spawner tells a child to become. Comes with the write ends for stdout, stderr and
@@ -195,7 +197,10 @@ fn live(
 ) -> Result<std::convert::Infallible, Failure> {
     prepare(parent, channel, home, entered)?;
     let seclusion = match home.isolation {
-        Some((isolation, user)) => Some((View::enter(isolation, user)?, isolation, user)),
+        Some((isolation, user)) => {
+            let view = View::enter(isolation, user, home.egress)?;
+            Some((view, isolation, user))
+        }
         None => None,
     };
     // Of what it has inherited, now only the channel is left, and the way to what it shall show.

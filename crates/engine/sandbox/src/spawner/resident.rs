@@ -13,6 +13,7 @@ use super::tree;
 use crate::cgroup::{EngineGroups, EnvironmentGroups};
 use crate::isolation::{Isolation, Network, User, network};
 use crate::protocol::{GroupSignal, Refused};
+use crate::spec::Egress;
 
 /// An environment, or the makings of one: prepared control groups, and a blank that waits in them.
 #[derive(Debug)]
@@ -23,8 +24,12 @@ pub(super) struct Resident {
     user: User,
     /// Its own network, where it has one.
     network: Option<Network>,
+    /// What that reaches.
+    pub(super) egress: Egress,
     /// The listeners in there, until the engine takes them.
-    pub(super) doors: Vec<OwnedFd>,
+    doors: Vec<OwnedFd>,
+    /// The other end of its way out, where it has one, until the engine takes it.
+    tunnel: Option<OwnedFd>,
     /// The init processes of its process tables: of the present one, and of those that are ending.
     pub(super) inits: Vec<Pid>,
     /// A child that has no command yet.
@@ -89,32 +94,37 @@ pub(super) struct Coming {
 }
 
 impl Resident {
-    /// Makes the control groups and a blank in them.
+    /// Makes the control groups and a blank in them, which reaches what `egress` says.
     pub(super) fn prepare(
         engine: &EngineGroups,
         isolation: Option<&Isolation>,
-        number: u64,
+        (number, egress): (u64, Egress),
     ) -> Result<Self, Refused> {
-        let mut resident = Self::new(engine, number);
+        let mut resident = Self::new(engine, number, egress);
         let furnished = resident.furnish(isolation);
         resident.or_nothing(furnished)
     }
 
-    /// Makes the control groups for a clone.
-    pub(super) fn for_clone(engine: &EngineGroups, number: u64) -> Result<Self, Refused> {
-        let mut resident = Self::new(engine, number);
+    /// Makes the control groups for a clone that is to reach what `egress` says.
+    pub(super) fn for_clone(
+        engine: &EngineGroups,
+        (number, egress): (u64, Egress),
+    ) -> Result<Self, Refused> {
+        let mut resident = Self::new(engine, number, egress);
         resident.is_clone = true;
         let grouped = resident.make_groups();
         resident.or_nothing(grouped)
     }
 
-    fn new(engine: &EngineGroups, number: u64) -> Self {
+    fn new(engine: &EngineGroups, number: u64, egress: Egress) -> Self {
         Self {
             id: None,
             groups: engine.environment(number),
             user: User::of(number),
             network: None,
+            egress,
             doors: Vec::new(),
+            tunnel: None,
             inits: Vec::new(),
             blank: None,
             running: None,
@@ -153,10 +163,12 @@ impl Resident {
 
     fn furnish(&mut self, isolation: Option<&Isolation>) -> Result<(), Refused> {
         self.make_groups()?;
-        if let Some(isolation) = isolation.filter(|isolation| isolation.own_networks()) {
-            let (network, doors) = Network::make(isolation)?;
+        if let Some(isolation) = isolation.filter(|_| self.egress.is_own_network()) {
+            let leads_out = self.egress == Egress::Nat;
+            let (network, doors) = isolation.make_network(leads_out)?;
             self.network = Some(network);
-            self.doors = doors;
+            self.doors = doors.listeners;
+            self.tunnel = doors.tunnel;
         }
         self.blank = Some(self.fork(isolation, Past::Fresh)?);
         Ok(())
@@ -172,10 +184,29 @@ impl Resident {
             groups: &self.groups,
             isolation: isolation.map(|isolation| (isolation, self.user)),
             network: self.network.as_ref(),
+            egress: self.egress,
         };
         let child = child::fork(home, past)?;
         self.inits.extend(child.init);
         Ok(child)
+    }
+
+    /// Whether it can be made to reach exactly that: a way out that nobody serves is none.
+    pub(super) fn fits(&self, egress: Egress) -> bool {
+        self.egress == egress || (self.egress, egress) == (Egress::Nat, Egress::None)
+    }
+
+    /// What the engine serves inside; of the way out only what `egress` needs. Where it shares the
+    /// host's network, a listener of its own there.
+    pub(super) fn take_doors(&mut self, egress: Egress) -> Result<Vec<OwnedFd>, Refused> {
+        self.egress = egress;
+        let mut doors = std::mem::take(&mut self.doors);
+        let tunnel = self.tunnel.take();
+        doors.extend(tunnel.filter(|_| egress == Egress::Nat));
+        if doors.is_empty() {
+            doors.push(listen()?);
+        }
+        Ok(doors)
     }
 
     /// Whether nothing but init processes that are ending is left of its last process.
@@ -231,7 +262,7 @@ impl Resident {
 
 /// The listener of an environment's Runtime API on the host's loopback, for environments that share
 /// its network.
-pub(super) fn listen() -> Result<OwnedFd, Refused> {
+fn listen() -> Result<OwnedFd, Refused> {
     network::listen(0).map_err(Refused::to("listen for the Runtime API"))
 }
 

@@ -21,13 +21,13 @@ use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::Pid;
 
 use super::guard::{Guard, Post};
-use super::resident::{Resident, listen, would_block};
+use super::resident::{Resident, would_block};
 use super::tree;
 use crate::cgroup::{EngineGroups, Hierarchies, sweep};
 use crate::channel::{self, MAX_MESSAGE};
 use crate::isolation::Isolation;
 use crate::protocol::{Ask, Done, Failure, GroupSignal, Message, Refused, Request, decode};
-use crate::spec::EnvironmentSpec;
+use crate::spec::{Egress, EnvironmentSpec};
 use crate::sys;
 
 /// How long nobody may want anything before blanks are made: a start that follows its environment's
@@ -271,9 +271,11 @@ impl Spawner {
     fn create(&mut self, spec: &EnvironmentSpec) -> Result<(Done, Vec<OwnedFd>), Failure> {
         self.check(spec)?;
         self.refill = true;
-        let number = match self.blanks.pop_front() {
+        let isolation = self.isolation.as_ref();
+        let egress = isolation.map_or(Egress::Host, |isolation| isolation.granted(spec.egress));
+        let number = match self.take_blank(egress) {
             Some(number) => number,
-            None => self.prepare()?,
+            None => self.prepare(egress)?,
         };
         let Some(resident) = self.residents.get_mut(&number) else {
             return Err(Failure::NoSuchEnvironment { id: spec.id });
@@ -292,11 +294,8 @@ impl Spawner {
         }
         resident.scratch = (spec.work_dir.clone(), spec.scratch_mb);
         let groups = resident.groups.clone();
-        let mut doors = std::mem::take(&mut resident.doors);
-        if doors.is_empty() {
-            doors.push(listen()?);
-        }
-        Ok((Done::Created { groups }, doors))
+        let doors = resident.take_doors(egress)?;
+        Ok((Done::Created { groups, egress }, doors))
     }
 
     fn signal(
@@ -323,11 +322,21 @@ impl Spawner {
         number.ok_or(Failure::NoSuchEnvironment { id })
     }
 
-    /// Makes control groups with a blank in them.
-    fn prepare(&mut self) -> Result<u64, Refused> {
+    /// The blank that has waited longest of those that can reach exactly that.
+    fn take_blank(&mut self, egress: Egress) -> Option<u64> {
+        let fits = |number: &u64| {
+            let resident = self.residents.get(number);
+            resident.is_some_and(|resident| resident.fits(egress))
+        };
+        let place = self.blanks.iter().position(fits)?;
+        self.blanks.remove(place)
+    }
+
+    /// Makes control groups with a blank in them, which reaches what `egress` says.
+    fn prepare(&mut self, egress: Egress) -> Result<u64, Refused> {
         let number = self.next_number;
         self.next_number += 1;
-        let resident = Resident::prepare(&self.groups, self.isolation.as_ref(), number)?;
+        let resident = Resident::prepare(&self.groups, self.isolation.as_ref(), (number, egress))?;
         if let Some(memory) = &resident.memory_watch {
             self.watch(memory, number * 2 + 1)?;
         }
@@ -339,7 +348,8 @@ impl Spawner {
     }
 
     fn add_blank(&mut self) -> bool {
-        match self.prepare() {
+        let isolation = self.isolation.as_ref();
+        match self.prepare(isolation.map_or(Egress::Host, Isolation::egress)) {
             Ok(number) => {
                 self.blanks.push_back(number);
                 true

@@ -28,6 +28,7 @@ pub(crate) fn make(what: &[&str]) -> String {
                 .map(|_| String::new()),
         ),
         ["connect", address] => told(connect(address)),
+        ["look-up", name] => told(look_up(name)),
         ["signal", pid] => errno(kill(number(pid), Signal::SIGKILL)),
         ["trace", pid] => errno(ptrace::attach(number(pid))),
         ["be-traced"] => errno(ptrace::traceme()),
@@ -59,6 +60,15 @@ pub(crate) fn make(what: &[&str]) -> String {
 fn connect(address: &str) -> io::Result<String> {
     let patience = std::time::Duration::from_secs(5);
     std::net::TcpStream::connect_timeout(&address.parse().unwrap(), patience).map(|_| String::new())
+}
+
+fn look_up(name: &str) -> io::Result<String> {
+    use std::net::ToSocketAddrs;
+    let found: Vec<String> = (name, 0)
+        .to_socket_addrs()?
+        .map(|address| address.ip().to_string())
+        .collect();
+    Ok(found.join(","))
 }
 
 fn number(pid: &str) -> Pid {

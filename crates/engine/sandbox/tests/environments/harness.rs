@@ -42,11 +42,7 @@ impl Harness {
             let options = SpawnerOptions {
                 control_groups,
                 isolation,
-                egress: if isolation {
-                    Egress::None
-                } else {
-                    Egress::Host
-                },
+                egress: Egress::Nat,
                 ..SpawnerOptions::default()
             };
             Spawner::fork(&options).expect("fork a spawner")
@@ -73,6 +69,7 @@ impl Harness {
                 pids: 64,
             },
             scratch_mb: 512,
+            egress: Egress::None,
             work_dir: self.directory.path().join(id.to_string()),
         }
     }

@@ -36,7 +36,7 @@ async fn isolated(harness: &Harness) -> Option<Environment> {
     sized(harness, harness.spec()).await
 }
 
-async fn sized(harness: &Harness, spec: EnvironmentSpec) -> Option<Environment> {
+pub(crate) async fn sized(harness: &Harness, spec: EnvironmentSpec) -> Option<Environment> {
     if !harness.isolated.capabilities().isolates() {
         harness.skip("this host lets nothing be isolated");
         return None;
@@ -45,7 +45,7 @@ async fn sized(harness: &Harness, spec: EnvironmentSpec) -> Option<Environment> 
 }
 
 /// What comes of an attempt.
-async fn attempt(environment: &Environment, what: &[&str]) -> String {
+pub(crate) async fn attempt(environment: &Environment, what: &[&str]) -> String {
     let arguments: Vec<&str> = ["attempt"].iter().chain(what).copied().collect();
     let mut process = environment.start(role(&arguments)).await.unwrap();
     let text = output(&mut process).await;
@@ -67,7 +67,7 @@ async fn refused(harness: &Harness, attempts: &[&[&str]], expected: &[&str]) {
 }
 
 /// The next environment works.
-async fn serves(harness: &Harness) {
+pub(crate) async fn serves(harness: &Harness) {
     let environment = isolated(harness).await.unwrap();
     let mut process = environment.start(role(&["print", "served"])).await.unwrap();
     assert_eq!(output(&mut process).await, "served\n");

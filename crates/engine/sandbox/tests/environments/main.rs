@@ -12,6 +12,7 @@
 
 mod attempts;
 mod clones;
+mod egress;
 mod freezing;
 mod harness;
 mod isolation;
@@ -160,6 +161,16 @@ const TESTS: &[(&str, Test)] = &[
     ("escape_by_becoming_root", |h| Box::pin(isolation::root(h))),
     ("escape_by_devices", |h| Box::pin(isolation::devices(h))),
     ("escape_by_the_network", |h| Box::pin(isolation::network(h))),
+    ("no_more_is_reached_than_is_asked_for", |h| {
+        Box::pin(egress::narrowed(h))
+    }),
+    ("names_are_asked_of_the_hosts_servers", |h| {
+        Box::pin(egress::names(h))
+    }),
+    ("escape_by_the_way_out", |h| Box::pin(egress::escapes(h))),
+    ("a_hundred_ways_out_leak_nothing", |h| {
+        Box::pin(egress::cycles(h))
+    }),
     ("the_listeners_inside_are_its_own", |h| {
         Box::pin(isolation::doors(h))
     }),

@@ -8,7 +8,7 @@ use std::io::Write;
 use std::process::{Command as Spawn, ExitCode};
 
 use ids::{EnvironmentId, SystemEntropy};
-use sandbox::{EnvironmentSpec, Limits, Spawner, SpawnerOptions};
+use sandbox::{Egress, EnvironmentSpec, Limits, Spawner, SpawnerOptions};
 
 use crate::harness::{line, role};
 use crate::{attempts, clones, isolation};
@@ -174,6 +174,7 @@ fn engine(mode: &str, marker: &str) {
             pids: 32,
         },
         scratch_mb: 512,
+        egress: Egress::Nat,
         work_dir: std::env::temp_dir(),
     };
     runtime.block_on(async {

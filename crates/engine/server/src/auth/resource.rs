@@ -87,6 +87,7 @@ mod tests {
             principal: Principal::Account {
                 access_key_id: "X".into(),
             },
+            host: None,
             request_id: RequestId::draw(&SeededEntropy::new(1)),
         }
     }

@@ -77,6 +77,7 @@ pub(crate) fn check(
         principal: Principal::Account {
             access_key_id: "test".into(),
         },
+        host: None,
         request_id: RequestId::draw(&SeededEntropy::new(1)),
     };
     let runtime = tokio::runtime::Builder::new_current_thread()

@@ -25,7 +25,7 @@ use crate::isolation::clones;
 use crate::protocol::{Done, Failure, Message, Refused, decode};
 use crate::spawner::child::Child;
 use crate::spawner::resident::{Coming, Resident, would_block};
-use crate::spec::EnvironmentSpec;
+use crate::spec::{Egress, EnvironmentSpec};
 
 /// What a template is asked for. Comes with the channel that the clone's processes report by, and
 /// with files that let the keeper into its control groups when it writes `0`.
@@ -64,7 +64,9 @@ impl Spawner {
         let template = self.number_of(template)?;
         let number = self.next_number;
         self.next_number += 1;
-        let mut resident = Resident::for_clone(&self.groups, number)?;
+        let isolation = self.isolation.as_ref();
+        let egress = isolation.map_or(Egress::Host, |isolation| isolation.granted(spec.egress));
+        let mut resident = Resident::for_clone(&self.groups, (number, egress))?;
         resident.id = Some(spec.id);
         let watched = resident.memory_watch.as_ref();
         let watched = watched.map_or(Ok(()), |memory| self.watch(memory, number * 2 + 1));
@@ -194,7 +196,8 @@ impl Spawner {
         let resident = self.residents.get_mut(&number).ok_or_else(ended)?;
         let shown = resident.coming.as_ref().map(|coming| &coming.shown);
         let shown = shown.map(Vec::as_slice).unwrap_or_default();
-        let doors = clones::dress(function, shown)?;
+        let egress = resident.egress;
+        let doors = clones::dress(function, shown, egress == Egress::Nat)?;
         let coming = resident.coming.take().ok_or_else(ended)?;
         // Watched again once it has a command.
         self.epoll
@@ -209,7 +212,7 @@ impl Spawner {
         let groups = resident.groups.clone();
         let done = Message::Done {
             number: coming.request,
-            done: Done::Created { groups },
+            done: Done::Created { groups, egress },
         };
         Ok((done, doors))
     }

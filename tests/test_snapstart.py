@@ -107,6 +107,13 @@ class TestPublishing:
         assert invoke(client, name, "1")[0] == 1
         assert settled(client, name, "$LATEST")["State"] == "Active"
 
+    def test_no_environments_are_provisioned_for_it(self, client, publish):
+        name, version = publish("def handler(event, context):\n    return 1")
+        with pytest.raises(client.exceptions.InvalidParameterValueException, match="Provisioned"):
+            client.put_provisioned_concurrency_config(
+                FunctionName=name, Qualifier=version, ProvisionedConcurrentExecutions=1
+            )
+
     def test_what_it_does_not_go_together_with_is_refused(self, client, deploy, names):
         for more, word in [
             ({"Runtime": "python3.11"}, "python3.11 is not supported for SnapStart"),

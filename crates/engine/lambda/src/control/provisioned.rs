@@ -16,6 +16,7 @@ use wire::lambda::{
 use wire::{Caller, ServiceError};
 
 use super::concurrency::{unreserved_minimum, untyped};
+use super::configure::is_snap_started;
 use super::list;
 use crate::error::ApiError;
 use crate::function::key::FunctionKey;
@@ -240,6 +241,14 @@ fn check_target(tables: &Tables<'_>, target: &Target) -> Result<(), ApiError> {
         ),
         Qualifier::Latest => return Ok(()),
     };
+    let version = tables.version(key, number)?;
+    if version.is_some_and(|version| is_snap_started(&version.configuration)) {
+        // The rule: <https://docs.aws.amazon.com/lambda/latest/dg/snapstart.html>.
+        return Err(errors::invalid_parameter_value_exception(
+            "Provisioned Concurrency is not supported for SnapStart enabled functions.",
+        )
+        .into());
+    }
     let of_version = tables.provisioned(key, &number.to_string())?.is_some();
     let mut is_taken = of_version && own != Qualifier::Version(number);
     for name in tables.aliases_of_version(key, number)? {

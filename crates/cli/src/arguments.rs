@@ -72,6 +72,9 @@ pub(crate) enum ClientCommand {
     /// Create, list, show, change, delete and invoke functions, and read their logs
     #[command(subcommand, visible_alias = "fn")]
     Function(FunctionCommand),
+    /// Import, list and remove container images for functions
+    #[command(subcommand)]
+    Image(ImageCommand),
     /// Run the main job on a real example and show what comes out
     ///
     /// Invokes a numerical function many times in parallel and shows that all answers are equal;
@@ -130,6 +133,31 @@ pub(crate) enum RuntimeCommand {
     },
     /// Show the runtimes that the engine runs, and what is installed for them
     List,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum ImageCommand {
+    /// Import an image, so that functions can be created from it
+    ///
+    /// Prints the image's URI, which CreateFunction takes as Code.ImageUri.
+    Import {
+        /// An archive (of the OCI's layout, or from `docker save`), a folder of that layout, `-` for
+        /// standard input, or docker:NAME or podman:NAME for an image of a container engine here
+        #[arg(value_name = "SOURCE")]
+        source: String,
+        /// What functions have it by: repository:tag, or in full registry/repository:tag, also that
+        /// of a registry that exists
+        #[arg(long, value_name = "NAME")]
+        name: String,
+    },
+    /// Show the images that were imported
+    List,
+    /// Remove an image; what functions use stays until they are gone
+    Remove {
+        /// Its URI, or the name that it was imported under
+        #[arg(value_name = "NAME")]
+        name: String,
+    },
 }
 
 #[derive(Debug, Subcommand)]

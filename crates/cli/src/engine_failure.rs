@@ -43,7 +43,8 @@ impl EngineFailure {
             Self::Start(
                 StartError::BeyondLoopback(_)
                 | StartError::EnforceWithoutAuth
-                | StartError::Keys(_),
+                | StartError::Keys(_)
+                | StartError::Registries(_),
                 _,
             )
             | Self::Runtime(RuntimeError::NotServed { .. }) => ExitCode::Usage,

@@ -3,7 +3,9 @@
 use std::io;
 use std::path::PathBuf;
 
-use lab_aws::{ArchiveError, CallError, CallFailure, EngineError, SessionError, TargetError};
+use lab_aws::{
+    ArchiveError, CallError, CallFailure, ControlError, EngineError, SessionError, TargetError,
+};
 use miette::Diagnostic;
 
 use crate::engine_failure::EngineFailure;
@@ -64,6 +66,8 @@ pub(crate) enum CliError {
     Engine(#[from] EngineFailure),
     #[error(transparent)]
     Finding(#[from] EngineError),
+    #[error(transparent)]
+    Control(#[from] ControlError),
     #[error("AWS needs a region, and neither the profile nor the environment names one")]
     #[diagnostic(help("name it with --region or AWS_REGION"))]
     NoRegion,
@@ -105,10 +109,13 @@ impl CliError {
             Self::FunctionFailed(_) => ExitCode::No,
             Self::Call(error) => of_call(&error.failure),
             Self::Detached(_, code) => *code,
+            Self::Control(ControlError::Refused(_)) => ExitCode::No,
+            Self::Control(ControlError::Archive(_)) => ExitCode::Usage,
             Self::Interrupted | Self::Unoptimised => ExitCode::Unknown,
             Self::DataDir { .. }
             | Self::EngineEnded { .. }
             | Self::Finding(_)
+            | Self::Control(_)
             | Self::Output(_)
             | Self::Start(_) => ExitCode::TargetFailed,
         }

@@ -29,6 +29,7 @@ mod error;
 mod exit;
 mod format;
 mod function;
+mod image;
 mod logging;
 mod output;
 mod progress;
@@ -114,6 +115,7 @@ async fn dispatch(context: &Context, command: ClientCommand) -> Result<ExitCode,
     match command {
         ClientCommand::Down => down::run(context).await,
         ClientCommand::Function(command) => function::run(context, command).await,
+        ClientCommand::Image(command) => image::run(context, command).await,
         ClientCommand::Demo(arguments) => demo::run(context, arguments).await,
         ClientCommand::Runtime(command) => runtime::run(context, command).await,
         ClientCommand::Config(ConfigCommand::Show) => config::show(context),

@@ -51,6 +51,7 @@ pub(crate) struct Settings {
     pub allow_origin: Setting<Option<Origins>>,
     pub auth: Setting<Option<PathBuf>>,
     pub enforce_iam: Setting<bool>,
+    pub registry_auth: Setting<Option<PathBuf>>,
     pub log: Setting<String>,
 }
 
@@ -178,6 +179,7 @@ impl Settings {
             allow_origin: layers.optional(&definition::ALLOW_ORIGIN)?,
             auth: layers.optional_path(&definition::AUTH)?,
             enforce_iam: layers.needed(&definition::ENFORCE_IAM)?,
+            registry_auth: layers.optional_path(&definition::REGISTRY_AUTH)?,
             log: layers.needed(&definition::LOG)?,
         })
     }
@@ -212,6 +214,7 @@ impl Settings {
             self.allow_origin.row_or_unset(),
             self.auth.row_or_unset(),
             self.enforce_iam.row(),
+            self.registry_auth.row_or_unset(),
             self.log.row(),
         ]
     }

@@ -40,6 +40,7 @@ pub(crate) fn run(context: &Context, arguments: &UpArguments) -> Result<ExitCode
         egress: settings.egress.value,
         auth: settings.auth.value.clone(),
         enforce_iam: settings.enforce_iam.value,
+        registry_auth: settings.registry_auth.value.clone(),
         ..EngineOptions::new(data_dir)
     };
     engine::serve(options, settings.isolation.value, |endpoint| {

@@ -4,6 +4,7 @@
 //! - [`Health`]: the answer of [`HEALTH_PATH`].
 //! - [`Capacity`]: what the host gives to functions, and which memory sizes it cannot honour.
 //! - [`Measure`]: how far functions are kept apart from the host and within their limits.
+//! - [`IMAGES_PATH`]: container images, which on AWS lie in a registry.
 //! - [`LEASE_PATH`]: a `GET` whose answer stays open; while one is open the engine does not exit
 //!   for idleness. A client that dies drops its connection, and with it the lease.
 //!
@@ -88,6 +89,24 @@ pub struct InvocationFigures {
     /// Whether the CPU quotas of all that ran at the same time exceeded the host's cores, so that
     /// the duration says little about the function.
     pub oversubscribed: bool,
+}
+
+/// Container images. `GET`: those that have a name, as a list of [`ImageName`]. With `?name=` and a
+/// name behind it: `PUT` imports the archive in the body and answers with its entries, `DELETE` takes
+/// the name away.
+pub const IMAGES_PATH: &str = "/_lambdalab/v1/images";
+
+/// A container image that functions can be created from.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ImageName {
+    /// What CreateFunction takes as `ImageUri`.
+    pub image_uri: String,
+    /// What it is for, as images call it: `amd64`, `arm64`.
+    pub architecture: String,
+    /// The digest of its manifest: `sha256:…`.
+    pub digest: String,
+    /// What is kept of it, compressed as it came, in bytes.
+    pub size_bytes: u64,
 }
 
 /// One operation of an AWS API and whether this engine answers it.

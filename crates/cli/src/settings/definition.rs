@@ -281,6 +281,18 @@ pub(crate) const AUTH: Definition = Definition {
     ..BASE
 };
 
+pub(crate) const REGISTRY_AUTH: Definition = Definition {
+    name: "registry_auth",
+    flag: "registry-auth",
+    value_name: "FILE",
+    env: &["LAMBDALAB_REGISTRY_AUTH"],
+    unset: "none: only images that everybody may have are pulled",
+    expected: "a file as `docker login` writes it: config.json or auth.json",
+    about: "Pull container images with the credentials in this file",
+    scope: Scope::Engine,
+    ..BASE
+};
+
 pub(crate) const ENFORCE_IAM: Definition = Definition {
     name: "enforce_iam",
     flag: "enforce-iam",
@@ -304,7 +316,7 @@ pub(crate) const LOG: Definition = Definition {
 };
 
 /// All settings, in the order in which they are shown.
-pub(crate) const ALL: [&Definition; 20] = [
+pub(crate) const ALL: [&Definition; 21] = [
     &DATA_DIR,
     &RUNTIMES_DIR,
     &TARGET,
@@ -324,6 +336,7 @@ pub(crate) const ALL: [&Definition; 20] = [
     &ALLOW_ORIGIN,
     &AUTH,
     &ENFORCE_IAM,
+    &REGISTRY_AUTH,
     &LOG,
 ];
 

@@ -12,6 +12,7 @@ use crate::function::tags;
 use crate::logging::settings::LogSettings;
 use crate::package::code_store::{CodeLease, OptLease};
 use crate::runtime::Runtime;
+use crate::runtime::container::Container;
 use crate::runtime::install::Installed;
 
 /// One state of a function's code and configuration. Environments belong to a deployment: an update
@@ -43,15 +44,21 @@ pub(crate) struct Deployment {
     pub(crate) variables: BTreeMap<String, String>,
     /// A file of its package that AWS would not let it read.
     pub(crate) private_file: Option<String>,
-    /// Its code, unpacked.
-    pub(crate) code: CodeLease,
-    /// Its layers, merged: what lies at `/opt`.
-    pub(crate) opt: OptLease,
+    pub(crate) code: Code,
     /// Whether its environments are restored from a snapshot: that of a published version with
     /// SnapStart.
     pub(crate) snap_start: bool,
     /// Where its environments log, and how.
     pub(crate) logging: LogSettings,
+}
+
+/// What environments find where they run: it stays as long as this is held.
+#[derive(Debug)]
+pub(crate) enum Code {
+    /// A package, unpacked, and its layers, merged: what lies at `/opt`.
+    Package { task: CodeLease, opt: OptLease },
+    /// A container image.
+    Image(Container),
 }
 
 /// Which environments may serve a deployment: those that reach by the network what the function may
@@ -62,6 +69,14 @@ impl Deployment {
     /// Which environments may serve it.
     pub(crate) fn pool_key(&self) -> PoolKey {
         (self.id, self.egress)
+    }
+
+    /// The container that it runs in place of a runtime and a package, where it does.
+    pub(crate) fn container(&self) -> Option<&Container> {
+        match &self.code {
+            Code::Image(container) => Some(container),
+            Code::Package { .. } => None,
+        }
     }
 
     /// How its environments come to be initialised, as `AWS_LAMBDA_INITIALIZATION_TYPE` names it.
@@ -91,7 +106,9 @@ impl Deployment {
                 tags::EGRESS
             )
         });
-        substitution.into_iter().chain(private).chain(wide)
+        let architecture = self.container().and_then(Container::warning);
+        let own = private.into_iter().chain(wide).chain(architecture);
+        substitution.into_iter().chain(own)
     }
 }
 

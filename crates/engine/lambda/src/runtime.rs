@@ -4,9 +4,11 @@
 //! - [`Runtime`]: a name such as `nodejs22.x`, taken apart.
 //! - [`interpreter`]: the interpreters of this host.
 //! - [`install`]: AWS's runtime interface clients, and what AWS's runtimes bundle.
+//! - `container`: what a function from a container image starts instead.
 //! - `launch`, `variables` and `places`: program, arguments and environment of a process, and where
 //!   the paths lie that AWS documents.
 
+pub(crate) mod container;
 pub(crate) mod identity;
 pub mod install;
 pub mod interpreter;
@@ -51,6 +53,8 @@ pub enum Runtime {
         /// `al2` or `al2023`.
         base: &'static str,
     },
+    /// What a container image brings. It has no name that functions could be created with.
+    Image,
 }
 
 const fn ruby(major: u16, minor: u16) -> Runtime {
@@ -107,7 +111,7 @@ impl Runtime {
             Self::Node { major } => Some((Language::Node, Version::from(major))),
             Self::Ruby { version } => Some((Language::Ruby, version)),
             Self::Java { major } => Some((Language::Java, Version::from(major))),
-            Self::Dotnet { .. } | Self::Provided { .. } => None,
+            Self::Dotnet { .. } | Self::Provided { .. } | Self::Image => None,
         }
     }
 
@@ -118,14 +122,14 @@ impl Runtime {
             Self::Python { minor } => minor >= 12,
             Self::Java { major } => major >= 11,
             Self::Dotnet { major } => major >= 8,
-            Self::Node { .. } | Self::Ruby { .. } | Self::Provided { .. } => false,
+            Self::Node { .. } | Self::Ruby { .. } | Self::Provided { .. } | Self::Image => false,
         }
     }
 
     /// Whether the function brings its own program.
     #[must_use]
     pub fn is_custom(self) -> bool {
-        matches!(self, Self::Provided { .. })
+        matches!(self, Self::Provided { .. } | Self::Image)
     }
 
     /// The runtime's version, as `INIT_START` names it. The engine's runtimes have no releases of
@@ -139,13 +143,17 @@ impl Runtime {
             Self::Java { major } => format!("java:{major}"),
             Self::Dotnet { major } => format!("dotnet:{major}"),
             Self::Provided { base } => format!("provided:{base}"),
+            Self::Image => "image".to_owned(),
         };
         format!("{name}.v1")
     }
 
     /// `AWS_EXECUTION_ENV`, which custom runtimes do not have.
     pub(crate) fn execution_env(self) -> Option<String> {
-        (!self.is_custom()).then(|| format!("AWS_Lambda_{self}"))
+        match self {
+            Self::Provided { .. } => None,
+            other => Some(format!("AWS_Lambda_{other}")),
+        }
     }
 }
 
@@ -159,6 +167,7 @@ impl fmt::Display for Runtime {
             Self::Java { major } => write!(f, "java{major}"),
             Self::Dotnet { major } => write!(f, "dotnet{major}"),
             Self::Provided { base } => write!(f, "provided.{base}"),
+            Self::Image => f.write_str("Image"),
         }
     }
 }

@@ -10,7 +10,9 @@ use std::time::Duration;
 use bytes::Bytes;
 use control::Capacity;
 use ids::{RequestId, SharedClock, SharedEntropy};
+use image::Images;
 use store::{Blobs, Digest, Store};
+use tokio::sync::mpsc::UnboundedReceiver;
 use wire::Dispatch;
 
 use crate::asynchronous::courier::Courier;
@@ -41,6 +43,10 @@ pub struct LambdaOptions {
     pub store: Store,
     /// Holds packages as they were uploaded.
     pub blobs: Blobs,
+    /// Holds container images.
+    pub images: Images,
+    /// Hears of images that somebody let go of.
+    pub released_images: UnboundedReceiver<Digest>,
     /// Unpacked code and the environments' own folders lie below it.
     pub data_dir: PathBuf,
     /// Where runtime interface clients are installed.
@@ -107,6 +113,9 @@ pub(crate) struct Inner {
     /// The other services.
     pub(crate) peers: Peers,
     pub(crate) code: CodeStore,
+    pub(crate) images: Images,
+    /// Whether environments have a root of their own, without which there are no containers.
+    pub(crate) isolated: bool,
     pub(crate) runtimes: Runtimes,
     pub(crate) fleet: Arc<Fleet>,
     /// Takes functions' logs.
@@ -143,10 +152,11 @@ impl Lambda {
             CodeStore::open(options.blobs, code_folder, Arc::clone(&options.entropy))
                 .map_err(|error: CodeError| folder(&error))?;
         let capabilities = options.sandbox.capabilities();
+        let isolated = capabilities.isolates();
         let settings = launch::Settings {
             endpoint: options.endpoint.clone(),
             environments,
-            isolated: capabilities.isolates(),
+            isolated,
             doors: options.doors,
         };
         let logs = Shipper::start(
@@ -171,6 +181,8 @@ impl Lambda {
             peers: options.peers.clone(),
             registry: Registry::new(options.store),
             code,
+            images: options.images,
+            isolated,
             runtimes: options.runtimes,
             fleet,
             logs,
@@ -198,6 +210,7 @@ impl Lambda {
             .map_err(|error| StartError::Store(error.to_string()))?;
         tokio::spawn(Arc::clone(&inner).deliver());
         tokio::spawn(Arc::clone(&inner).sweep(doubtful));
+        tokio::spawn(Arc::clone(&inner).sweep_images(options.released_images));
         Ok(Self { inner })
     }
 

@@ -144,7 +144,10 @@ pub struct Command {
 pub struct Shown {
     /// Where it lies on the host.
     pub source: PathBuf,
-    /// Where it is shown. Folders on the way there are made.
+    /// Where it is shown. Folders on the way there are made. What is shown at `/`, ahead of all
+    /// others, is the root in place of the one that environments share: it has folders `dev`, `proc`,
+    /// `sys` and `tmp`, and files `hosts`, `passwd` and `resolv.conf` in `etc`, for what is mounted
+    /// there.
     pub target: PathBuf,
 }
 

@@ -1,5 +1,7 @@
 //! The control API: what AWS has no word for. Its schema is the crate `control`.
 
+mod images;
+
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -11,6 +13,7 @@ use http::request::Parts;
 use http::{HeaderValue, Method, Response, StatusCode};
 use http_body::Frame;
 use http_body_util::BodyExt;
+use hyper::body::Incoming;
 use wire::BrokenOff;
 
 use crate::activity::Ongoing;
@@ -28,15 +31,16 @@ pub(crate) fn owns(path: &str) -> bool {
 /// functions, and web pages that have a name of their own lead here, see only whether the engine is
 /// well and the packages that they know the token of: requests for these pages carry no signature
 /// that could be verified.
-pub(crate) async fn serve(shared: &Shared, parts: &Parts, local: bool) -> Response<Body> {
-    if parts.method != Method::GET {
-        let mut refusal = message(StatusCode::METHOD_NOT_ALLOWED, "only GET is served here");
-        refusal
-            .headers_mut()
-            .insert(ALLOW, HeaderValue::from_static("GET"));
-        return refusal;
-    }
+pub(crate) async fn serve(
+    shared: &Shared,
+    parts: &Parts,
+    body: Incoming,
+    local: bool,
+) -> Response<Body> {
     let path = parts.uri.path();
+    if parts.method != Method::GET && path != control::IMAGES_PATH {
+        return not_allowed("GET");
+    }
     let for_all = path == control::HEALTH_PATH || path.starts_with(CODE_PATH);
     let is_own = local && shared.access.is_for_own_host(parts);
     if !for_all && !is_own {
@@ -50,6 +54,7 @@ pub(crate) async fn serve(shared: &Shared, parts: &Parts, local: bool) -> Respon
         control::OPERATIONS_PATH => json(StatusCode::OK, &operations()),
         control::CAPACITY_PATH => json(StatusCode::OK, &shared.services.lambda.capacity()),
         control::MEASURES_PATH => json(StatusCode::OK, &shared.measures),
+        control::IMAGES_PATH => images::serve(shared, parts, body).await,
         control::LEASE_PATH => {
             let lease = Lease {
                 _ongoing: shared.activity.begin(),
@@ -127,6 +132,14 @@ async fn package(shared: &Shared, digest: &str, query: Option<&str>) -> Response
         .headers_mut()
         .insert(CONTENT_TYPE, HeaderValue::from_static("application/zip"));
     answer
+}
+
+fn not_allowed(allowed: &'static str) -> Response<Body> {
+    let text = format!("only {allowed} is served here");
+    let mut refusal = message(StatusCode::METHOD_NOT_ALLOWED, &text);
+    let allowed = HeaderValue::from_static(allowed);
+    refusal.headers_mut().insert(ALLOW, allowed);
+    refusal
 }
 
 fn json(status: StatusCode, document: &impl serde::Serialize) -> Response<Body> {

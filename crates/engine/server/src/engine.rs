@@ -11,6 +11,7 @@ use control::{Capacity, EngineFile, EngineFileError, Measure};
 use egress::{BeyondThisHost, Nat, NatOptions};
 use iam::{Iam, IamOptions};
 use ids::{SharedClock, SystemClock, SystemEntropy};
+use image::{Credentials, CredentialsError, ImageError, Images, ImagesOptions};
 use lambda::runtime::install::Runtimes;
 use lambda::{Lambda, LambdaOptions, Peers};
 use logs::{Logs, LogsOptions};
@@ -81,6 +82,12 @@ pub enum StartError {
     /// The blobs cannot be opened.
     #[error(transparent)]
     Blobs(#[from] BlobError),
+    /// Container images cannot be used.
+    #[error(transparent)]
+    Images(#[from] ImageError),
+    /// The credentials for registries cannot be used.
+    #[error(transparent)]
+    Registries(#[from] CredentialsError),
     /// The spawner cannot be used.
     #[error(transparent)]
     Sandbox(#[from] SandboxError),
@@ -151,7 +158,7 @@ impl Engine {
         let clock: SharedClock = SystemClock::shared();
         let entropy = SystemEntropy::shared();
         let folder = data_dir.path();
-        let schemas = vec![lambda::SCHEMA, iam::SCHEMA];
+        let schemas = vec![lambda::SCHEMA, iam::SCHEMA, image::SCHEMA];
         let store = Store::open(StoreOptions::new(folder, CONTROL_FILE, schemas))?;
         keep_private(&folder.join(CONTROL_FILE));
         let iam = Iam::start(IamOptions {
@@ -168,11 +175,20 @@ impl Engine {
             clock: Arc::clone(&clock),
             entropy: Arc::clone(&entropy),
         });
+        let credentials = options.registry_auth.as_deref().map(Credentials::read);
+        let (images, released_images) = Images::open(ImagesOptions {
+            store: store.clone(),
+            folder: folder.join("images"),
+            credentials: credentials.transpose()?.unwrap_or_default(),
+            entropy: Arc::clone(&entropy),
+        })?;
         let switchboard = Arc::new(Switchboard::default());
         let (doors, opened) = mpsc::unbounded_channel();
         let lambda = Lambda::start(LambdaOptions {
             store,
             blobs,
+            images: images.clone(),
+            released_images,
             data_dir: folder.to_owned(),
             runtimes: Runtimes::new(options.runtimes_dir, options.strict_runtimes),
             sandbox: sandbox.clone(),
@@ -199,6 +215,7 @@ impl Engine {
             .then(|| Enforcer::new(iam.clone(), lambda.clone(), Arc::clone(&clock)));
         let services = Arc::new(Services {
             lambda: lambda.clone(),
+            images,
             logs,
             iam,
             verifier,

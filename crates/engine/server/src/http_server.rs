@@ -221,7 +221,7 @@ async fn answer(
         function_url(shared, &url, (&parts, body), peer, request_id).await
     } else if control_api::owns(parts.uri.path()) {
         let local = callers == Callers::Anybody && peer.to_canonical().is_loopback();
-        control_api::serve(shared, &parts, local).await
+        control_api::serve(shared, &parts, body, local).await
     } else if shared.access.cors_origin(&parts.headers).is_some() && Access::is_preflight(&parts) {
         preflight()
     } else {

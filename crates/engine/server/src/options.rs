@@ -36,6 +36,9 @@ pub struct EngineOptions {
     /// The file of access keys by which signatures are verified; without it callers are taken at
     /// their word.
     pub auth: Option<PathBuf>,
+    /// The file of credentials for registries that images are pulled from, as `docker login` writes
+    /// it; without it only what everybody may have is pulled.
+    pub registry_auth: Option<PathBuf>,
     /// Put each request to the policies of its caller. Needs `auth`.
     pub enforce_iam: bool,
     /// How long an environment is kept after its last invocation.
@@ -62,6 +65,7 @@ impl EngineOptions {
             strict_runtimes: false,
             egress: Egress::default(),
             auth: None,
+            registry_auth: None,
             enforce_iam: false,
             environment_idle: Duration::from_mins(5),
             drain: Duration::from_secs(5),

@@ -11,6 +11,7 @@ use http::request::Parts;
 use hyper::body::Incoming;
 use iam::Iam;
 use ids::RequestId;
+use image::Images;
 use lambda::Lambda;
 use logs::Logs;
 use wire::protocol::{Head, Request, RestJson};
@@ -38,6 +39,7 @@ pub(crate) struct Visit<'r> {
 #[derive(Debug, Clone)]
 pub(crate) struct Services {
     pub(crate) lambda: Lambda,
+    pub(crate) images: Images,
     pub(crate) logs: Logs,
     pub(crate) iam: Iam,
     /// Where signatures are verified.

@@ -1,16 +1,18 @@
-//! A `GET` on the engine's control API.
+//! Calls of the engine's control API.
 //!
 //! One connection a call: these are rare, and a lease is nothing but a connection that stays.
 
+use std::error::Error;
 use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::{AUTHORIZATION, HOST};
-use http::{Request, Response, StatusCode, Uri};
+use http::{Method, Request, Response, StatusCode, Uri};
 use http_body_util::{BodyExt, Empty, Limited};
-use hyper::body::Incoming;
+use hyper::body::{Body, Incoming};
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
+use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use tokio::net::TcpStream;
 use tokio::task::JoinHandle;
@@ -46,13 +48,19 @@ pub enum ControlError {
         /// What HTTP said.
         source: hyper::Error,
     },
+    /// The engine refused, and said why.
+    #[error("the engine refused: {0}")]
+    Refused(String),
+    /// What was to be sent cannot be read.
+    #[error("the archive cannot be read: {0}")]
+    Archive(std::io::Error),
     /// The answer is not one of an engine.
     #[error("{endpoint}{path} answered with {what}: is another program listening there?")]
     Foreign {
         /// Where.
         endpoint: String,
         /// What was asked.
-        path: &'static str,
+        path: String,
         /// What came.
         what: String,
     },
@@ -73,16 +81,56 @@ impl Drop for OpenAnswer {
 
 /// Asks, and leaves the answer's body unread.
 pub(crate) async fn open(endpoint: &str, path: &'static str) -> Result<OpenAnswer, ControlError> {
-    let asked = tokio::time::timeout(PATIENCE, ask(endpoint, path)).await;
+    let request = ask(endpoint, Method::GET, path, Empty::<Bytes>::new());
+    let asked = tokio::time::timeout(PATIENCE, request).await;
     let answer = asked.map_err(|_| ControlError::Silent(endpoint.to_owned()))??;
     if answer.response.status() == StatusCode::OK {
         return Ok(answer);
     }
     Err(ControlError::Foreign {
         endpoint: endpoint.to_owned(),
-        path,
+        path: path.to_owned(),
         what: answer.response.status().to_string(),
     })
+}
+
+/// What comes with a refusal.
+#[derive(Deserialize)]
+struct Refusal {
+    message: String,
+}
+
+/// Sends a body, however long that takes, and reads the document that comes back.
+pub(crate) async fn call<T, B>(
+    endpoint: &str,
+    method: Method,
+    path: &str,
+    body: B,
+) -> Result<T, ControlError>
+where
+    T: DeserializeOwned,
+    B: Body<Data = Bytes> + Send + 'static,
+    B::Error: Into<Box<dyn Error + Send + Sync>>,
+{
+    let mut answer = ask(endpoint, method, path, body).await?;
+    let foreign = |what: String| ControlError::Foreign {
+        endpoint: endpoint.to_owned(),
+        path: path.to_owned(),
+        what,
+    };
+    let status = answer.response.status();
+    let body = Limited::new(answer.response.body_mut(), LARGEST_ANSWER).collect();
+    let document = body
+        .await
+        .map_err(|error| foreign(error.to_string()))?
+        .to_bytes();
+    if status.is_success() {
+        return serde_json::from_slice(&document).map_err(|error| foreign(error.to_string()));
+    }
+    match serde_json::from_slice(&document) {
+        Ok(Refusal { message }) => Err(ControlError::Refused(message)),
+        Err(_) => Err(foreign(status.to_string())),
+    }
 }
 
 /// Asks for a document.
@@ -93,7 +141,7 @@ pub(crate) async fn get<T: DeserializeOwned>(
     let mut answer = open(endpoint, path).await?;
     let foreign = |what: String| ControlError::Foreign {
         endpoint: endpoint.to_owned(),
-        path,
+        path: path.to_owned(),
         what,
     };
     let body = Limited::new(answer.response.body_mut(), LARGEST_ANSWER).collect();
@@ -104,7 +152,16 @@ pub(crate) async fn get<T: DeserializeOwned>(
     serde_json::from_slice(&body.to_bytes()).map_err(|error| foreign(error.to_string()))
 }
 
-async fn ask(endpoint: &str, path: &'static str) -> Result<OpenAnswer, ControlError> {
+async fn ask<B>(
+    endpoint: &str,
+    method: Method,
+    path: &str,
+    body: B,
+) -> Result<OpenAnswer, ControlError>
+where
+    B: Body<Data = Bytes> + Send + 'static,
+    B::Error: Into<Box<dyn Error + Send + Sync>>,
+{
     let bad = || ControlError::BadAddress(endpoint.to_owned());
     let broken = |source| ControlError::Broken {
         endpoint: endpoint.to_owned(),
@@ -124,10 +181,12 @@ async fn ask(endpoint: &str, path: &'static str) -> Result<OpenAnswer, ControlEr
         }
     });
     let authority = uri.authority().ok_or_else(bad)?.as_str();
-    let request = Request::get(path)
+    let request = Request::builder()
+        .method(method)
+        .uri(path)
         .header(HOST, authority)
         .header(AUTHORIZATION, CREDENTIALS)
-        .body(Empty::<Bytes>::new())
+        .body(body)
         .map_err(|_| bad())?;
     match sender.send_request(request).await {
         Ok(response) => Ok(OpenAnswer {

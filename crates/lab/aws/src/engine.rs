@@ -82,6 +82,8 @@ impl RunningEngine {
                 ControlError::NotThere(_)
                 | ControlError::Foreign { .. }
                 | ControlError::Broken { .. }
+                | ControlError::Refused(_)
+                | ControlError::Archive(_)
                 | ControlError::BadAddress(_),
             ) => return Ok(None),
             Err(silent @ ControlError::Silent(_)) => return Err(silent.into()),

@@ -21,6 +21,7 @@ mod control_client;
 mod engine;
 mod error;
 mod function;
+mod images;
 mod logs;
 mod process;
 mod report;

@@ -14,10 +14,9 @@ use wire::lambda::{
     errors,
 };
 
-use crate::deployment::Deployment;
+use crate::deployment::{Code, Deployment};
 use crate::function::key::FunctionKey;
 use crate::logging::settings::LogSettings;
-use crate::package::code_store::{CodeLease, OptLease};
 use crate::runtime::Runtime;
 use crate::runtime::install::Installed;
 
@@ -203,7 +202,7 @@ pub(super) fn check_snap_start(configuration: &FunctionConfiguration) -> Result<
         return Ok(());
     }
     let name = configuration.runtime.as_ref().map(RuntimeName::as_str);
-    let name = name.unwrap_or_default();
+    let name = name.unwrap_or("ContainerImage");
     if !Runtime::parse(name).is_some_and(Runtime::has_snap_start) {
         return Err(invalid(format!(
             "{name} is not supported for SnapStart enabled functions."
@@ -254,7 +253,7 @@ pub(super) fn deployment(
     configuration: &FunctionConfiguration,
     runtime: Runtime,
     client: Option<Installed>,
-    (code, opt): (CodeLease, OptLease),
+    code: Code,
 ) -> Deployment {
     let environment = configuration.environment.as_ref();
     let runtime_version = configuration.runtime_version_config.as_ref();
@@ -284,7 +283,6 @@ pub(super) fn deployment(
             .and_then(|e| e.variables.clone())
             .unwrap_or_default(),
         code,
-        opt,
         snap_start: is_snap_started(configuration),
         logging: LogSettings::of(configuration.logging_config.as_ref()),
     }

@@ -12,11 +12,10 @@ use wire::lambda::{
 };
 use wire::{Blob, Caller, ServiceError};
 
-use super::{code_signing, configure, runtime_name};
+use super::{code_signing, configure, image, runtime_name};
 use crate::error::ApiError;
 use crate::function::key::FunctionKey;
-use crate::function::record::LATEST;
-use crate::function::record::VersionRecord;
+use crate::function::record::{ImageSource, LATEST, VersionRecord};
 use crate::function::settings::Settings;
 use crate::function::target::Target;
 use crate::function::{status, tags};
@@ -26,6 +25,29 @@ use crate::service::Inner;
 
 /// The longest bare function name: the model's constraint covers whole ARNs.
 const NAME_LIMIT: usize = 64;
+
+/// What a new function runs, which is kept for it until it is written down.
+#[derive(Debug)]
+enum Taken {
+    Package(Digest),
+    Image(image::Chosen),
+}
+
+impl Taken {
+    fn source(&self) -> Option<ImageSource> {
+        match self {
+            Self::Package(_) => None,
+            Self::Image(chosen) => Some(chosen.source.clone()),
+        }
+    }
+
+    /// There will be no such function. An image goes of itself.
+    fn let_go(&self, inner: &Inner) {
+        if let Self::Package(code) = self {
+            inner.code.reconsider(*code);
+        }
+    }
+}
 
 impl Inner {
     pub(crate) async fn create_function(
@@ -46,17 +68,16 @@ impl Inner {
         tags::check(input.tags.as_ref().unwrap_or(&BTreeMap::new()))?;
         let _gate = self.code_gate.read().await;
         let mut configuration = configuration(&key, &input)?;
-        let layers = input.layers.unwrap_or_default();
-        let layers = self.attach(caller, layers).await?;
-        let (code, size) = self.take_code(input.code.unwrap_or_default()).await?;
-        self.check_size(code, &layers)
-            .await
-            .inspect_err(|_| self.code.reconsider(code))?;
-        configuration.layers = layers.shown();
+        let code = input.code.unwrap_or_default();
+        let taken = if image::is_image(&configuration) {
+            self.take_image(caller, code, &mut configuration).await?
+        } else {
+            let layers = input.layers.unwrap_or_default();
+            self.take_package(caller, code, layers, &mut configuration)
+                .await?
+        };
         configuration.function_name = Some(key.name.to_string());
         configuration.function_arn = Some(key.arn());
-        configuration.code_sha256 = Some(code.base64());
-        configuration.code_size = Some(size);
         configuration.last_modified = Some(self.clock.now().iso_millis());
         configuration.revision_id = Some(self.draw_id().to_string());
         let tags =
@@ -67,6 +88,7 @@ impl Inner {
             deployment: self.draw_id(),
             before_update: None,
             source_description: None,
+            image: taken.source(),
         };
         let published = publish.then(|| (self.draw_id(), self.draw_id().to_string()));
         let signed_by = input.code_signing_config_arn;
@@ -103,7 +125,7 @@ impl Inner {
                 Ok((shown, Some(number)))
             })
             .await
-            .inspect_err(|_| self.code.reconsider(code))?;
+            .inspect_err(|_| taken.let_go(self))?;
         self.settle(key.clone(), LATEST, Duration::ZERO);
         if let Some(number) = first {
             self.settle(key, number, Duration::ZERO);
@@ -111,12 +133,54 @@ impl Inner {
         Ok(shown)
     }
 
+    /// Keeps the package of a new function, if it may have it with these layers.
+    async fn take_package(
+        &self,
+        caller: &Caller,
+        code: FunctionCode,
+        layers: Vec<String>,
+        configuration: &mut FunctionConfiguration,
+    ) -> Result<Taken, ServiceError> {
+        let layers = self.attach(caller, layers).await?;
+        let (code, size) = self.take_code(code).await?;
+        self.check_size(code, &layers)
+            .await
+            .inspect_err(|_| self.code.reconsider(code))?;
+        configuration.layers = layers.shown();
+        configuration.code_sha256 = Some(code.base64());
+        configuration.code_size = Some(size);
+        Ok(Taken::Package(code))
+    }
+
+    /// Finds the image of a new function.
+    async fn take_image(
+        &self,
+        caller: &Caller,
+        code: FunctionCode,
+        configuration: &mut FunctionConfiguration,
+    ) -> Result<Taken, ServiceError> {
+        let Some(uri) = code.image_uri else {
+            return Err(errors::invalid_parameter_value_exception(
+                "Please provide ImageUri when creating a function with packageType Image.",
+            ));
+        };
+        let chosen = self.choose_image(caller, &uri, configuration).await?;
+        configuration.code_sha256 = Some(chosen.code_sha256());
+        configuration.code_size = Some(0);
+        Ok(Taken::Image(chosen))
+    }
+
     /// Keeps a package that came by value.
     pub(super) async fn take_code(
         &self,
         code: FunctionCode,
     ) -> Result<(Digest, i64), ServiceError> {
-        if code.image_uri.is_some() || code.s3_bucket.is_some() {
+        if code.image_uri.is_some() {
+            return Err(errors::invalid_parameter_value_exception(
+                "Please don't provide ImageUri when creating a function with packageType Zip.",
+            ));
+        }
+        if code.s3_bucket.is_some() {
             return Err(errors::invalid_parameter_value_exception(
                 "This engine takes code by value (ZipFile) only.",
             ));
@@ -169,11 +233,7 @@ fn configuration(
     key: &FunctionKey,
     input: &CreateFunctionRequest,
 ) -> Result<FunctionConfiguration, ServiceError> {
-    if input.package_type == Some(PackageType::Image) {
-        return Err(errors::invalid_parameter_value_exception(
-            "This engine does not serve functions from container images yet.",
-        ));
-    }
+    let from_image = input.package_type == Some(PackageType::Image);
     configure::refuse_unserved([
         ("DurableConfig", input.durable_config.is_some()),
         ("TenancyConfig", input.tenancy_config.is_some()),
@@ -181,12 +241,23 @@ fn configuration(
             "CapacityProviderConfig",
             input.capacity_provider_config.is_some(),
         ),
-        ("ImageConfig", input.image_config.is_some()),
     ])?;
-    let (Some(runtime), Some(handler)) = (&input.runtime, &input.handler) else {
-        return Err(runtime_name::mandatory());
-    };
-    runtime_name::check(runtime)?;
+    match (&input.runtime, &input.handler) {
+        _ if from_image => {
+            let layers = input
+                .layers
+                .as_ref()
+                .is_some_and(|layers| !layers.is_empty());
+            image::refuse_runtime(layers || input.runtime.is_some() || input.handler.is_some())?;
+        }
+        (Some(runtime), Some(_)) => runtime_name::check(runtime)?,
+        _ => return Err(runtime_name::mandatory()),
+    }
+    if !from_image && input.image_config.is_some() {
+        return Err(errors::invalid_parameter_value_exception(
+            "Please don't provide ImageConfig when the intended function PackageType is Zip.",
+        ));
+    }
     let architectures = configure::architectures(input.architectures.clone())?;
     let environment = input
         .environment
@@ -195,9 +266,10 @@ fn configuration(
     let tracing = input.tracing_config.as_ref().and_then(|t| t.mode.clone());
     let vpc = input.vpc_config.clone();
     let mut configuration = FunctionConfiguration {
-        runtime: Some(runtime.clone()),
+        runtime: input.runtime.clone(),
         role: input.role.clone(),
-        handler: Some(handler.clone()),
+        handler: input.handler.clone(),
+        image_config_response: image::shown(input.image_config.clone()),
         description: Some(input.description.clone().unwrap_or_default()),
         timeout: Some(input.timeout.unwrap_or(3)),
         memory_size: Some(input.memory_size.unwrap_or(128)),
@@ -210,7 +282,7 @@ fn configuration(
             mode: tracing.or(Some(TracingMode::PassThrough)),
         }),
         file_system_configs: input.file_system_configs.clone(),
-        package_type: Some(PackageType::Zip),
+        package_type: input.package_type.clone().or(Some(PackageType::Zip)),
         ephemeral_storage: input
             .ephemeral_storage
             .clone()

@@ -76,6 +76,7 @@ pub(super) fn version(
         deployment,
         before_update: None,
         source_description: latest.configuration.description.clone(),
+        image: latest.image.clone(),
     }
 }
 

@@ -50,10 +50,18 @@ impl Inner {
             .and_then(|text| Digest::from_base64(text).ok());
         Ok(GetFunctionResponse {
             configuration: Some(configuration),
-            code: Some(FunctionCodeLocation {
-                repository_type: Some("S3".to_owned()),
-                location: digest.map(|digest| self.location(caller, &digest)),
-                ..FunctionCodeLocation::default()
+            code: Some(match &version.record.image {
+                Some(image) => FunctionCodeLocation {
+                    repository_type: Some("ECR".to_owned()),
+                    image_uri: Some(image.uri.clone()),
+                    resolved_image_uri: Some(image.resolved.clone()),
+                    ..FunctionCodeLocation::default()
+                },
+                None => FunctionCodeLocation {
+                    repository_type: Some("S3".to_owned()),
+                    location: digest.map(|digest| self.location(caller, &digest)),
+                    ..FunctionCodeLocation::default()
+                },
             }),
             tags: (!tags.is_empty()).then_some(tags),
             concurrency: reserved.map(concurrency::shown),

@@ -11,8 +11,8 @@ use sandbox::Egress;
 use store::Digest;
 use wire::lambda::{FunctionConfiguration, Runtime as RuntimeName, SnapStartOptimizationStatus};
 
-use super::configure;
-use crate::deployment::Deployment;
+use super::{configure, image};
+use crate::deployment::{Code, Deployment};
 use crate::error::ApiError;
 use crate::function::key::FunctionKey;
 use crate::function::record::{Live, VersionRecord};
@@ -130,6 +130,9 @@ impl Inner {
         key: &FunctionKey,
         (configuration, id): (&FunctionConfiguration, RequestId),
     ) -> Result<Deployment, NotReady> {
+        if image::is_image(configuration) {
+            return self.prepare_image(key, (configuration, id)).await;
+        }
         let name = configuration.runtime.as_ref();
         let name = name.map(RuntimeName::as_str).unwrap_or_default();
         let runtime = Runtime::parse(name).ok_or_else(|| {
@@ -163,11 +166,11 @@ impl Inner {
             }
         };
         let private_file = self.code.private_file(code).await.map_err(unusable)?;
-        let code = self.code.unpacked(code).await.map_err(unusable)?;
+        let task = self.code.unpacked(code).await.map_err(unusable)?;
         let opt = self.code.opt(&layers).await.map_err(unusable)?;
         let egress = self.egress(key).await;
         let egress = egress.map_err(|error| NotReady::new("InternalError", &error))?;
-        let code = (code, opt);
+        let code = Code::Package { task, opt };
         Ok(Deployment {
             private_file,
             egress,
@@ -176,7 +179,7 @@ impl Inner {
     }
 
     /// The most that a function may reach by the network.
-    async fn egress(&self, key: &FunctionKey) -> Result<Egress, ApiError> {
+    pub(super) async fn egress(&self, key: &FunctionKey) -> Result<Egress, ApiError> {
         let wanted = key.clone();
         let tags = self
             .registry

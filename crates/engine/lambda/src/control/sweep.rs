@@ -6,6 +6,7 @@ use store::Digest;
 use tokio::sync::mpsc::UnboundedReceiver;
 use wire::lambda::FunctionConfiguration;
 
+use super::image;
 use crate::error::ApiError;
 use crate::package::opt;
 use crate::service::Inner;
@@ -13,6 +14,12 @@ use crate::service::Inner;
 impl Inner {
     /// No function has this configuration any more: what it needed may go.
     pub(super) async fn let_go(&self, gone: &FunctionConfiguration) {
+        if image::is_image(gone) {
+            if let Some(digest) = image::digest(gone) {
+                self.images.reconsider(digest);
+            }
+            return;
+        }
         let code = gone.code_sha256.as_deref().unwrap_or_default();
         if let Ok(code) = Digest::from_base64(code) {
             self.code.reconsider(code);
@@ -51,6 +58,26 @@ impl Inner {
         while let Some(code) = doubtful.recv().await {
             if let Err(error) = self.remove_if_unused(code).await {
                 tracing::warn!(error, %code, "a package that nobody needs could not be removed");
+            }
+        }
+    }
+
+    /// The same for container images.
+    pub(crate) async fn sweep_images(self: Arc<Self>, mut doubtful: UnboundedReceiver<Digest>) {
+        match self.images.sweep().await {
+            Ok(kept) => kept
+                .into_iter()
+                .for_each(|image| self.images.reconsider(image)),
+            Err(error) => tracing::warn!(%error, "images cannot be listed"),
+        }
+        while let Some(image) = doubtful.recv().await {
+            let used = async {
+                let used = self.registry.read(move |tables| tables.uses_image(&image));
+                // Where that cannot be told, it stays until the next start.
+                used.await.unwrap_or(true)
+            };
+            if let Err(error) = self.images.remove_unless(image, used).await {
+                tracing::warn!(%error, %image, "an image that nobody needs could not be removed");
             }
         }
     }

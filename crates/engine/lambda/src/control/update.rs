@@ -12,7 +12,7 @@ use wire::{Caller, ServiceError};
 
 use super::publish::{self, Preconditions};
 use super::settle::SHORTEST_UPDATE;
-use super::{configure, runtime_name};
+use super::{configure, image, runtime_name};
 use crate::function::record::LATEST;
 use crate::function::record::{Live, VersionRecord};
 use crate::function::status;
@@ -26,15 +26,49 @@ impl Inner {
         input: UpdateFunctionCodeRequest,
     ) -> Result<FunctionConfiguration, ServiceError> {
         let target = Target::read(caller, &input.function_name, None)?;
-        if input.image_uri.is_some() {
-            return Err(errors::invalid_parameter_value_exception(
-                "Please don't provide ImageUri when updating a function with packageType Zip.",
-            ));
-        }
         let architectures = input
             .architectures
             .map(|a| configure::architectures(Some(a)));
         let architectures = architectures.transpose()?;
+        let latest = self.registry.version(&target.key, LATEST).await?;
+        let latest = latest.ok_or_else(|| target.not_found())?;
+        let latest = &latest.record.configuration;
+        let preconditions = Preconditions {
+            revision_id: input.revision_id,
+            code_sha256: None,
+        };
+        let dry_run = input.dry_run.unwrap_or(false);
+        let publish = input.publish.unwrap_or(false);
+        match (image::is_image(latest), input.image_uri) {
+            (true, None) => {
+                return Err(errors::invalid_parameter_value_exception(
+                    "Please provide ImageUri when updating a function with packageType Image.",
+                ));
+            }
+            (false, Some(_)) => {
+                return Err(errors::invalid_parameter_value_exception(
+                    "Please don't provide ImageUri when updating a function with packageType Zip.",
+                ));
+            }
+            (true, Some(uri)) => {
+                let mut wanted = latest.clone();
+                if architectures.is_some() {
+                    wanted.architectures = architectures;
+                }
+                let chosen = self.choose_image(caller, &uri, &wanted).await?;
+                let (code_sha256, source) = (chosen.code_sha256(), chosen.source.clone());
+                let change = move |record: &mut VersionRecord| {
+                    record.configuration.code_sha256 = Some(code_sha256);
+                    record.configuration.architectures = wanted.architectures;
+                    record.image = Some(source);
+                    Ok(())
+                };
+                return self
+                    .update(&target, preconditions, dry_run, publish, change)
+                    .await;
+            }
+            (false, None) => {}
+        }
         let _gate = self.code_gate.read().await;
         let code = FunctionCode {
             zip_file: input.zip_file,
@@ -46,7 +80,8 @@ impl Inner {
             .await
             .inspect_err(|_| self.code.reconsider(digest))?;
         let code_sha256 = digest.base64();
-        let change = move |configuration: &mut FunctionConfiguration| {
+        let change = move |record: &mut VersionRecord| {
+            let configuration = &mut record.configuration;
             configuration.code_sha256 = Some(code_sha256);
             configuration.code_size = Some(size);
             if architectures.is_some() {
@@ -54,12 +89,6 @@ impl Inner {
             }
             Ok(())
         };
-        let preconditions = Preconditions {
-            revision_id: input.revision_id,
-            code_sha256: None,
-        };
-        let dry_run = input.dry_run.unwrap_or(false);
-        let publish = input.publish.unwrap_or(false);
         let outcome = self
             .update(&target, preconditions, dry_run, publish, change)
             .await;
@@ -82,7 +111,6 @@ impl Inner {
                 "CapacityProviderConfig",
                 input.capacity_provider_config.is_some(),
             ),
-            ("ImageConfig", input.image_config.is_some()),
         ])?;
         input
             .runtime
@@ -105,7 +133,22 @@ impl Inner {
             revision_id: input.revision_id,
             code_sha256: None,
         };
-        let change = move |to: &mut FunctionConfiguration| {
+        let is_layered = layers.is_some();
+        let change = move |record: &mut VersionRecord| {
+            let to = &mut record.configuration;
+            if image::is_image(to) {
+                image::refuse_runtime(
+                    is_layered || input.handler.is_some() || input.runtime.is_some(),
+                )?;
+                if input.image_config.is_some() {
+                    to.image_config_response = image::shown(input.image_config);
+                }
+            } else if input.image_config.is_some() {
+                return Err(errors::invalid_parameter_value_exception(
+                    "Please don't provide ImageConfig when updating a function with packageType \
+                     Zip.",
+                ));
+            }
             fn set<T>(to: &mut Option<T>, from: Option<T>) {
                 if from.is_some() {
                     *to = from;
@@ -152,7 +195,7 @@ impl Inner {
         preconditions: Preconditions,
         dry_run: bool,
         publish: bool,
-        change: impl FnOnce(&mut FunctionConfiguration) -> Result<(), ServiceError> + Send + 'static,
+        change: impl FnOnce(&mut VersionRecord) -> Result<(), ServiceError> + Send + 'static,
     ) -> Result<FunctionConfiguration, ServiceError> {
         let key = target.key.clone();
         let (owned, missing) = (key.clone(), target.not_found());
@@ -166,7 +209,7 @@ impl Inner {
                 preconditions.check(&latest.configuration)?;
                 status::check_settled(&owned.arn(), &latest.configuration)?;
                 let before = latest.clone();
-                change(&mut latest.configuration)?;
+                change(&mut latest)?;
                 configure::check_file_systems(&latest.configuration)?;
                 configure::check_snap_start(&latest.configuration)?;
                 runtime_name::show_version(&owned.region, &mut latest.configuration);

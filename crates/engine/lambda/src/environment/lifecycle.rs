@@ -109,7 +109,8 @@ impl Environment {
         self.move_on().await?;
         let site = self.site();
         let address = site.sandbox.runtime_api_address().to_string();
-        let mut command = launch::command(&self.deployment, &self.identity, &address)?;
+        let mut command = launch::command(&self.deployment, &self.identity, &address)
+            .inspect_err(|failure| self.tell_launch_error(failure))?;
         command.cloneable = matches!(self.purpose, Purpose::Snapshot);
         let program = command.program.clone();
         let listener = listen(&site).map_err(|error| Failure::NotStarted {
@@ -122,7 +123,9 @@ impl Environment {
             Ok(process) => process,
             Err(error) => {
                 self.step(|stage| *stage = Stage::Down);
-                return Err(launch::not_started(&self.deployment, &program, &error));
+                let failure = launch::not_started(&self.deployment, &program, &error);
+                self.tell_launch_error(&failure);
+                return Err(failure);
             }
         };
         if let Err(error) = self.log.attach(&mut process) {
@@ -147,6 +150,14 @@ impl Environment {
             }
         }));
         Ok(outcome)
+    }
+
+    /// Says in the log what of an image was to be started, as AWS does.
+    fn tell_launch_error(&self, failure: &Failure) {
+        if let Some(container) = self.deployment.container() {
+            let told = container.launch_error(failure);
+            self.log.platform(&PlatformEvent::Warning(&told));
+        }
     }
 
     /// Kills whatever runs inside, without waiting for its end.

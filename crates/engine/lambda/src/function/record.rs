@@ -20,6 +20,18 @@ pub(crate) struct VersionRecord {
     /// Of a published version: the description that `$LATEST` had when it was published.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) source_description: Option<String>,
+    /// Of a function from a container image: which one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) image: Option<ImageSource>,
+}
+
+/// The container image of a version.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct ImageSource {
+    /// As it was asked for.
+    pub(crate) uri: String,
+    /// The same by its digest.
+    pub(crate) resolved: String,
 }
 
 /// The configuration under which invocations run.

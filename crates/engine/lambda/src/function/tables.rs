@@ -335,6 +335,17 @@ impl Tables<'_> {
         Ok(of_versions || self.layers_use(code)?)
     }
 
+    /// Whether any version runs the container image of that digest.
+    pub(crate) fn uses_image(&self, image: &Digest) -> Outcome<bool> {
+        Ok(self
+            .0
+            .prepare_cached(
+                "SELECT EXISTS (SELECT 1 FROM lambda_version WHERE code = ?1)
+                     OR EXISTS (SELECT 1 FROM lambda_version WHERE code_before = ?1)",
+            )?
+            .query_row([image.to_string()], |row| row.get(0))?)
+    }
+
     /// One alias.
     pub(crate) fn alias(&self, key: &FunctionKey, alias: &str) -> Outcome<Option<AliasRecord>> {
         self.record(

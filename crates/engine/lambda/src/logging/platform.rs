@@ -75,6 +75,8 @@ impl PlatformEvent<'_> {
 
     fn text(&self, now: Timestamp) -> Option<String> {
         match self {
+            // What an image brings is no version of a runtime's.
+            Self::InitStart { deployment, .. } if deployment.container().is_some() => None,
             Self::InitStart { deployment, .. } => {
                 let version = deployment.runtime.version();
                 Some(report::init_start(
@@ -233,6 +235,8 @@ fn instance(deployment: &Deployment, environment: EnvironmentId) -> Map<String, 
         ),
     ]
     .into_iter()
+    // What an image brings is no version of a runtime's.
+    .filter(|(name, _)| deployment.container().is_none() || !name.starts_with("runtimeVersion"))
     .map(|(name, value)| (name.to_owned(), value))
     .collect()
 }

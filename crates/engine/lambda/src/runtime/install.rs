@@ -367,7 +367,7 @@ impl Runtimes {
             Runtime::Node { major } => node::install(&order, major).await,
             Runtime::Ruby { .. } => ruby::install(&order).await,
             Runtime::Java { .. } => java::install(&order),
-            Runtime::Dotnet { .. } | Runtime::Provided { .. } => {
+            Runtime::Dotnet { .. } | Runtime::Provided { .. } | Runtime::Image => {
                 Err(RuntimeError::unknown(&runtime.to_string()))
             }
         };

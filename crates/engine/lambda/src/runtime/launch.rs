@@ -66,6 +66,9 @@ pub(crate) fn command(
     runtime_api: &str,
 ) -> Result<sandbox::Command, Failure> {
     let places = Places::of(deployment, identity.isolated);
+    if let Some(container) = deployment.container() {
+        return container.start(deployment, &places, identity, runtime_api);
+    }
     let (program, args) = match &deployment.client {
         Some(client) => managed(deployment, client, &places, identity),
         None => (bootstrap(&places)?, Vec::new()),
@@ -150,7 +153,10 @@ fn arguments(
                 handler,
             ]);
         }
-        Runtime::Ruby { .. } | Runtime::Dotnet { .. } | Runtime::Provided { .. } => {
+        Runtime::Ruby { .. }
+        | Runtime::Dotnet { .. }
+        | Runtime::Provided { .. }
+        | Runtime::Image => {
             args.push(handler);
         }
     }
@@ -181,7 +187,10 @@ fn java_heap(memory_mb: u32) -> [String; 5] {
 }
 
 /// AWS's name for a program that could not be started.
-const INVALID_ENTRYPOINT: &str = "Runtime.InvalidEntrypoint";
+pub(super) const INVALID_ENTRYPOINT: &str = "Runtime.InvalidEntrypoint";
+
+/// And for a working directory that could not be entered.
+pub(super) const INVALID_WORKING_DIRECTORY: &str = "Runtime.InvalidWorkingDir";
 
 /// What the caller hears when the operating system would not start `program`.
 pub(crate) fn not_started(
@@ -189,17 +198,25 @@ pub(crate) fn not_started(
     program: &Path,
     error: &SandboxError,
 ) -> Failure {
-    let reason = match error {
+    let (error_type, reason) = match error {
         SandboxError::Exec { source, .. } => {
             let shown = Places::of(deployment, false).shown(program);
-            format!("fork/exec {shown}: {}", exec_reason(source))
+            let reason = format!("fork/exec {shown}: {}", exec_reason(source));
+            (INVALID_ENTRYPOINT, reason)
         }
-        other => other.to_string(),
+        SandboxError::WorkingDirectory { directory, source } => {
+            let directory = directory.display();
+            let reason = match source.kind() {
+                io::ErrorKind::NotFound => {
+                    format!("the working directory doesn't exist: {directory}")
+                }
+                _ => format!("chdir {directory}: {}", exec_reason(source)),
+            };
+            (INVALID_WORKING_DIRECTORY, reason)
+        }
+        other => (INVALID_ENTRYPOINT, other.to_string()),
     };
-    Failure::NotStarted {
-        error_type: INVALID_ENTRYPOINT,
-        reason,
-    }
+    Failure::NotStarted { error_type, reason }
 }
 
 /// The words of Go's `syscall.Errno`, which AWS's messages carry.

@@ -9,8 +9,10 @@ use sandbox::Shown;
 
 use super::identity::Identity;
 use super::install::Installed;
-use crate::deployment::Deployment;
+use crate::deployment::{Code, Deployment};
 
+/// All of them, where the function brings its own root.
+const ROOT: &str = "/";
 const TASK: &str = "/var/task";
 const RUNTIME: &str = "/var/runtime";
 const LAYERS: &str = "/opt";
@@ -31,10 +33,13 @@ pub(super) struct Places {
 
 impl Places {
     pub(super) fn of(deployment: &Deployment, isolated: bool) -> Self {
-        let mut folders = vec![
-            (TASK, deployment.code.path().to_owned()),
-            (LAYERS, deployment.opt.path().to_owned()),
-        ];
+        let mut folders = match &deployment.code {
+            Code::Package { task, opt } => vec![
+                (TASK, task.path().to_owned()),
+                (LAYERS, opt.path().to_owned()),
+            ],
+            Code::Image(container) => vec![(ROOT, container.root().to_owned())],
+        };
         if let Some(client) = &deployment.client {
             folders.push((RUNTIME, client.site()));
             folders.push((STARTER, client.folder.clone()));

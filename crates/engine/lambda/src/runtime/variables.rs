@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use super::Runtime;
+use super::container::Container;
 use super::identity::Identity;
 use super::interpreter::Version;
 use super::places::Places;
@@ -15,6 +16,9 @@ use crate::deployment::Deployment;
 /// The port of X-Ray's daemon.
 /// Source: <https://docs.aws.amazon.com/xray/latest/devguide/xray-daemon.html>.
 const DAEMON_PORT: u16 = 2_000;
+
+/// Where programs are looked for in an image that does not say where.
+const SEARCH_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
 /// All of them: the runtime's, over them the function's own, and over both what belongs to Lambda.
 pub(super) fn all(
@@ -36,6 +40,30 @@ pub(super) fn all(
     if starts_in_a_trace(deployment.runtime) {
         all.insert("_X_AMZN_TRACE_ID".to_owned(), identity.trace_id.clone());
     }
+    all.extend(deployment.logging.variables().into_iter().map(owned));
+    all.into_iter().collect()
+}
+
+/// Those of a container: what the image says goes over what Lambda suggests.
+pub(super) fn of_container(
+    deployment: &Deployment,
+    container: &Container,
+    places: &Places,
+    identity: &Identity,
+    runtime_api: &str,
+) -> Vec<(String, String)> {
+    let owned = |(name, value): (&str, String)| (name.to_owned(), value);
+    // What only AWS's own images need, those set themselves.
+    let foreign = ["LANG", "LD_LIBRARY_PATH", "PATH", "TZ"];
+    let preset = preset(deployment, places, identity).into_iter();
+    let preset = preset.filter(|(name, _)| !foreign.contains(name));
+    let mut all: BTreeMap<String, String> = preset.map(owned).collect();
+    all.insert("PATH".to_owned(), SEARCH_PATH.to_owned());
+    all.extend(tracing(runtime_api).map(owned));
+    all.extend(container.variables());
+    all.extend(deployment.variables.clone());
+    all.extend(reserved(deployment, places, identity, runtime_api).map(owned));
+    all.insert("_X_AMZN_TRACE_ID".to_owned(), identity.trace_id.clone());
     all.extend(deployment.logging.variables().into_iter().map(owned));
     all.into_iter().collect()
 }
@@ -91,7 +119,7 @@ fn tracing(runtime_api: &str) -> [(&'static str, String); 4] {
 /// brings itself, without one.
 fn shell(runtime: Runtime, places: &Places) -> Vec<(&'static str, String)> {
     match runtime {
-        Runtime::Java { .. } | Runtime::Provided { .. } => Vec::new(),
+        Runtime::Java { .. } | Runtime::Provided { .. } | Runtime::Image => Vec::new(),
         _ => vec![("PWD", places.text("/var/task")), ("SHLVL", "0".to_owned())],
     }
 }
@@ -101,7 +129,7 @@ fn shell(runtime: Runtime, places: &Places) -> Vec<(&'static str, String)> {
 fn starts_in_a_trace(runtime: Runtime) -> bool {
     match runtime {
         Runtime::Java { major } => major <= 11,
-        Runtime::Provided { .. } => false,
+        Runtime::Provided { .. } | Runtime::Image => false,
         _ => true,
     }
 }
@@ -128,7 +156,10 @@ fn language(runtime: Runtime, places: &Places) -> Vec<(&'static str, String)> {
                 ("RUBYLIB", places.list("/var/task:/opt/ruby/lib")),
             ]
         }
-        Runtime::Java { .. } | Runtime::Dotnet { .. } | Runtime::Provided { .. } => Vec::new(),
+        Runtime::Java { .. }
+        | Runtime::Dotnet { .. }
+        | Runtime::Provided { .. }
+        | Runtime::Image => Vec::new(),
     }
 }
 

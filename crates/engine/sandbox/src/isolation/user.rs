@@ -6,6 +6,8 @@
 //! Source of the range: <https://systemd.io/UIDS-GIDS>.
 
 use std::fs;
+use std::io::Read;
+use std::path::Path;
 
 use nix::sys::prctl;
 use nix::sys::signal::Signal;
@@ -20,6 +22,11 @@ const FIRST: u32 = 1_879_048_192;
 const COUNT: u64 = 1 << 28;
 /// How far apart the users of two engines are whose process ids follow one another.
 const STRIDE: u64 = 1 << 13;
+
+const PASSWD: &str = "/etc/passwd";
+
+/// The largest `/etc/passwd` of a root that is not ours.
+const PASSWD_BYTES: u64 = 1 << 20;
 
 /// The user of one environment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,16 +52,10 @@ impl User {
     /// Puts the user into the view's `/etc/passwd`.
     pub(super) fn introduce(self) -> Result<(), Refused> {
         let id = self.id;
-        let refused = || Refused::to("write /etc/passwd");
-        // The file system is one for all environments, so the file is mounted and has no name there.
-        let draft = format!("/run/passwd-{id}");
         let text = format!(
             "root:x:0:0:root:/root:/sbin/nologin\n{NAME}:x:{id}:{id}::/home/{NAME}:/sbin/nologin\n"
         );
-        fs::write(&draft, text).map_err(refused())?;
-        let file = mounts::clone_of(draft.as_ref(), Allows::Reading)?;
-        mounts::attach(file, "/etc/passwd".as_ref())?;
-        fs::remove_file(&draft).map_err(refused())
+        show_passwd(&text, Path::new(PASSWD))
     }
 
     /// Takes the user's ids. Who was root has no rights afterwards, unless it was asked to keep them.
@@ -91,4 +92,33 @@ impl User {
         // The kernel forgets this with a change of user.
         prctl::set_pdeathsig(Signal::SIGKILL).map_err(Refused::to("tie the process to its parent"))
     }
+}
+
+/// Puts the view's user into the `/etc/passwd` of another root, which lies at `root` so far.
+pub(super) fn introduce_to(root: &Path) -> Result<(), Refused> {
+    let refused = || Refused::to("read /etc/passwd");
+    let prefix = format!("{NAME}:");
+    let own = fs::read_to_string(PASSWD).map_err(refused())?;
+    let target = root.join(PASSWD.trim_start_matches('/'));
+    let mut theirs = Vec::new();
+    fs::File::open(&target)
+        .and_then(|file| file.take(PASSWD_BYTES).read_to_end(&mut theirs))
+        .map_err(refused())?;
+    let theirs = String::from_utf8_lossy(&theirs);
+    // Images of AWS's have the user already, by another number.
+    let others = theirs.lines().filter(|line| !line.starts_with(&prefix));
+    let own = own.lines().filter(|line| line.starts_with(&prefix));
+    let text: String = others.chain(own).flat_map(|line| [line, "\n"]).collect();
+    show_passwd(&text, &target)
+}
+
+/// Shows a text at `target`. The file system is one for all environments, so the file is mounted and
+/// has no name there.
+fn show_passwd(text: &str, target: &Path) -> Result<(), Refused> {
+    let refused = || Refused::to("write /etc/passwd");
+    let draft = format!("/home/passwd-{}", std::process::id());
+    fs::write(&draft, text).map_err(refused())?;
+    let file = mounts::clone_of(draft.as_ref(), Allows::Reading)?;
+    mounts::attach(file, target)?;
+    fs::remove_file(&draft).map_err(refused())
 }

@@ -10,7 +10,7 @@ use rustix::mount::MountAttrFlags;
 
 use super::mounts::{self, Allows};
 use super::realm::{self, Realm};
-use super::user::User;
+use super::user::{self, User};
 use super::{Isolation, helper, memory, network, pid_space};
 use crate::protocol::Refused;
 use crate::spec::{Egress, Shown};
@@ -28,6 +28,12 @@ const HOST_NAME: &str = "localhost";
 
 /// Where the environment's own file system goes.
 pub(crate) const SCRATCH: &str = "/tmp";
+
+/// Where another root is put before it becomes the root.
+const STAGE: &str = "/run";
+
+/// By what hosts are found, whatever the root is.
+const NAME_FILES: [&str; 2] = ["/etc/hosts", "/etc/resolv.conf"];
 
 /// Files of the kernel's that are about the whole host, or about all that its user does. They are
 /// shown empty, where the kernel has them.
@@ -76,6 +82,9 @@ impl<'a> View<'a> {
 
     /// Attaches a mount; what is missing on the way to `target` is made.
     pub(crate) fn show(&self, mount: &OwnedFd, target: &Path) -> Result<(), Refused> {
+        if target == Path::new("/") {
+            return change_root(mount);
+        }
         fs::create_dir_all(target).map_err(Refused::to(format!("make {}", target.display())))?;
         mounts::attach(mount, target)
     }
@@ -136,6 +145,32 @@ pub(super) fn furnish_proc(proc: &OwnedFd) -> Result<(), Refused> {
         }
     }
     Ok(())
+}
+
+/// Makes a mount the root, with what every view has: `/proc`, the devices, the files by which hosts are
+/// found, and the user. It has the folders and files that these lie over.
+fn change_root(mount: &OwnedFd) -> Result<(), Refused> {
+    let stage = Path::new(STAGE);
+    mounts::attach(mount, stage)?;
+    let devices = mounts::clone_of("/dev".as_ref(), Allows::Devices)?;
+    // So far it was part of the root that is sealed.
+    sys::set_own_mount_attributes(
+        &devices,
+        MountAttributes::READ_ONLY | MountAttributes::NO_SUID,
+    )
+    .map_err(Refused::to("seal the devices"))?;
+    mounts::attach(devices, &stage.join("dev"))?;
+    let proc = mounts::clone_of("/proc".as_ref(), Allows::Devices)?;
+    mounts::attach(proc, &stage.join("proc"))?;
+    for file in NAME_FILES.map(Path::new) {
+        if let (true, Ok(name)) = (file.exists(), file.strip_prefix("/")) {
+            let file = mounts::clone_of(file, Allows::Reading)?;
+            mounts::attach(file, &stage.join(name))?;
+        }
+    }
+    user::introduce_to(stage)?;
+    std::env::set_current_dir(stage).map_err(Refused::to("enter the new root"))?;
+    mounts::pivot_here()
 }
 
 /// Has a process do once what every child will do, so that what this host refuses is known at the

@@ -1,6 +1,9 @@
 //! Environments that are kept apart from the host: what they are like inside, and one test for each
 //! attempt to get out.
 
+use std::fs;
+use std::os::unix::fs::{PermissionsExt, symlink};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -108,6 +111,73 @@ pub(crate) async fn identity(harness: Arc<Harness>) {
     assert_ne!(passwd, others, "each has a user id of its own");
     let host = attempt(&environment, &["read", "/proc/sys/kernel/hostname"]).await;
     assert_eq!(host, "done localhost");
+}
+
+/// A root of somebody else's: as container images have it.
+pub(crate) async fn another_root(harness: Arc<Harness>) {
+    let Some(environment) = isolated(&harness).await else {
+        return;
+    };
+    let root = tempfile::tempdir().unwrap();
+    let root = root.path();
+    fs::set_permissions(root, PermissionsExt::from_mode(0o755)).unwrap();
+    for folder in ["dev", "etc", "proc", "sys", "tmp", "usr", "var/task"] {
+        fs::create_dir_all(root.join(folder)).unwrap();
+    }
+    for file in ["etc/hosts", "etc/passwd", "etc/resolv.conf", "own"] {
+        fs::write(root.join(file), "the image's").unwrap();
+    }
+    let mut shows = vec![Shown {
+        source: root.to_owned(),
+        target: "/".into(),
+    }];
+    // This binary needs the host's libraries, wherever they lie.
+    for name in ["lib", "lib64", "usr"] {
+        let path = Path::new("/").join(name);
+        match fs::read_link(&path) {
+            Ok(target) => symlink(target, root.join(name)).unwrap(),
+            Err(_) if path.is_dir() => {
+                fs::create_dir_all(root.join(name)).unwrap();
+                shows.push(Shown {
+                    source: path.clone(),
+                    target: path,
+                });
+            }
+            Err(_) => {}
+        }
+    }
+    let attempt = async |what: &[&str]| {
+        let arguments: Vec<&str> = ["attempt"].iter().chain(what).copied().collect();
+        let mut command = role(&arguments);
+        command.shows.splice(0..0, shows.clone());
+        let mut process = environment.start(command).await.unwrap();
+        let text = output(&mut process).await;
+        within(process.exit()).await.unwrap();
+        text.trim().to_owned()
+    };
+    assert_eq!(attempt(&["read", "/own"]).await, "done the image's");
+    let hosts = attempt(&["read", "/etc/hosts"]).await;
+    assert_eq!(
+        hosts, "done 127.0.0.1\tlocalhost",
+        "as in every environment"
+    );
+    assert_eq!(attempt(&["open", "/dev/null"]).await, "done");
+    assert!(attempt(&["list", "/proc"]).await.contains("self"));
+    assert_eq!(attempt(&["create", "/tmp/file"]).await, "done");
+    for path in ["/file", "/etc/file", "/dev/file", "/etc/hosts"] {
+        let refused = attempt(&["create", path]).await;
+        assert!(
+            ["EROFS", "EACCES"].contains(&refused.as_str()),
+            "{path}: {refused}"
+        );
+    }
+    let users = attempt(&["read", "/etc/passwd"]).await;
+    let own = "done the image's|sbx_user1051:x:";
+    assert!(users.starts_with(own), "{users}");
+    let shared = attempt(&["read", "/lambda-entrypoint.sh"]).await;
+    assert_eq!(shared, "ENOENT", "of the shared root");
+    assert_eq!(attempt(&["mount"]).await, "EPERM");
+    serves(&harness).await;
 }
 
 pub(crate) async fn limits(harness: Arc<Harness>) {
@@ -243,18 +313,14 @@ pub(crate) async fn cycles(harness: Arc<Harness>) {
         return;
     }
     let loops = || {
-        let devices = std::fs::read_dir("/sys/block").unwrap();
-        let used = |name: &str| std::fs::metadata(format!("/sys/block/{name}/loop")).is_ok();
+        let devices = fs::read_dir("/sys/block").unwrap();
+        let used = |name: &str| fs::metadata(format!("/sys/block/{name}/loop")).is_ok();
         devices
             .filter(|entry| used(&entry.as_ref().unwrap().file_name().to_string_lossy()))
             .count()
     };
     let spawner = harness.isolated.spawner_pid();
-    let open = || {
-        std::fs::read_dir(format!("/proc/{spawner}/fd"))
-            .unwrap()
-            .count()
-    };
+    let open = || fs::read_dir(format!("/proc/{spawner}/fd")).unwrap().count();
     SystemClock::new().sleep(Duration::from_millis(100)).await;
     let before = (loops(), open());
     for _ in 0..30 {
@@ -270,9 +336,9 @@ pub(crate) async fn cycles(harness: Arc<Harness>) {
 pub(crate) async fn secrets(harness: Arc<Harness>) {
     let home = std::env::var("HOME").unwrap_or("/root".into());
     let folder = harness.spec().work_dir;
-    std::fs::create_dir_all(&folder).unwrap();
+    fs::create_dir_all(&folder).unwrap();
     let secret = folder.join("credentials");
-    std::fs::write(&secret, "secret").unwrap();
+    fs::write(&secret, "secret").unwrap();
     refused(
         &harness,
         &[

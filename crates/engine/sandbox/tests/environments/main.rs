@@ -120,6 +120,9 @@ const TESTS: &[(&str, Test)] = &[
     ("an_isolated_process_is_awss_user", |h| {
         Box::pin(isolation::identity(h))
     }),
+    ("isolated_in_another_root", |h| {
+        Box::pin(isolation::another_root(h))
+    }),
     ("an_isolated_process_has_awss_limits", |h| {
         Box::pin(isolation::limits(h))
     }),

@@ -1,0 +1,133 @@
+//! A container: an image with what the function's configuration changes about how it is started.
+
+use std::path::{Path, PathBuf};
+
+use image::{Architecture, ImageLease};
+use wire::lambda::ImageConfig;
+
+use super::identity::Identity;
+use super::launch::{INVALID_ENTRYPOINT, INVALID_WORKING_DIRECTORY};
+use super::places::Places;
+use super::variables;
+use crate::deployment::Deployment;
+use crate::invoke::failure::Failure;
+
+/// What environments of a function from a container image run.
+#[derive(Debug)]
+pub(crate) struct Container {
+    image: ImageLease,
+    entry_point: Vec<String>,
+    command: Vec<String>,
+    working_directory: String,
+    /// What the function is configured for.
+    architecture: Architecture,
+}
+
+impl Container {
+    /// The image as `asked` would have it. Each member of `ImageConfig` stands for one of the image's.
+    /// Source: <https://docs.aws.amazon.com/lambda/latest/dg/images-parms.html>.
+    pub(crate) fn new(
+        image: ImageLease,
+        asked: Option<&ImageConfig>,
+        architecture: Architecture,
+    ) -> Self {
+        let settings = image.settings();
+        let asked = asked.cloned().unwrap_or_default();
+        let own_directory = || settings.working_dir.clone().filter(|it| !it.is_empty());
+        Self {
+            entry_point: asked
+                .entry_point
+                .or_else(|| settings.entrypoint.clone())
+                .unwrap_or_default(),
+            command: asked
+                .command
+                .or_else(|| settings.cmd.clone())
+                .unwrap_or_default(),
+            working_directory: asked
+                .working_directory
+                .or_else(own_directory)
+                .unwrap_or_else(|| "/".to_owned()),
+            image,
+            architecture,
+        }
+    }
+
+    /// The folder that becomes the root.
+    pub(crate) fn root(&self) -> &Path {
+        self.image.root()
+    }
+
+    /// The environment variables that the image sets.
+    pub(crate) fn variables(&self) -> impl Iterator<Item = (String, String)> {
+        self.image.settings().variables()
+    }
+
+    /// The command that starts it.
+    ///
+    /// # Errors
+    /// Nothing says what to start, or it can run nowhere.
+    pub(super) fn start(
+        &self,
+        deployment: &Deployment,
+        places: &Places,
+        identity: &Identity,
+        runtime_api: &str,
+    ) -> Result<sandbox::Command, Failure> {
+        let refused = |error_type, reason| Err(Failure::NotStarted { error_type, reason });
+        if !identity.isolated {
+            return refused(INVALID_ENTRYPOINT, NOT_ISOLATED.to_owned());
+        }
+        let mut words = self.entry_point.iter().chain(&self.command);
+        let Some(program) = words.next() else {
+            let reason = "Couldn't find valid bootstrap(s): []".to_owned();
+            return refused(INVALID_ENTRYPOINT, reason);
+        };
+        if !self.working_directory.starts_with('/') {
+            let reason = format!(
+                "the working directory '{}' is invalid, it needs to be an absolute path",
+                self.working_directory
+            );
+            return refused(INVALID_WORKING_DIRECTORY, reason);
+        }
+        let env = variables::of_container(deployment, self, places, identity, runtime_api);
+        let path = env.iter().find(|(name, _)| name == "PATH");
+        let path = path.map_or("", |(_, path)| path);
+        // What is found nowhere fails by the name that it was given.
+        let found = image::find_program(self.root(), program, path);
+        Ok(sandbox::Command {
+            program: found.unwrap_or_else(|| PathBuf::from(program)),
+            args: words.cloned().collect(),
+            env,
+            cwd: PathBuf::from(&self.working_directory),
+            telemetry: true,
+            shows: places.shows(),
+            cloneable: false,
+        })
+    }
+
+    /// What the log says where it could not be started, in AWS's words.
+    pub(crate) fn launch_error(&self, failure: &Failure) -> String {
+        format!(
+            "IMAGE\tLaunch error: {failure}\tEntrypoint: [{}]\tCmd: [{}]\tWorkingDir: [{}]",
+            self.entry_point.join(","),
+            self.command.join(","),
+            self.working_directory
+        )
+    }
+
+    /// That its image is for another architecture than the function, where it is.
+    pub(crate) fn warning(&self) -> Option<String> {
+        let image = self.image.architecture()?;
+        let wanted = self.architecture;
+        (image != wanted).then(|| {
+            format!(
+                "the image is for {image}, and the function is configured for {wanted}: its programs \
+                 may not start"
+            )
+        })
+    }
+}
+
+/// Why there are no containers without isolation.
+pub(crate) const NOT_ISOLATED: &str = "This engine cannot run functions from container images: it takes a root file system of their \
+     own, and environments are not isolated here. `lambdalab doctor` says what is missing.";

@@ -13,7 +13,9 @@
 //! Unpacked folders are not flushed to the disk: after a power cut they may hold less than they
 //! should, so those of an earlier boot are unpacked again.
 
-use std::collections::{HashMap, HashSet};
+mod inner;
+
+use std::collections::HashSet;
 use std::fs;
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -23,18 +25,17 @@ use bytes::Bytes;
 use ids::SharedEntropy;
 use parking_lot::Mutex;
 use store::{Blobs, Digest, Store};
-use tokio::sync::Notify;
-use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
+
+use inner::{Hold, Inner, blobs_of, discard, off_thread};
 
 use crate::archive::Archive;
 use crate::credentials::Credentials;
-use crate::document::{Architecture, Configuration, Document, Manifest, Settings};
+use crate::document::{Architecture, Document, Manifest, Settings};
 use crate::error::ImageError;
-use crate::layer;
 use crate::reference::Reference;
 use crate::registry::{Registries, check_size};
 use crate::tables::{NameRow, Tables};
-use crate::tree::Tree;
 
 /// Where the running kernel tells one boot from another.
 const BOOT_ID: &str = "/proc/sys/kernel/random/boot_id";
@@ -59,51 +60,6 @@ pub struct ImagesOptions {
 #[derive(Debug, Clone)]
 pub struct Images {
     inner: Arc<Inner>,
-}
-
-#[derive(Debug)]
-struct Inner {
-    store: Store,
-    blobs: Blobs,
-    roots: PathBuf,
-    staging: PathBuf,
-    registries: Registries,
-    entropy: SharedEntropy,
-    holds: Mutex<Holds>,
-    /// Something that was going has gone.
-    gone: Notify,
-    /// Held while an image is recorded, and while blobs are removed that no image has.
-    ledger: tokio::sync::Mutex<()>,
-    /// One preparation of an image at a time.
-    preparing: Mutex<HashMap<Digest, Arc<tokio::sync::Mutex<()>>>>,
-    doubtful: UnboundedSender<Digest>,
-}
-
-#[derive(Debug, Default)]
-struct Holds {
-    counts: HashMap<Digest, usize>,
-    /// Images that are being removed.
-    going: HashSet<Digest>,
-}
-
-/// An image that stays as long as this is held.
-#[derive(Debug)]
-struct Hold {
-    digest: Digest,
-    inner: Arc<Inner>,
-}
-
-impl Drop for Hold {
-    fn drop(&mut self) {
-        let mut holds = self.inner.holds.lock();
-        if let Some(count) = holds.counts.get_mut(&self.digest) {
-            *count -= 1;
-            if *count == 0 {
-                holds.counts.remove(&self.digest);
-                self.inner.reconsider(self.digest);
-            }
-        }
-    }
 }
 
 /// An image that a name stands for. It stays as long as this is held.
@@ -205,7 +161,7 @@ impl Images {
             registries: Registries::new(options.credentials),
             entropy: options.entropy,
             holds: Mutex::default(),
-            gone: Notify::new(),
+            gone: tokio::sync::Notify::new(),
             ledger: tokio::sync::Mutex::default(),
             preparing: Mutex::default(),
             doubtful,
@@ -510,227 +466,4 @@ impl Images {
         let root = self.inner.roots.join(digest.to_string());
         off_thread(move || discard(&root)).await
     }
-}
-
-impl Inner {
-    fn reconsider(&self, digest: Digest) {
-        // Nobody listens any more only while the engine stops.
-        let _stopping = self.doubtful.send(digest);
-    }
-
-    /// Holds an image, once it is not being removed.
-    async fn hold(self: &Arc<Self>, digest: Digest) -> Hold {
-        loop {
-            let gone = self.gone.notified();
-            {
-                let mut holds = self.holds.lock();
-                if !holds.going.contains(&digest) {
-                    *holds.counts.entry(digest).or_default() += 1;
-                    return Hold {
-                        digest,
-                        inner: Arc::clone(self),
-                    };
-                }
-            }
-            gone.await;
-        }
-    }
-
-    /// Begins to remove an image; `None` where somebody holds it.
-    fn go(&self, digest: Digest) -> Option<Going<'_>> {
-        let mut holds = self.holds.lock();
-        let free = !holds.counts.contains_key(&digest) && holds.going.insert(digest);
-        // Not made where it is not wanted: its end would take the lock again.
-        free.then(|| Going {
-            digest,
-            inner: self,
-        })
-    }
-
-    async fn is_recorded(&self, digest: Digest) -> Result<bool, ImageError> {
-        let read = self
-            .store
-            .read(move |connection| Tables(connection).image(&digest));
-        Ok(read.await?.is_some())
-    }
-
-    /// Whether an image is here, as far as it must be to be resolved: a crash may have come in between.
-    async fn is_usable(&self, digest: Digest) -> Result<bool, ImageError> {
-        if !self.is_recorded(digest).await? || !self.blobs.contains(&digest) {
-            return Ok(false);
-        }
-        let manifest = self.manifest(digest).await?;
-        Ok(self.blobs.contains(&manifest.config.digest))
-    }
-
-    async fn record(
-        &self,
-        digest: Digest,
-        origin: Option<String>,
-        manifest: &Manifest,
-    ) -> Result<(), ImageError> {
-        let blobs = blobs_of(digest, manifest);
-        let _nobody_removes = self.ledger.lock().await;
-        let write = self.store.write(move |connection| {
-            Tables(connection).put_image(&digest, origin.as_deref(), &blobs)
-        });
-        write.await
-    }
-
-    async fn manifest(&self, digest: Digest) -> Result<Manifest, ImageError> {
-        let document = self.blobs.get(digest).await?;
-        match Document::parse(&document)? {
-            Document::Manifest(manifest) => Ok(manifest),
-            Document::Index(_) => Err(ImageError::unsupported("the manifest", "an index")),
-        }
-    }
-
-    /// The configuration of an image, with the digests of its layers' contents.
-    async fn configuration(
-        &self,
-        manifest: &Manifest,
-    ) -> Result<(Configuration, Vec<Digest>), ImageError> {
-        let document = self.blobs.get(manifest.config.digest).await?;
-        Configuration::parse(&document, manifest.layers.len())
-    }
-
-    /// Fetches a blob, unless it is here.
-    async fn fetch(
-        &self,
-        image: &Reference,
-        blob: &crate::document::Descriptor,
-    ) -> Result<(), ImageError> {
-        if self.blobs.contains(&blob.digest) {
-            return Ok(());
-        }
-        self.registries.fetch(image, blob, &self.blobs).await
-    }
-
-    /// Makes sure that the image is unpacked in the folder `root`.
-    async fn prepare(
-        &self,
-        digest: Digest,
-        manifest: &Manifest,
-        contents: Vec<Digest>,
-        root: &Path,
-    ) -> Result<(), ImageError> {
-        let turn = Arc::clone(self.preparing.lock().entry(digest).or_default());
-        let _one_at_a_time = turn.lock().await;
-        let _forget = Forget {
-            preparing: &self.preparing,
-            digest,
-        };
-        if root.is_dir() {
-            return Ok(());
-        }
-        let origin = self
-            .store
-            .read(move |connection| Tables(connection).image(&digest));
-        let origin = origin.await?.flatten();
-        let origin: Option<Reference> = origin.and_then(|origin| origin.parse().ok());
-        for layer in &manifest.layers {
-            match &origin {
-                Some(origin) => self.fetch(origin, layer).await?,
-                None if self.blobs.contains(&layer.digest) => {}
-                None => return Err(store::BlobError::Missing(layer.digest).into()),
-            }
-        }
-        let layers = manifest
-            .layers
-            .iter()
-            .map(|layer| layer.digest)
-            .zip(contents);
-        let layers: Vec<_> = layers.collect();
-        let draft = self
-            .staging
-            .join(format!("{digest}-{:x}", self.entropy.bits()));
-        let (blobs, root) = (self.blobs.clone(), root.to_owned());
-        off_thread(move || {
-            let unpacked = unpack(&blobs, &layers, &draft);
-            let published =
-                unpacked.and_then(|()| fs::rename(&draft, &root).map_err(ImageError::at(&root)));
-            match published {
-                Ok(()) => Ok(()),
-                Err(error) => {
-                    discard(&draft)?;
-                    // Somebody who waits no longer has unpacked it all the same.
-                    if root.is_dir() { Ok(()) } else { Err(error) }
-                }
-            }
-        })
-        .await
-    }
-}
-
-/// An image that is being removed.
-struct Going<'a> {
-    digest: Digest,
-    inner: &'a Inner,
-}
-
-impl Drop for Going<'_> {
-    fn drop(&mut self) {
-        self.inner.holds.lock().going.remove(&self.digest);
-        self.inner.gone.notify_waiters();
-    }
-}
-
-/// Forgets whose turn it is, once nobody waits for one.
-struct Forget<'a> {
-    preparing: &'a Mutex<HashMap<Digest, Arc<tokio::sync::Mutex<()>>>>,
-    digest: Digest,
-}
-
-impl Drop for Forget<'_> {
-    fn drop(&mut self) {
-        let mut preparing = self.preparing.lock();
-        // One in the map, one with us.
-        if preparing
-            .get(&self.digest)
-            .is_some_and(|turn| Arc::strong_count(turn) <= 2)
-        {
-            preparing.remove(&self.digest);
-        }
-    }
-}
-
-/// Everything that is kept for an image.
-fn blobs_of(digest: Digest, manifest: &Manifest) -> Vec<(Digest, u64)> {
-    let itself = std::iter::once((digest, 0));
-    itself
-        .chain(manifest.blobs().map(|blob| (blob.digest, blob.size)))
-        .collect()
-}
-
-/// Unpacks layers, each with the digest of its content, into a new folder.
-fn unpack(blobs: &Blobs, layers: &[(Digest, Digest)], draft: &Path) -> Result<(), ImageError> {
-    fs::create_dir(draft).map_err(ImageError::at(draft))?;
-    let mut tree = Tree::open(draft)?;
-    for (blob, content) in layers {
-        // Should the disk have damaged it, its content tells.
-        let file = blobs.open_blob(blob)?;
-        layer::unpack(file, content, &mut tree).map_err(|source| ImageError::Layer {
-            layer: *blob,
-            source,
-        })?;
-    }
-    tree.finish()
-}
-
-/// Removes a folder that need not be there.
-fn discard(folder: &Path) -> Result<(), ImageError> {
-    match fs::remove_dir_all(folder) {
-        Err(source) if source.kind() != std::io::ErrorKind::NotFound => Err(ImageError::Io {
-            path: folder.to_owned(),
-            source,
-        }),
-        _ => Ok(()),
-    }
-}
-
-async fn off_thread<T: Send + 'static>(
-    work: impl FnOnce() -> Result<T, ImageError> + Send + 'static,
-) -> Result<T, ImageError> {
-    let done = tokio::task::spawn_blocking(work).await;
-    done.unwrap_or(Err(ImageError::Closed))
 }

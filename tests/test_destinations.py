@@ -27,6 +27,23 @@ NOTE = """
 """
 
 
+# The same, in a log that outlives the engine: what a function prints is gone with one that is killed.
+NOTE_FOR_GOOD = """
+    import json
+    import time
+
+    import boto3
+
+    logs = boto3.client("logs")
+    PLACE = {"logGroupName": "/aws/lambda/note", "logStreamName": "notes"}
+
+    def handler(event, context):
+        line = "record " + json.dumps(event)
+        made = {"timestamp": int(time.time() * 1000), "message": line}
+        logs.put_log_events(**PLACE, logEvents=[made])
+"""
+
+
 def arn(name):
     return f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:{name}"
 
@@ -228,8 +245,11 @@ def test_records_are_delivered_in_the_function_s_role(own_engine, tmp_path):
 
 def test_what_is_to_be_told_survives_a_kill(own_engine):
     engine = own_engine()
+    with closing(engine.client("logs")) as logs:
+        logs.create_log_group(logGroupName="/aws/lambda/note")
+        logs.create_log_stream(logGroupName="/aws/lambda/note", logStreamName="notes")
     with closing(engine.client()) as client:
-        for name, source in (("work", WORK), ("note", NOTE)):
+        for name, source in (("work", WORK), ("note", NOTE_FOR_GOOD)):
             client.create_function(**functions.create_arguments(name, functions.python(source)))
             functions.wait_active(client, name)
         client.put_function_event_invoke_config(

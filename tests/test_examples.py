@@ -8,6 +8,7 @@ import pytest
 
 from support import census, functions
 from support.engine import BINARY, REPOSITORY, command_environment
+from support.waiting import eventually
 
 ALGORITHMS = REPOSITORY / "examples/algorithms"
 FAN_OUT = REPOSITORY / "examples/determinism/fan_out.py"
@@ -74,5 +75,6 @@ def test_the_demo_judges_rightly_and_leaves_nothing(tmp_path):
     )
     assert done.returncode == 0, done.stdout + done.stderr
     assert json.loads(done.stdout)
-    assert census.processes(mark) == {}
+    # The guard ends last.
+    eventually(lambda: census.processes(mark) == {}, "everything has ended")
     assert not (tmp_path / "home" / "engine.json").exists()

@@ -23,7 +23,13 @@ pytestmark = [
     pytest.mark.skipif(not os.path.exists("/dev/net/tun"), reason="there are no TUN devices"),
 ]
 
-PORT = 7777
+def free_port():
+    with contextlib.closing(socket.socket()) as probe:
+        probe.bind(("0.0.0.0", 0))
+        return probe.getsockname()[1]
+
+
+PORT = free_port()
 
 # Every connection and datagram is answered with what it brings.
 SERVER = """

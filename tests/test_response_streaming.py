@@ -12,6 +12,7 @@ from support import functions, raw, runtimes
 from support.streams import NODE_GATE, Stream, open_gate, order
 from support.streams import rust as deploy_rust
 from support.waiting import eventually
+from test_function_logs import function_events, until_reported
 from test_provided_runtime import BOOTSTRAP
 
 NODES = runtimes.exact("nodejs")
@@ -195,6 +196,11 @@ def resident(pid):
         return int(statm.read().split()[1]) * 4096
 
 
+@pytest.fixture(scope="module")
+def logs(engine):
+    return engine.client("logs")
+
+
 def test_a_slow_reader_holds_its_function_back(own_engine):
     engine = own_engine()
     client = engine.client()
@@ -215,13 +221,15 @@ def test_a_slow_reader_holds_its_function_back(own_engine):
     assert stream.end == {}
 
 
-def test_a_function_runs_on_when_its_caller_hangs_up(client, rust):
+def test_a_function_runs_on_when_its_caller_hangs_up(client, logs, rust):
+    earlier = len([it for it in function_events(logs, rust) if "REPORT " in it["message"]])
     stream = Stream(client, rust, order(chunks=100, size=100_000, gate=True))
     stream.chunk()
     stream.close()
     open_gate(client, rust)
     # It has written all of it, and its environment is free for the next.
-    again = eventually(lambda: functions.invoke(client, rust, 1, LogType="Tail"), "an answer")
+    until_reported(logs, rust, reports=earlier + 1)
+    again = functions.invoke(client, rust, 1, LogType="Tail")
     assert again.value["event"] == 1
     assert "Init Duration" not in again.log
 

@@ -16,6 +16,7 @@ mod guard;
 mod resident;
 mod serve;
 mod tree;
+mod watched;
 
 use std::os::fd::OwnedFd;
 use std::panic::{AssertUnwindSafe, catch_unwind};

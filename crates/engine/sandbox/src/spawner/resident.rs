@@ -2,14 +2,17 @@
 
 use std::os::fd::OwnedFd;
 use std::path::PathBuf;
+use std::rc::Rc;
 
 use ids::EnvironmentId;
 use nix::errno::Errno;
+use nix::sys::epoll::Epoll;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
 use super::child::{self, Child, Home, Past};
 use super::tree;
+use super::watched::{Source, Watched};
 use crate::cgroup::{EngineGroups, EnvironmentGroups};
 use crate::isolation::{Isolation, Network, User, network};
 use crate::protocol::{GroupSignal, Refused};
@@ -45,7 +48,7 @@ pub(super) struct Resident {
     /// A clone that is on its way.
     pub(super) coming: Option<Coming>,
     /// Becomes readable when memory runs out, where the kernel does not kill the whole group.
-    pub(super) memory_watch: Option<OwnedFd>,
+    pub(super) memory_watch: Option<Watched>,
     /// Whether memory ran out since the process was started.
     pub(super) out_of_memory: bool,
     /// A limit for each process, in bytes, where none holds for all of them.
@@ -74,7 +77,7 @@ pub(super) struct Running {
 #[derive(Debug)]
 pub(super) struct Executing {
     /// Closes when it has.
-    pub(super) channel: OwnedFd,
+    pub(super) channel: Watched,
     /// The command and its outputs, for another child should this one turn out to have been dead.
     pub(super) again: Option<(Vec<u8>, Vec<OwnedFd>)>,
 }
@@ -84,7 +87,7 @@ pub(super) struct Executing {
 pub(super) struct Coming {
     /// The number of the request for it.
     pub(super) request: u64,
-    pub(super) channel: OwnedFd,
+    pub(super) channel: Watched,
     /// What it is to see beside what its template sees.
     pub(super) shown: Vec<(OwnedFd, PathBuf)>,
     /// Tells the spawner how the function's process ended: its parent, and the spawner's child.
@@ -98,21 +101,23 @@ impl Resident {
     pub(super) fn prepare(
         engine: &EngineGroups,
         isolation: Option<&Isolation>,
+        epoll: &Rc<Epoll>,
         (number, egress): (u64, Egress),
     ) -> Result<Self, Refused> {
         let mut resident = Self::new(engine, number, egress);
-        let furnished = resident.furnish(isolation);
+        let furnished = resident.furnish(isolation, epoll, number);
         resident.or_nothing(furnished)
     }
 
     /// Makes the control groups for a clone that is to reach what `egress` says.
     pub(super) fn for_clone(
         engine: &EngineGroups,
+        epoll: &Rc<Epoll>,
         (number, egress): (u64, Egress),
     ) -> Result<Self, Refused> {
         let mut resident = Self::new(engine, number, egress);
         resident.is_clone = true;
-        let grouped = resident.make_groups();
+        let grouped = resident.make_groups(epoll, number);
         resident.or_nothing(grouped)
     }
 
@@ -150,19 +155,25 @@ impl Resident {
         made.map(|()| self)
     }
 
-    fn make_groups(&mut self) -> Result<(), Refused> {
+    fn make_groups(&mut self, epoll: &Rc<Epoll>, number: u64) -> Result<(), Refused> {
         self.groups
             .create()
             .map_err(Refused::to("make control groups"))?;
-        self.memory_watch = self
-            .groups
-            .watch_memory()
-            .map_err(Refused::to("watch the memory control group"))?;
+        let watch = self.groups.watch_memory();
+        let watch = watch.map_err(Refused::to("watch the memory control group"))?;
+        self.memory_watch = watch
+            .map(|memory| Watched::new(epoll, memory, Source::Memory(number)))
+            .transpose()?;
         Ok(())
     }
 
-    fn furnish(&mut self, isolation: Option<&Isolation>) -> Result<(), Refused> {
-        self.make_groups()?;
+    fn furnish(
+        &mut self,
+        isolation: Option<&Isolation>,
+        epoll: &Rc<Epoll>,
+        number: u64,
+    ) -> Result<(), Refused> {
+        self.make_groups(epoll, number)?;
         if let Some(isolation) = isolation.filter(|_| self.egress.is_own_network()) {
             let leads_out = self.egress == Egress::Nat;
             let (network, doors) = isolation.make_network(leads_out)?;

@@ -9,6 +9,7 @@ use std::fs::DirBuilder;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::fs::DirBuilderExt;
 use std::path::PathBuf;
+use std::rc::Rc;
 use std::time::Duration;
 
 use ids::{EnvironmentId, SystemClock};
@@ -23,6 +24,7 @@ use nix::unistd::Pid;
 use super::guard::{Guard, Post};
 use super::resident::{Resident, would_block};
 use super::tree;
+use super::watched::Source;
 use crate::cgroup::{EngineGroups, Hierarchies, sweep};
 use crate::channel::{self, MAX_MESSAGE};
 use crate::isolation::Isolation;
@@ -40,7 +42,7 @@ const SWEEP_PATIENCE: Duration = Duration::from_secs(1);
 
 const CHANNEL: u64 = 0;
 const CHILDREN: u64 = 1;
-/// The first number of an environment. Each watches two things: its child's channel and its memory.
+/// The first number of an environment: none of its tokens is one of these.
 const FIRST_NUMBER: u64 = 1;
 
 /// What the spawner is given at its fork.
@@ -81,7 +83,7 @@ struct Spawner {
     groups: EngineGroups,
     isolation: Option<Isolation>,
     directories: Vec<PathBuf>,
-    epoll: Epoll,
+    epoll: Rc<Epoll>,
     children: SignalFd,
     guard: Guard,
     residents: BTreeMap<u64, Resident>,
@@ -120,7 +122,7 @@ impl Spawner {
             groups: setup.groups,
             isolation: setup.isolation,
             directories,
-            epoll,
+            epoll: Rc::new(epoll),
             children,
             guard,
             residents: BTreeMap::new(),
@@ -173,8 +175,10 @@ impl Spawner {
                 match event.data() {
                     CHANNEL => self.take_requests(&mut buffer)?,
                     CHILDREN => self.reap()?,
-                    token if token % 2 == 0 => self.child_spoke(token / 2)?,
-                    token => self.memory_ran_out(token / 2),
+                    token => match Source::of(token) {
+                        Source::Child(number) => self.child_spoke(number)?,
+                        Source::Memory(number) => self.memory_ran_out(number),
+                    },
                 }
             }
             if leaving || ready > 0 {
@@ -336,10 +340,8 @@ impl Spawner {
     fn prepare(&mut self, egress: Egress) -> Result<u64, Refused> {
         let number = self.next_number;
         self.next_number += 1;
-        let resident = Resident::prepare(&self.groups, self.isolation.as_ref(), (number, egress))?;
-        if let Some(memory) = &resident.memory_watch {
-            self.watch(memory, number * 2 + 1)?;
-        }
+        let isolation = self.isolation.as_ref();
+        let resident = Resident::prepare(&self.groups, isolation, &self.epoll, (number, egress))?;
         if let Some(blank) = &resident.blank {
             self.adopt(number, blank);
         }

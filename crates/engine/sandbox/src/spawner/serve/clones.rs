@@ -25,6 +25,7 @@ use crate::isolation::clones;
 use crate::protocol::{Done, Failure, Message, Refused, decode};
 use crate::spawner::child::Child;
 use crate::spawner::resident::{Coming, Resident, would_block};
+use crate::spawner::watched::{Source, Watched};
 use crate::spec::{Egress, EnvironmentSpec};
 
 /// What a template is asked for. Comes with the channel that the clone's processes report by, and
@@ -66,12 +67,11 @@ impl Spawner {
         self.next_number += 1;
         let isolation = self.isolation.as_ref();
         let egress = isolation.map_or(Egress::Host, |isolation| isolation.granted(spec.egress));
-        let mut resident = Resident::for_clone(&self.groups, (number, egress))?;
+        let mut resident = Resident::for_clone(&self.groups, &self.epoll, (number, egress))?;
         resident.id = Some(spec.id);
-        let watched = resident.memory_watch.as_ref();
-        let watched = watched.map_or(Ok(()), |memory| self.watch(memory, number * 2 + 1));
-        let asked = watched.and_then(|()| self.ask_template(template, spec, &resident));
-        let channel = match asked {
+        let asked = self.ask_template(template, spec, &resident);
+        let watch = |channel| Watched::new(&self.epoll, channel, Source::Child(number));
+        let channel = match asked.and_then(watch) {
             Ok(channel) => channel,
             Err(refused) => {
                 // Nothing is in them yet.
@@ -79,7 +79,6 @@ impl Spawner {
                 return Err(refused.into());
             }
         };
-        self.watch(&channel, number * 2)?;
         resident.coming = Some(Coming {
             request,
             channel,
@@ -199,13 +198,10 @@ impl Spawner {
         let egress = resident.egress;
         let doors = clones::dress(function, shown, egress == Egress::Nat)?;
         let coming = resident.coming.take().ok_or_else(ended)?;
-        // Watched again once it has a command.
-        self.epoll
-            .delete(&coming.channel)
-            .map_err(Refused::to("watch a clone"))?;
         resident.blank = Some(Child {
             pid: keeper,
-            channel: coming.channel,
+            // Watched again once it has a command.
+            channel: coming.channel.release()?,
             init: Some(init),
         });
         resident.function = Some(function);

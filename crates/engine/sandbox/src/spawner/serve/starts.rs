@@ -4,7 +4,6 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::path::PathBuf;
 
 use ids::EnvironmentId;
-use nix::sys::epoll::{EpollEvent, EpollFlags};
 
 use super::{Spawner, clones};
 use crate::channel;
@@ -12,6 +11,7 @@ use crate::isolation::Isolation;
 use crate::protocol::{Done, Failure, Message, Refused, decode};
 use crate::spawner::child::{Child, Order, Past, Word};
 use crate::spawner::resident::{Executing, Running, would_block};
+use crate::spawner::watched::{Source, Watched};
 use crate::spec::Command;
 
 impl Spawner {
@@ -85,16 +85,14 @@ impl Spawner {
         let Some(resident) = self.residents.get_mut(&number) else {
             return Ok(());
         };
-        let event = EpollEvent::new(EpollFlags::EPOLLIN, number * 2);
-        let watched = self.epoll.add(&child.channel, event);
-        watched.map_err(Refused::to("watch a child"))?;
+        let channel = Watched::new(&self.epoll, child.channel, Source::Child(number))?;
         // A child that has died tells so by its channel.
-        let _died = channel::send(child.channel.as_fd(), &order, &descriptors);
+        let _died = channel::send(channel.as_fd(), &order, &descriptors);
         resident.running = Some(Running {
             start,
             pid: child.pid,
             executing: Some(Executing {
-                channel: child.channel,
+                channel,
                 again: blank.then_some((order, descriptors)),
             }),
             oom_kills_before: resident.groups.oom_kills().ok().flatten().unwrap_or(0),

@@ -51,7 +51,14 @@ class Account:
         ]
 
     def read(self):
-        """Periods, those in which the quota ran out, and seconds of CPU."""
+        """Periods, those in which the quota ran out, and seconds of CPU, of one moment: who is held
+        up between two files reads again."""
+        while True:
+            found, again = self._read(), self._read()
+            if found[0] == again[0]:
+                return found
+
+    def _read(self):
         found = {}
         for file in self.files:
             for line in file.read_text().splitlines():

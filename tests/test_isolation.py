@@ -37,6 +37,17 @@ LOOK = """
                 os.kill(arguments[0], 9)
             case "connect":
                 socket.create_connection((arguments[0], arguments[1]), 5).close()
+            case "crowd":
+                crowd = []
+                for _ in range(arguments[1]):
+                    one = socket.socket()
+                    one.settimeout(0.2)
+                    crowd.append(one)
+                    try:
+                        one.connect(("127.0.0.1", arguments[0]))
+                    except OSError:
+                        break
+                return len(crowd)
             case "get":
                 return urllib.request.urlopen(arguments[0], timeout=5).read().decode()
             case "fill":
@@ -248,3 +259,11 @@ def test_a_package_that_only_its_owner_may_read_runs_with_a_warning(secluded):
             return [line for line in cloudwatch.messages(found) if "could not read it" in line]
 
     assert "main.py" in eventually(warned, "the function's log says so")[0]
+
+
+def test_it_cannot_use_up_the_engines_connections(look, secluded):
+    """What it opens beyond its share waits outside; the engine has descriptors for others."""
+    descriptors = f"/proc/{secluded.pid}/fd"
+    before = len(os.listdir(descriptors))
+    assert look("crowd", 4566, 600)["done"] >= 128
+    assert len(os.listdir(descriptors)) < before + 200

@@ -19,8 +19,8 @@ const SERVERS: usize = 3;
 /// How long one is waited for until the next is asked.
 const PATIENCE: Duration = Duration::from_secs(3);
 
-/// The longest answer to a datagram, with the extensions that are customary.
-const LONGEST_ANSWER: usize = 4_096;
+/// The longest answer that a datagram holds.
+const LONGEST_ANSWER: usize = 65_535;
 
 /// Forwards questions.
 #[derive(Debug)]

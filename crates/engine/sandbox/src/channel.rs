@@ -37,6 +37,24 @@ pub(crate) fn send(
     bytes: &[u8],
     descriptors: &[OwnedFd],
 ) -> io::Result<()> {
+    send_with(channel, bytes, descriptors, MsgFlags::empty())
+}
+
+/// Sends one message to a process that may not read: a full channel is the error `WouldBlock`.
+pub(crate) fn offer(
+    channel: BorrowedFd<'_>,
+    bytes: &[u8],
+    descriptors: &[OwnedFd],
+) -> io::Result<()> {
+    send_with(channel, bytes, descriptors, MsgFlags::MSG_DONTWAIT)
+}
+
+fn send_with(
+    channel: BorrowedFd<'_>,
+    bytes: &[u8],
+    descriptors: &[OwnedFd],
+    flags: MsgFlags,
+) -> io::Result<()> {
     let raw: Vec<RawFd> = descriptors.iter().map(AsRawFd::as_raw_fd).collect();
     let rights = [ControlMessage::ScmRights(&raw)];
     let control = if raw.is_empty() { &[][..] } else { &rights[..] };
@@ -45,7 +63,7 @@ pub(crate) fn send(
             channel.as_raw_fd(),
             &[IoSlice::new(bytes)],
             control,
-            MsgFlags::MSG_NOSIGNAL,
+            flags | MsgFlags::MSG_NOSIGNAL,
             None,
         ) {
             Ok(_) => return Ok(()),
@@ -78,7 +96,23 @@ pub(crate) fn receive(
     if !wait {
         flags |= MsgFlags::MSG_DONTWAIT;
     }
-    let mut control = nix::cmsg_space!([RawFd; MAX_DESCRIPTORS], UnixCredentials);
+    let control = nix::cmsg_space!([RawFd; MAX_DESCRIPTORS], UnixCredentials);
+    receive_with(channel, buffer, control, flags)
+}
+
+/// Receives one message of a process that is not trusted, if there is one. There is no room for
+/// descriptors: the kernel lets go of those that come along, and the message is an error.
+pub(crate) fn hear(channel: BorrowedFd<'_>, buffer: &mut [u8]) -> io::Result<Option<Received>> {
+    let control = nix::cmsg_space!(UnixCredentials);
+    receive_with(channel, buffer, control, MsgFlags::MSG_DONTWAIT)
+}
+
+fn receive_with(
+    channel: BorrowedFd<'_>,
+    buffer: &mut [u8],
+    mut control: Vec<u8>,
+    flags: MsgFlags,
+) -> io::Result<Option<Received>> {
     loop {
         let mut slices = [IoSliceMut::new(buffer)];
         let message =
@@ -143,6 +177,25 @@ mod tests {
         assert_eq!(empty.kind(), io::ErrorKind::WouldBlock);
         drop(left);
         assert!(receive(right.as_fd(), &mut buffer, true).unwrap().is_none());
+    }
+
+    #[test]
+    fn who_is_not_trusted_hands_over_no_descriptors_and_keeps_nobody_waiting() {
+        let (left, right) = pair().unwrap();
+        identify_senders(&left).unwrap();
+        let mut buffer = [0; 64];
+        send(right.as_fd(), b"word", &[]).unwrap();
+        let word = hear(left.as_fd(), &mut buffer).unwrap().unwrap();
+        assert_eq!((word.length, word.sender), (4, Some(Pid::this())));
+        let (_reader, writer) = io::pipe().unwrap();
+        let before = std::fs::read_dir("/proc/self/fd").unwrap().count();
+        send(right.as_fd(), b"word", &[writer.into()]).unwrap();
+        assert!(hear(left.as_fd(), &mut buffer).is_err());
+        let after = std::fs::read_dir("/proc/self/fd").unwrap().count();
+        assert!(after <= before, "{after} descriptors, {before} before");
+
+        let full = (0..100_000).find_map(|_| offer(left.as_fd(), &[0; 512], &[]).err());
+        assert_eq!(full.unwrap().kind(), io::ErrorKind::WouldBlock);
     }
 
     #[test]

@@ -24,7 +24,7 @@ use lambda::Door;
 use sandbox::Tunnel;
 use tokio::net::TcpListener;
 use tokio::sync::mpsc::UnboundedReceiver;
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 
 use crate::access::Access;
 use crate::activity::Ongoing;
@@ -41,6 +41,10 @@ const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
 /// How long nothing is accepted after an error. There are too many open files, most likely, and the
 /// listener stays ready all the time that none is closed.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(20);
+
+/// How many connections the functions of one environment may hold: each takes a descriptor of the
+/// engine's, also while the environment is frozen. More wait until one is closed.
+const CONNECTIONS_OF_FUNCTIONS: usize = 128;
 
 /// Who calls by a listener.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -143,9 +147,17 @@ pub(crate) async fn run(
         .header_read_timeout(HEAD_TIMEOUT);
     builder.http2().timer(TokioTimer::new());
     let mut complaints = Complaints::default();
+    let room = Arc::new(Semaphore::new(match callers {
+        Callers::Anybody => Semaphore::MAX_PERMITS,
+        Callers::Functions => CONNECTIONS_OF_FUNCTIONS,
+    }));
     loop {
-        let accepted = tokio::select! {
-            accepted = listener.accept() => accepted,
+        let accepting = async {
+            let place = Arc::clone(&room).acquire_owned().await;
+            (place, listener.accept().await)
+        };
+        let (place, accepted) = tokio::select! {
+            accepted = accepting => accepted,
             () = &mut stop => break,
         };
         let (stream, peer) = match accepted {
@@ -174,6 +186,7 @@ pub(crate) async fn run(
             if let Err(error) = connection.await {
                 tracing::debug!(error, "a connection ended");
             }
+            drop(place);
         });
     }
     drop(listener);

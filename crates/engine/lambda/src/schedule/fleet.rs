@@ -214,7 +214,7 @@ impl Fleet {
             .create(self.place(id, deployment, identity.folder.clone()))
             .await
             .map_err(|error| failed(&error))?;
-        // What stands in for /tmp until environments have a file system of their own.
+        // What stands in for /tmp where environments have no file system of their own.
         std::fs::create_dir_all(identity.folder.join("tmp")).map_err(|error| failed(&error))?;
         let site = Site::open(sandbox, &self.settings.doors);
         let environment = self.found(

@@ -93,6 +93,17 @@ impl EnvironmentGroups {
             .collect()
     }
 
+    /// Whether a process of one thread is in all of them.
+    pub(crate) fn hold(&self, process: Pid) -> bool {
+        let unified = self.unified.as_ref().map(|at| at.join("cgroup.procs"));
+        let lists = |file: PathBuf| {
+            let members = files::read(&file).unwrap_or_default();
+            let mut members = members.lines();
+            members.any(|member| member.parse() == Ok(process.as_raw()))
+        };
+        unified.into_iter().chain(self.entrances()).all(lists)
+    }
+
     /// Sets the limits.
     pub(crate) fn limit(&self, limits: &Limits) -> io::Result<()> {
         let memory = limits.memory_bytes();
@@ -384,6 +395,17 @@ mod tests {
         assert_eq!(charged(&unified(&directory)), all(200, 130, 66));
         assert_eq!(charged(&first(&directory)), all(20, 7, 5));
         assert_eq!(charged(&EnvironmentGroups::default()), None);
+    }
+
+    #[test]
+    fn they_hold_a_process_that_is_in_all_of_them() {
+        let directory = group(&[("tasks", "6\n7\n"), ("cgroup.procs", "7\n8\n")]);
+        let groups = EnvironmentGroups {
+            unified: Some(directory.path().to_path_buf()),
+            ..first(&directory)
+        };
+        let held = [6, 7, 8, 70].map(|pid| groups.hold(Pid::from_raw(pid)));
+        assert_eq!(held, [false, true, false, false]);
     }
 
     #[test]

@@ -99,6 +99,34 @@ pub(crate) fn check(process: Pid, parent: Pid) -> Result<(), Refused> {
     }
 }
 
+/// Looks at the process that claims to be the first of a clone's process table.
+pub(crate) fn check_init(process: Pid) -> Result<(), Refused> {
+    let refused = || Refused::to(format!("trust process {process} as the init of a clone"));
+    let status = fs::read_to_string(format!("/proc/{process}/status")).map_err(refused())?;
+    if is_init(&status) {
+        return Ok(());
+    }
+    Err(refused()(io::Error::from(io::ErrorKind::PermissionDenied)))
+}
+
+/// Whether a status is that of the first process of the innermost of its process tables.
+fn is_init(status: &str) -> bool {
+    let numbers = status
+        .lines()
+        .find_map(|line| line.strip_prefix("NSpid:\t"));
+    numbers.is_some_and(|numbers| numbers.split_whitespace().next_back() == Some("1"))
+}
+
+/// That a process of a clone plays another part already, or is not where its limits are.
+pub(crate) fn not_its_own(process: Pid) -> Refused {
+    Refused {
+        doing: format!(
+            "trust process {process}: it is another's, or outside of the clone's groups"
+        ),
+        source: io::ErrorKind::PermissionDenied.into(),
+    }
+}
+
 /// The first line of a status that is not as a clone's must be.
 fn unfit(status: &str, parent: Pid) -> Option<&str> {
     const NONE: &str = "0000000000000000";
@@ -110,6 +138,8 @@ fn unfit(status: &str, parent: Pid) -> Option<&str> {
             "CapInh" | "CapPrm" | "CapEff" | "CapAmb" => value != NONE,
             "NoNewPrivs" => value != "1",
             "Seccomp" => value != "2",
+            // Rights are a thread's own, and this tells those of one.
+            "Threads" => value != "1",
             _ => false,
         }
     })
@@ -167,7 +197,7 @@ pub(super) fn rehearse(isolation: &Isolation) -> Result<(), Refused> {
 mod tests {
     use super::*;
 
-    const STATUS: &str = "Name:\tpython3\nState:\tS (sleeping)\nPPid:\t7\nCapInh:\t0000000000000000\n\
+    const STATUS: &str = "Name:\tpython3\nState:\tS (sleeping)\nPPid:\t7\nThreads:\t1\nCapInh:\t0000000000000000\n\
          CapPrm:\t0000000000000000\nCapEff:\t0000000000000000\nCapBnd:\t0000000000200000\n\
          CapAmb:\t0000000000000000\nNoNewPrivs:\t1\nSeccomp:\t2\nSeccomp_filters:\t2\n";
 
@@ -182,8 +212,17 @@ mod tests {
             ("CapAmb:\t0000000000000000", "CapAmb:\t0000000000200000"),
             ("NoNewPrivs:\t1", "NoNewPrivs:\t0"),
             ("Seccomp:\t2", "Seccomp:\t0"),
+            ("Threads:\t1", "Threads:\t2"),
         ] {
             assert_eq!(unfit(&STATUS.replace(good, bad), parent), Some(bad));
+        }
+    }
+
+    #[test]
+    fn an_init_is_the_first_of_its_own_process_table() {
+        assert!(is_init("NSpid:\t712\t3\t1\n"));
+        for another in ["NSpid:\t712\t3\n", "NSpid:\t1\t11\n", "Pid:\t1\n", ""] {
+            assert!(!is_init(another), "{another}");
         }
     }
 }

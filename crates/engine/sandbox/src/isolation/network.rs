@@ -16,7 +16,6 @@ use std::os::fd::{AsFd, OwnedFd};
 use nix::sched::{CloneFlags, setns, unshare};
 
 use super::helper;
-use super::mounts::{self, Allows};
 use super::realm::{self, Realm};
 use super::user::User;
 use crate::protocol::Refused;
@@ -53,13 +52,7 @@ pub(super) fn show_resolv_conf(egress: Egress, user: User) -> Result<(), Refused
     let Some(text) = resolv_conf(egress) else {
         return Ok(());
     };
-    let refused = || Refused::to("write /etc/resolv.conf");
-    // The file system is one for all environments, so the file is mounted and has no name there.
-    let draft = format!("/run/resolv-{}", user.id());
-    fs::write(&draft, text).map_err(refused())?;
-    let file = mounts::clone_of(draft.as_ref(), Allows::Reading)?;
-    mounts::attach(file, RESOLV_CONF.as_ref())?;
-    fs::remove_file(&draft).map_err(refused())
+    user.shows(&text, RESOLV_CONF.as_ref())
 }
 
 /// The network of one environment.

@@ -44,18 +44,24 @@ impl User {
         }
     }
 
-    /// Its number.
-    pub(super) fn id(self) -> u32 {
-        self.id
-    }
-
     /// Puts the user into the view's `/etc/passwd`.
     pub(super) fn introduce(self) -> Result<(), Refused> {
         let id = self.id;
         let text = format!(
             "root:x:0:0:root:/root:/sbin/nologin\n{NAME}:x:{id}:{id}::/home/{NAME}:/sbin/nologin\n"
         );
-        show_passwd(&text, Path::new(PASSWD))
+        self.shows(&text, Path::new(PASSWD))
+    }
+
+    /// Shows a text of the user's own at `target`. The file system is one for all environments, so
+    /// the file is mounted and has no name there.
+    pub(super) fn shows(self, text: &str, target: &Path) -> Result<(), Refused> {
+        let refused = || Refused::to(format!("write {}", target.display()));
+        let draft = format!("/home/draft-{}", self.id);
+        fs::write(&draft, text).map_err(refused())?;
+        let file = mounts::clone_of(draft.as_ref(), Allows::Reading)?;
+        mounts::attach(file, target)?;
+        fs::remove_file(&draft).map_err(refused())
     }
 
     /// Takes the user's ids. Who was root has no rights afterwards, unless it was asked to keep them.
@@ -95,7 +101,7 @@ impl User {
 }
 
 /// Puts the view's user into the `/etc/passwd` of another root, which lies at `root` so far.
-pub(super) fn introduce_to(root: &Path) -> Result<(), Refused> {
+pub(super) fn introduce_to(root: &Path, user: User) -> Result<(), Refused> {
     let refused = || Refused::to("read /etc/passwd");
     let prefix = format!("{NAME}:");
     let own = fs::read_to_string(PASSWD).map_err(refused())?;
@@ -109,16 +115,5 @@ pub(super) fn introduce_to(root: &Path) -> Result<(), Refused> {
     let others = theirs.lines().filter(|line| !line.starts_with(&prefix));
     let own = own.lines().filter(|line| line.starts_with(&prefix));
     let text: String = others.chain(own).flat_map(|line| [line, "\n"]).collect();
-    show_passwd(&text, &target)
-}
-
-/// Shows a text at `target`. The file system is one for all environments, so the file is mounted and
-/// has no name there.
-fn show_passwd(text: &str, target: &Path) -> Result<(), Refused> {
-    let refused = || Refused::to("write /etc/passwd");
-    let draft = format!("/home/passwd-{}", std::process::id());
-    fs::write(&draft, text).map_err(refused())?;
-    let file = mounts::clone_of(draft.as_ref(), Allows::Reading)?;
-    mounts::attach(file, target)?;
-    fs::remove_file(&draft).map_err(refused())
+    user.shows(&text, &target)
 }

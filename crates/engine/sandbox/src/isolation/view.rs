@@ -45,6 +45,7 @@ pub(crate) struct View<'a> {
     /// Where the host's files can be seen, and the way back: where the engine cannot clone mounts
     /// the view does.
     outside: Option<(&'a Realm, OwnedFd)>,
+    user: User,
 }
 
 impl<'a> View<'a> {
@@ -69,7 +70,7 @@ impl<'a> View<'a> {
             Some(realm) => Some((realm, realm::name("mnt")?)),
             None => None,
         };
-        Ok(Self { outside })
+        Ok(Self { outside, user })
     }
 
     /// What it must keep open until it is sealed.
@@ -83,7 +84,7 @@ impl<'a> View<'a> {
     /// Attaches a mount; what is missing on the way to `target` is made.
     pub(crate) fn show(&self, mount: &OwnedFd, target: &Path) -> Result<(), Refused> {
         if target == Path::new("/") {
-            return change_root(mount);
+            return change_root(mount, self.user);
         }
         fs::create_dir_all(target).map_err(Refused::to(format!("make {}", target.display())))?;
         mounts::attach(mount, target)
@@ -149,7 +150,7 @@ pub(super) fn furnish_proc(proc: &OwnedFd) -> Result<(), Refused> {
 
 /// Makes a mount the root, with what every view has: `/proc`, the devices, the files by which hosts are
 /// found, and the user. It has the folders and files that these lie over.
-fn change_root(mount: &OwnedFd) -> Result<(), Refused> {
+fn change_root(mount: &OwnedFd, user: User) -> Result<(), Refused> {
     let stage = Path::new(STAGE);
     mounts::attach(mount, stage)?;
     let devices = mounts::clone_of("/dev".as_ref(), Allows::Devices)?;
@@ -163,12 +164,12 @@ fn change_root(mount: &OwnedFd) -> Result<(), Refused> {
     let proc = mounts::clone_of("/proc".as_ref(), Allows::Devices)?;
     mounts::attach(proc, &stage.join("proc"))?;
     for file in NAME_FILES.map(Path::new) {
-        if let (true, Ok(name)) = (file.exists(), file.strip_prefix("/")) {
-            let file = mounts::clone_of(file, Allows::Reading)?;
-            mounts::attach(file, &stage.join(name))?;
+        // Shown anew: what has no name any more cannot be mounted once more.
+        if let (Ok(text), Ok(name)) = (fs::read_to_string(file), file.strip_prefix("/")) {
+            user.shows(&text, &stage.join(name))?;
         }
     }
-    user::introduce_to(stage)?;
+    user::introduce_to(stage, user)?;
     std::env::set_current_dir(stage).map_err(Refused::to("enter the new root"))?;
     mounts::pivot_here()
 }

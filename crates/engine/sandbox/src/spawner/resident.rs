@@ -78,6 +78,8 @@ pub(super) struct Running {
 pub(super) struct Executing {
     /// Closes when it has.
     pub(super) channel: Watched,
+    /// Whether it has said that it is about to.
+    pub(super) has_spoken: bool,
     /// The command and its outputs, for another child should this one turn out to have been dead.
     pub(super) again: Option<(Vec<u8>, Vec<OwnedFd>)>,
 }

@@ -298,8 +298,13 @@ impl Spawner {
         }
         resident.scratch = (spec.work_dir.clone(), spec.scratch_mb);
         let groups = resident.groups.clone();
-        let doors = resident.take_doors(egress)?;
-        Ok((Done::Created { groups, egress }, doors))
+        match resident.take_doors(egress) {
+            Ok(doors) => Ok((Done::Created { groups, egress }, doors)),
+            Err(refused) => {
+                self.dismiss(number, Vec::new());
+                Err(refused.into())
+            }
+        }
     }
 
     fn signal(

@@ -129,15 +129,19 @@ pub(crate) async fn cpu_by_memory(harness: Arc<Harness>) {
 /// so for long enough.
 async fn measured_share(environment: &Environment) -> Option<f64> {
     for _ in 0..6 {
-        let figures = || {
+        // Of one moment: who is held up between two files reads again.
+        let figures = || loop {
             let throttling = environment.throttling().unwrap().unwrap();
-            (throttling, environment.cpu_time().unwrap().unwrap())
+            let used = environment.cpu_time().unwrap().unwrap();
+            if environment.throttling().unwrap().unwrap().periods == throttling.periods {
+                return (throttling, used);
+            }
         };
         let (before, used_before) = figures();
         let mut seen = (before, used_before);
-        eventually("it runs for 30 periods", || {
+        eventually("it runs for 60 periods", || {
             seen = figures();
-            seen.0.periods >= before.periods + 30
+            seen.0.periods >= before.periods + 60
         })
         .await;
         let (after, used) = seen;

@@ -117,7 +117,7 @@ impl Spawner {
         let template = template
             .ok_or(io::ErrorKind::NotFound.into())
             .map_err(refused())?;
-        channel::send(template.as_fd(), &order, &descriptors).map_err(refused())?;
+        channel::offer(template.as_fd(), &order, &descriptors).map_err(refused())?;
         Ok(ours)
     }
 
@@ -130,7 +130,7 @@ impl Spawner {
             let Some(coming) = resident.and_then(|resident| resident.coming.as_mut()) else {
                 return Ok(());
             };
-            let received = match channel::receive(coming.channel.as_fd(), &mut buffer, false) {
+            let received = match channel::hear(coming.channel.as_fd(), &mut buffer) {
                 Ok(Some(received)) => received,
                 Err(error) if would_block(&error) => return Ok(()),
                 Ok(None) | Err(_) => return self.clone_failed(number, ended()),
@@ -158,15 +158,26 @@ impl Spawner {
         let resident = self.residents.get_mut(&number).ok_or_else(ended)?;
         let coming = resident.coming.as_mut().ok_or_else(ended)?;
         let own = Pid::this();
+        let groups = &resident.groups;
+        let known = self.by_pid.contains_key(&sender);
+        let trust = |parent| {
+            clones::check(sender, parent)?;
+            // Each plays one part: none is another environment's, or has reported before.
+            if known || !groups.hold(sender) {
+                return Err(clones::not_its_own(sender));
+            }
+            Ok(())
+        };
         match report {
             // Its number is sure to mean it: a child of the spawner's that was not reaped.
             Report::Keeper if coming.keeper.is_none() => {
-                clones::check(sender, own)?;
+                trust(own)?;
                 coming.keeper = Some(sender);
                 self.by_pid.insert(sender, number);
             }
             Report::Init if coming.init.is_none() => {
-                clones::check(sender, own)?;
+                trust(own)?;
+                clones::check_init(sender)?;
                 coming.init = Some(sender);
                 resident.inits.push(sender);
                 self.by_pid.insert(sender, number);
@@ -175,7 +186,7 @@ impl Spawner {
                 let (Some(keeper), Some(init)) = (coming.keeper, coming.init) else {
                     return Err(ended());
                 };
-                clones::check(sender, keeper)?;
+                trust(keeper)?;
                 return self.furnish_clone(number, (keeper, init, sender)).map(Some);
             }
             Report::Keeper | Report::Init => return Err(ended()),

@@ -69,6 +69,8 @@ impl Spawner {
         let Some(resident) = self.residents.get_mut(&number) else {
             return Ok(());
         };
+        // With its init every process of an environment ends, and is told of by itself.
+        resident.inits.retain(|init| *init != pid);
         if resident
             .running
             .as_ref()
@@ -101,8 +103,6 @@ impl Spawner {
             coming.keeper = None;
             return self.clone_failed(number, clones::ended());
         }
-        // With its init every process of an environment ends, and is told of by itself.
-        resident.inits.retain(|init| *init != pid);
         if resident
             .blank
             .as_ref()

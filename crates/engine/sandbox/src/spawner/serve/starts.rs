@@ -8,7 +8,7 @@ use ids::EnvironmentId;
 use super::{Spawner, clones};
 use crate::channel;
 use crate::isolation::Isolation;
-use crate::protocol::{Done, Failure, Message, Refused, decode};
+use crate::protocol::{Done, Failure, GroupSignal, Message, Refused, decode};
 use crate::spawner::child::{Child, Order, Past, Word};
 use crate::spawner::resident::{Executing, Running, would_block};
 use crate::spawner::watched::{Source, Watched};
@@ -93,6 +93,7 @@ impl Spawner {
             pid: child.pid,
             executing: Some(Executing {
                 channel,
+                has_spoken: false,
                 again: blank.then_some((order, descriptors)),
             }),
             oom_kills_before: resident.groups.oom_kills().ok().flatten().unwrap_or(0),
@@ -156,14 +157,17 @@ impl Spawner {
         let start = running.start;
         let mut buffer = [0; 8 * 1024];
         loop {
-            let received = channel::receive(executing.channel.as_fd(), &mut buffer, false);
+            let received = channel::hear(executing.channel.as_fd(), &mut buffer);
             let word = match received {
                 Err(error) if would_block(&error) => return Ok(None),
                 Ok(Some(received)) => decode(buffer.get(..received.length).unwrap_or_default()),
                 Ok(None) | Err(_) => break,
             };
             match word {
-                Ok(Word::Executing) => executing.again = None,
+                Ok(Word::Executing) if !executing.has_spoken => {
+                    executing.again = None;
+                    executing.has_spoken = true;
+                }
                 Ok(Word::Failed(failure)) => {
                     resident.running = None;
                     return Ok(Some(Message::Failed {
@@ -171,7 +175,16 @@ impl Spawner {
                         failure,
                     }));
                 }
-                Err(error) => return Err(Refused::to("understand a child")(error)),
+                // A clone may say anything, and as often as it likes.
+                Ok(Word::Executing) | Err(_) => {
+                    // What cannot be killed now is killed with the environment.
+                    let _later = resident.signal(GroupSignal::Kill);
+                    resident.running = None;
+                    return Ok(Some(Message::Failed {
+                        number: start,
+                        failure: clones::ended(),
+                    }));
+                }
             }
         }
         if let Some(order) = executing.again.take() {

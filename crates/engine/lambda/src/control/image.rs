@@ -248,8 +248,8 @@ mod tests {
             },
         );
         assert_eq!(
-            missing.to_string(),
-            "Source image ghcr.io/echo:v1 does not exist. Provide a valid source image."
+            missing.message.as_deref(),
+            Some("Source image ghcr.io/echo:v1 does not exist. Provide a valid source image.")
         );
         let denied = refused(
             uri,
@@ -258,6 +258,7 @@ mod tests {
             },
         );
         assert_eq!(denied.status, 403);
-        assert!(denied.to_string().starts_with(ACCESS_DENIED), "{denied}");
+        let message = denied.message.unwrap_or_default();
+        assert!(message.starts_with(ACCESS_DENIED), "{message}");
     }
 }

@@ -87,19 +87,8 @@ impl Inner {
                 ..Default::default()
             });
         }
-        let payload = event_payload(input.payload)?;
-        let client_context = input
-            .client_context
-            .as_deref()
-            .map(client_context)
-            .transpose()?;
-        let job = Job {
-            id: caller.request_id,
-            payload,
-            client_context,
-            trace_id: Some(self.trace_id()),
-            invoked_arn: target.arn().into(),
-        };
+        let context = input.client_context.as_deref();
+        let job = self.job(caller, &target, input.payload, context)?;
         if input.invocation_type == Some(InvocationType::Event) {
             self.accept(target, job).await?;
             return Ok(InvocationResponse {
@@ -124,6 +113,23 @@ impl Inner {
             payload: Some(payload),
             executed_version: Some(finished.version.to_string()),
             ..Default::default()
+        })
+    }
+
+    /// What `caller` asks to have run, where that is well formed.
+    fn job(
+        &self,
+        caller: &Caller,
+        target: &Target,
+        payload: Option<Bytes>,
+        context: Option<&str>,
+    ) -> Result<Job, ServiceError> {
+        Ok(Job {
+            id: caller.request_id,
+            payload: event_payload(payload)?,
+            client_context: context.map(client_context).transpose()?,
+            trace_id: Some(self.trace_id()),
+            invoked_arn: target.arn().into(),
         })
     }
 

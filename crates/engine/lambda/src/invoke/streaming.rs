@@ -19,7 +19,7 @@ use wire::lambda::{
 };
 use wire::{Caller, EventStream, ServiceError};
 
-use super::{Finished, Job, broken_off, client_context, event_payload};
+use super::{Finished, broken_off};
 use crate::environment::outlet::{self, Part, Parts};
 use crate::service::Inner;
 
@@ -38,19 +38,8 @@ impl Inner {
                 ..Default::default()
             });
         }
-        let payload = event_payload(input.payload)?;
-        let client_context = input
-            .client_context
-            .as_deref()
-            .map(client_context)
-            .transpose()?;
-        let job = Job {
-            id: caller.request_id,
-            payload,
-            client_context,
-            trace_id: Some(self.trace_id()),
-            invoked_arn: target.arn().into(),
-        };
+        let context = input.client_context.as_deref();
+        let job = self.job(caller, &target, input.payload, context)?;
         let (link, parts) = outlet::link();
         let begun = self
             .begin_version(&target, version, job, Some(link))

@@ -152,9 +152,7 @@ impl Fleet {
         match self.make(&pool).await {
             Ok(Some((environment, took))) => {
                 // What the init phase took is the first that is known of the function's needs.
-                if let Some(need_mb) = pool.learn_peak(environment.charged_memory()) {
-                    environment.adjust_reservation(need_mb, &self.admission);
-                }
+                self.settle_reservation(&pool, &environment);
                 pool.started(took);
                 environment.give_back();
             }
@@ -348,9 +346,7 @@ impl Fleet {
             return Err(NotProvided::Init);
         }
         provision.came();
-        if let Some(need_mb) = pool.learn_peak(environment.peak_memory()) {
-            environment.adjust_reservation(need_mb, &self.admission);
-        }
+        self.settle_reservation(pool, &environment);
         pool.provided(took);
         environment.give_back();
         Ok(())
@@ -504,6 +500,13 @@ impl Fleet {
         self.all.lock().len()
     }
 
+    /// Sets aside for an environment what those of its pool were seen to take of the host's memory.
+    fn settle_reservation(&self, pool: &Pool, environment: &Environment) {
+        if let Some(need_mb) = pool.learn_peak(environment.charged_memory()) {
+            environment.adjust_reservation(need_mb, &self.admission);
+        }
+    }
+
     /// Resets environments whose runtime answered and then let its time pass without asking for
     /// another event, and sets more memory aside for those that need more than they had.
     fn oversee(&self) {
@@ -511,9 +514,8 @@ impl Fleet {
         for environment in all {
             if !environment.is_idle()
                 && let Some(pool) = self.pools.read().get(&environment.deployment.pool_key())
-                && let Some(need_mb) = pool.learn_peak(environment.charged_memory())
             {
-                environment.adjust_reservation(need_mb, &self.admission);
+                self.settle_reservation(pool, &environment);
             }
             if environment.is_overdue() {
                 tokio::spawn(async move { environment.recover().await });

@@ -4,7 +4,6 @@ import collections
 import concurrent.futures
 import re
 import threading
-import time
 
 from support import functions
 
@@ -106,13 +105,11 @@ def test_180_threads_of_plain_boto3(engine, deploy):
 
 
 def test_one_function_that_hangs_holds_up_no_other(client, deploy, echo):
-    name = deploy("import time\n\ndef handler(event, context):\n    time.sleep(3)\n")
+    name = deploy("import time\n\ndef handler(event, context):\n    time.sleep(5)\n")
     with concurrent.futures.ThreadPoolExecutor(2) as pool:
         hanging = [pool.submit(functions.invoke, client, name) for _ in range(2)]
         functions.invoke(client, echo)
-        begin = time.monotonic()
         functions.invoke(client, echo)
-        assert time.monotonic() - begin < 1
         assert not any(future.done() for future in hanging)
 
 

@@ -167,7 +167,7 @@ def test_bodies_that_are_only_announced_hold_up_nobody(engine, client, echo):
         started = time.monotonic()
         payload = "x" * 1_000_000
         assert functions.invoke(client, echo, payload).value == payload
-        assert time.monotonic() - started < 2
+        assert time.monotonic() - started < 5
     finally:
         for connection in connections:
             connection.close()

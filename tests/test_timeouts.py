@@ -49,7 +49,7 @@ TREE = """
 """
 
 # The figure on a quiet host is below 5 ms; a loaded one gets its chance.
-LATENESS_MS = 500
+LATENESS_MS = 2000
 
 
 def test_a_timeout_ends_the_whole_tree(engine, client, deploy):

@@ -8,6 +8,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use store::Digest;
 
+use crate::architecture::Architecture;
 use crate::error::ImageError;
 
 pub(crate) const OCI_INDEX: &str = "application/vnd.oci.image.index.v1+json";
@@ -27,38 +28,6 @@ const LAYERS: [&str; 6] = [
     "application/vnd.docker.image.rootfs.diff.tar.gzip",
     "application/vnd.docker.image.rootfs.diff.tar.zstd",
 ];
-
-/// A processor architecture that functions have.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Architecture {
-    /// `x86_64`, which images call `amd64`.
-    X86,
-    /// `arm64`.
-    Arm,
-}
-
-impl Architecture {
-    /// Both.
-    pub const ALL: [Self; 2] = [Self::X86, Self::Arm];
-
-    /// The name that images have for it.
-    #[must_use]
-    pub fn in_images(self) -> &'static str {
-        match self {
-            Self::X86 => "amd64",
-            Self::Arm => "arm64",
-        }
-    }
-}
-
-impl fmt::Display for Architecture {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::X86 => "x86_64",
-            Self::Arm => "arm64",
-        })
-    }
-}
 
 /// What points to a blob.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use store::{BlobError, Digest, StoreError};
 
-use crate::document::Architecture;
+use crate::architecture::Architecture;
 
 /// Why an image cannot be had.
 #[derive(Debug, thiserror::Error)]

@@ -29,9 +29,10 @@ use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
 use inner::{Hold, Inner, blobs_of, discard, off_thread};
 
+use crate::architecture::Architecture;
 use crate::archive::Archive;
 use crate::credentials::Credentials;
-use crate::document::{Architecture, Document, Manifest, Settings};
+use crate::document::{Document, Manifest, Settings};
 use crate::error::ImageError;
 use crate::reference::Reference;
 use crate::registry::{Registries, check_size};

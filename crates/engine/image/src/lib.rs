@@ -17,6 +17,7 @@
 //! layers are resolved by the kernel as if the image's folder were the root (`tree`), sizes and
 //! numbers are bounded (`limits`), devices are left out, owners and set-user-id bits too.
 
+mod architecture;
 mod archive;
 mod credentials;
 mod document;
@@ -32,8 +33,9 @@ mod tables;
 mod tarball;
 mod tree;
 
+pub use architecture::Architecture;
 pub use credentials::{Credentials, CredentialsError};
-pub use document::{Architecture, Settings};
+pub use document::Settings;
 pub use error::{ImageError, LayerError};
 pub use images::{ImageLease, Images, ImagesOptions, Named, Pulling, Resolved};
 pub use program::find_program;

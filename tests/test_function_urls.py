@@ -10,19 +10,16 @@ from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 
-from support import functions, raw, runtimes, urls
+from support import functions, raw, urls
 from support.engine import ACCOUNT, REGION
 from support.identity import client as client_of
 from support.identity import new_user
-from support.streams import NODE_GATE, open_gate, order
+from support.streams import needs_node, open_gate, order
+from support.streams import node as deploy_node
 from support.streams import rust as deploy_rust
 from test_auth import start  # noqa: F401
 from test_enforcement import enforcing  # noqa: F401
 from test_functions import arn
-
-NODES = runtimes.exact("nodejs")
-NODE = NODES[-1] if NODES else None
-needs_node = pytest.mark.skipif(NODE is None, reason="no Node on this machine")
 
 FORBIDDEN = {"Message": "Forbidden"}
 # Answers with the event, as JSON in a text.
@@ -362,15 +359,7 @@ def node(client, deploy):
     """Deploys a streaming handler behind a URL that streams; its name and the URL's host."""
 
     def node(body, **more):
-        runtimes.install(NODE)
-        source = (
-            NODE_GATE
-            + "exports.handler = awslambda.streamifyResponse(async (event, stream, context) => {"
-            + body
-            + "});"
-        )
-        archive = functions.package({"index.js": source})
-        name = deploy(archive, Runtime=NODE, Handler="index.handler", **more)
+        name = deploy_node(deploy, body, **more)
         return name, urls.create(client, name, InvokeMode="RESPONSE_STREAM")
 
     return node

@@ -2,22 +2,20 @@
 InvokeWithResponseStream and through Invoke."""
 
 import base64
+import functools
 import json
 import time
 
 import pytest
 from botocore.exceptions import ClientError
 
-from support import functions, raw, runtimes
-from support.streams import NODE_GATE, Stream, open_gate, order
+from support import functions, raw
+from support.streams import Stream, needs_node, open_gate, order
+from support.streams import node as deploy_node
 from support.streams import rust as deploy_rust
 from support.waiting import eventually
 from test_function_logs import function_events, until_reported
 from test_provided_runtime import BOOTSTRAP
-
-NODES = runtimes.exact("nodejs")
-NODE = NODES[-1] if NODES else None
-needs_node = pytest.mark.skipif(NODE is None, reason="no Node on this machine")
 
 # Of the Rust runtime's streams: the metadata that it always begins with.
 PRELUDE = b'{"statusCode":200,"headers":{"content-type":"application/octet-stream"},"cookies":[]}'
@@ -33,18 +31,7 @@ def rust(deploy):
 def node(deploy):
     """Deploys a streaming handler: the body of `async (event, stream, context) => {}`."""
 
-    def node(body, **more):
-        runtimes.install(NODE)
-        source = (
-            NODE_GATE
-            + "exports.handler = awslambda.streamifyResponse(async (event, stream, context) => {"
-            + body
-            + "});"
-        )
-        archive = functions.package({"index.js": source})
-        return deploy(archive, Runtime=NODE, Handler="index.handler", **more)
-
-    return node
+    return functools.partial(deploy_node, deploy)
 
 
 @needs_node

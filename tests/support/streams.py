@@ -2,8 +2,14 @@
 
 import json
 
-from support import functions
+import pytest
+
+from support import functions, runtimes
 from test_provided_runtime import BOOTSTRAP
+
+NODES = runtimes.exact("nodejs")
+NODE = NODES[-1] if NODES else None
+needs_node = pytest.mark.skipif(NODE is None, reason="no Node on this machine")
 
 
 def rust(deploy, **more):
@@ -24,7 +30,7 @@ def open_gate(client, name):
 
 
 # For Node: resolves once the gate is open.
-NODE_GATE = """
+_NODE_GATE = """
 const gate = async (context) => {
   const url = `${process.env.AWS_ENDPOINT_URL}/2017-03-31/tags/${context.invokedFunctionArn}`;
   const authorization = 'AWS4-HMAC-SHA256 Credential=function/20260101/us-east-1/lambda/aws4_request,'
@@ -36,6 +42,20 @@ const gate = async (context) => {
   }
 };
 """
+
+
+def node(deploy, body, **more):
+    """A streaming handler for Node: the body of `async (event, stream, context) => {}`, in which
+    `gate` is there to wait for."""
+    runtimes.install(NODE)
+    source = (
+        _NODE_GATE
+        + "exports.handler = awslambda.streamifyResponse(async (event, stream, context) => {"
+        + body
+        + "});"
+    )
+    archive = functions.package({"index.js": source})
+    return deploy(archive, Runtime=NODE, Handler="index.handler", **more)
 
 
 class Stream:

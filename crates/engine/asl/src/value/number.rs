@@ -53,10 +53,11 @@ impl Number {
 
     /// What the reader found; `text` is a number by JSON's grammar.
     pub(super) fn from_text(text: &str) -> Self {
-        // `-0` and leading zeros apart (JSON has none), an i64's text is its only spelling.
-        match text.parse::<i64>() {
-            Ok(whole) if text != "-0" => Self(Repr::Whole(whole)),
-            _ => Self(Repr::Spelled(text.into())),
+        // JSON has no leading zeros, so an i64's text is its only spelling; but `-0` becomes `0`,
+        // as it does in Step Functions.
+        match text.parse() {
+            Ok(whole) => Self(Repr::Whole(whole)),
+            Err(_) => Self(Repr::Spelled(text.into())),
         }
     }
 
@@ -311,7 +312,7 @@ mod tests {
         for text in [
             "1.10",
             "1E5",
-            "-0",
+            "-0.0",
             "0.1e-7",
             "123456789012345678901234567890",
         ] {

@@ -136,12 +136,13 @@ impl Sandbox {
         reply.await.unwrap_or(Err(SandboxError::SpawnerGone))
     }
 
-    /// Asks for a process to be started; beside the reply, gives what will tell of its exit.
+    /// Asks for a process to be started; beside the reply, gives its number and what will tell of its
+    /// exit.
     pub(crate) async fn ask_to_start(
         &self,
         what: Ask,
         descriptors: Vec<OwnedFd>,
-    ) -> Result<(Reply, ExitReceiver), SandboxError> {
+    ) -> Result<(Reply, u64, ExitReceiver), SandboxError> {
         let number = self.number();
         let (sender, receiver) = watch::channel(None);
         self.shared.waiting.lock().exits.insert(number, sender);
@@ -152,7 +153,7 @@ impl Sandbox {
         if result.is_err() {
             self.shared.waiting.lock().exits.remove(&number);
         }
-        Ok((result?, receiver))
+        Ok((result?, number, receiver))
     }
 
     /// Asks without waiting for the reply.

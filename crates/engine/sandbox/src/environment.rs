@@ -1,6 +1,6 @@
 //! Execution environments, from the engine's side.
 
-use std::net::{SocketAddr, TcpListener};
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -31,8 +31,8 @@ const MAX_SHOWN: usize = MAX_DESCRIPTORS - 5;
 /// What a process may still take after its init phase, however much it had by then.
 const HEADROOM: u64 = 1 << 20;
 
-/// An execution environment: limits, a private directory, and one process at a time with all that
-/// it starts. Dropping it destroys it.
+/// An execution environment: limits, a private directory, and one process at a time, or several beside
+/// one another, with all that they start. Dropping it destroys it.
 ///
 /// Freezing, killing and the figures go to the kernel directly; only what makes and ends things
 /// goes through the spawner.
@@ -269,6 +269,21 @@ impl Environment {
     /// [`SandboxError::Busy`] while another one does; [`SandboxError::CommandTooLarge`] and
     /// [`SandboxError::InvalidCommand`]; [`SandboxError::SpawnerGone`].
     pub async fn start(&self, command: Command) -> Result<Process, SandboxError> {
+        self.run(command, false).await
+    }
+
+    /// Does the same for a command that others may run beside, which are started by this too. They
+    /// share what the first of them shows, and can signal one another. Each one's end is told by
+    /// itself; with the last one ends all that they left running. In a clone it is
+    /// [`Environment::start`].
+    ///
+    /// # Errors
+    /// As for [`Environment::start`]; [`SandboxError::Busy`] while one runs that was started alone.
+    pub async fn start_beside(&self, command: Command) -> Result<Process, SandboxError> {
+        self.run(command, true).await
+    }
+
+    async fn run(&self, command: Command, beside: bool) -> Result<Process, SandboxError> {
         check(&command)?;
         self.thaw()?;
         self.limit_memory(self.memory_bytes)?;
@@ -294,8 +309,9 @@ impl Environment {
             id: self.id,
             command,
             mounts: targets,
+            beside,
         };
-        let (reply, exit) = self.sandbox.ask_to_start(ask, outputs).await?;
+        let (reply, start, exit) = self.sandbox.ask_to_start(ask, outputs).await?;
         let Done::Started { pid } = reply.done else {
             return Err(out_of_step());
         };
@@ -306,7 +322,32 @@ impl Environment {
             telemetry,
             pid: pid.unsigned_abs(),
             exit,
+            start,
         })
+    }
+
+    /// Asks one of its processes to end (SIGTERM), without waiting. Nothing happens where it has ended.
+    ///
+    /// # Errors
+    /// [`SandboxError::SpawnerGone`], with which it ends as well.
+    pub fn terminate(&self, process: &Process) -> Result<(), SandboxError> {
+        self.sandbox.tell(Ask::Terminate {
+            id: self.id,
+            start: process.start,
+        })
+    }
+
+    /// Begins to connect to a port of its own loopback: a socket that does not block. Once it can be
+    /// written to it is connected, or tells why not.
+    ///
+    /// # Errors
+    /// [`SandboxError::Os`] when there is nothing to connect to, or a clone has made the network by
+    /// itself; [`SandboxError::SpawnerGone`].
+    pub async fn connect(&self, port: u16) -> Result<TcpStream, SandboxError> {
+        let ask = Ask::Connect { id: self.id, port };
+        let reply = self.sandbox.ask(ask, Vec::new()).await?;
+        let socket = reply.descriptors.into_iter().next();
+        socket.map(TcpStream::from).ok_or_else(out_of_step)
     }
 
     /// Changes its share of the CPU, also while processes run; nothing where there is no quota.

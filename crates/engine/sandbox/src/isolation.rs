@@ -13,6 +13,7 @@
 //!                       View::fetch in a realm the blank clones it: only there it may be done
 //!                       View::seal  the root becomes read-only
 //!                       user, rlimits, rights, filter; then the program
+//! others are beside it  quarters    they enter what the first one has made, and shows to them
 //! it is to be cloned    clones      as above, with the right to make namespaces; a clone of it
 //!                                   makes its own and is furnished from outside
 //! ```
@@ -26,6 +27,7 @@ mod memory;
 pub(crate) mod mounts;
 pub(crate) mod network;
 pub(crate) mod pid_space;
+mod quarters;
 mod realm;
 mod refusal;
 mod rights;
@@ -41,6 +43,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use nix::unistd::geteuid;
 
 pub(crate) use network::{Doors, Network};
+pub(crate) use quarters::Quarters;
 use realm::Realm;
 pub(crate) use scratch::{Scratch, ScratchKit};
 pub(crate) use syscalls::Filters;
@@ -135,6 +138,19 @@ impl Isolation {
     /// A network for an environment, which leads out or not.
     pub(crate) fn make_network(&self, leads_out: bool) -> Result<(Network, Doors), Refused> {
         Network::make(self.realm.as_ref(), leads_out)
+    }
+
+    /// Begins to connect to a port of a network's loopback.
+    pub(crate) fn connect(&self, network: &Network, port: u16) -> Result<OwnedFd, Refused> {
+        let made = helper::make(|| {
+            self.join()?;
+            network.enter()?;
+            Ok(vec![network::connect(port)?])
+        })?;
+        made.into_iter().next().ok_or_else(|| Refused {
+            doing: "connect inside a network".to_owned(),
+            source: std::io::ErrorKind::UnexpectedEof.into(),
+        })
     }
 
     pub(crate) fn filters(&self) -> &Filters {

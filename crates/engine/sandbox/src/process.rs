@@ -21,6 +21,8 @@ pub struct Process {
     pub telemetry: Option<OwnedFd>,
     pub(crate) pid: u32,
     pub(crate) exit: ExitReceiver,
+    /// The number of the request that started it.
+    pub(crate) start: u64,
 }
 
 impl Process {
@@ -32,7 +34,8 @@ impl Process {
 
     /// Waits for its end. May be asked for often, and be moved elsewhere.
     ///
-    /// With the process ends all that it left running in the environment.
+    /// With the process ends all that it left running in the environment; of several beside one
+    /// another, with the last.
     ///
     /// # Errors
     /// [`SandboxError::SpawnerGone`], after which nobody can tell.

@@ -33,7 +33,15 @@ pub(crate) enum Ask {
         id: EnvironmentId,
         command: Command,
         mounts: Vec<PathBuf>,
+        /// Whether others may run beside it. Where one does, the mounts are not used: it sees what
+        /// that one sees.
+        beside: bool,
     },
+    /// Ask the process that was started by request `start` to end.
+    Terminate { id: EnvironmentId, start: u64 },
+    /// Connect to a port of its loopback. The reply carries the socket, whose connection may not be
+    /// made yet.
+    Connect { id: EnvironmentId, port: u16 },
     /// Make an environment whose process is a clone of the process in another one. The request
     /// carries mounts for the paths of `mounts`; the reply is that of a creation.
     Clone {
@@ -81,6 +89,7 @@ pub(crate) enum Done {
         pid: i32,
     },
     Signalled,
+    Connected,
     Destroyed,
 }
 

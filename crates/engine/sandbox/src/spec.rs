@@ -228,6 +228,7 @@ mod tests {
             id: EnvironmentId::draw(&ids::SystemEntropy),
             command,
             mounts: Vec::new(),
+            beside: false,
         };
         assert!(!format!("{ask:#?}").contains("hunter2"));
     }

@@ -11,9 +11,11 @@
 use std::ffi::CStr;
 use std::fs;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 
+use nix::errno::Errno;
 use nix::sched::{CloneFlags, setns, unshare};
+use nix::sys::socket::{AddressFamily, SockFlag, SockType, SockaddrIn, connect as join, socket};
 
 use super::helper;
 use super::realm::{self, Realm};
@@ -133,4 +135,15 @@ pub(crate) fn listen(port: u16) -> std::io::Result<OwnedFd> {
     let listener = TcpListener::bind(SocketAddr::from((Ipv4Addr::LOCALHOST, port)))?;
     listener.set_nonblocking(true)?;
     Ok(listener.into())
+}
+
+/// A socket that begins to connect to a port of the loopback, and does not block.
+pub(crate) fn connect(port: u16) -> Result<OwnedFd, Refused> {
+    let flags = SockFlag::SOCK_NONBLOCK | SockFlag::SOCK_CLOEXEC;
+    let refused = || Refused::to(format!("connect to port {port} of the loopback"));
+    let made = socket(AddressFamily::Inet, SockType::Stream, flags, None).map_err(refused())?;
+    match join(made.as_raw_fd(), &SockaddrIn::new(127, 0, 0, 1, port)) {
+        Ok(()) | Err(Errno::EINPROGRESS) => Ok(made),
+        Err(error) => Err(refused()(error)),
+    }
 }

@@ -152,7 +152,11 @@ fn lay_out(stage: &Path) -> io::Result<()> {
     let entry_point = stage.join("lambda-entrypoint.sh");
     fs::write(&entry_point, "#!/bin/sh\nexec \"$@\"\n")?;
     fs::set_permissions(&entry_point, PermissionsExt::from_mode(0o755))?;
-    fs::write(stage.join("etc/hosts"), "127.0.0.1\tlocalhost\n")?;
+    // The second line is what extensions take telemetry by.
+    fs::write(
+        stage.join("etc/hosts"),
+        "127.0.0.1\tlocalhost\n127.0.0.1\tsandbox.localdomain sandbox\n",
+    )?;
     fs::write(stage.join("etc/group"), "root:x:0:\n")?;
     fs::write(stage.join("etc/passwd"), "")?;
     fs::write(

@@ -19,7 +19,9 @@ use nix::unistd::{ForkResult, Pid};
 use serde::{Deserialize, Serialize};
 
 use crate::cgroup::EnvironmentGroups;
-use crate::isolation::{Isolation, Network, User, View, clones, helper, pid_space, rlimits};
+use crate::isolation::{
+    Isolation, Network, Quarters, User, View, clones, helper, pid_space, rlimits,
+};
 use crate::protocol::{Failure, Refused, decode};
 use crate::spec::{Command, Egress};
 use crate::sys::Parent;
@@ -58,6 +60,8 @@ pub(super) struct Home<'a> {
     pub(super) network: Option<&'a Network>,
     /// What that reaches.
     pub(super) egress: Egress,
+    /// The namespaces of those that live there already, where it enters them.
+    pub(super) quarters: Option<&'a Quarters>,
 }
 
 /// What the spawner tells a child to become. Comes with the write ends for stdout, stderr and
@@ -75,13 +79,15 @@ pub(super) struct Order {
     pub(super) scratch: (PathBuf, u32),
     /// Whether it comes with a channel by which clones are asked for.
     pub(super) cloneable: bool,
+    /// Whether others may live beside it, to whom it hands out its namespaces.
+    pub(super) beside: bool,
 }
 
 /// What a child tells the spawner.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) enum Word {
     /// It has its command and is ready to become the program. Without this word, its end means that
-    /// it was killed while it waited.
+    /// it was killed while it waited. Comes with its namespaces, if it was to hand them out.
     Executing,
     /// It cannot become the program.
     Failed(Failure),
@@ -101,26 +107,57 @@ pub(super) enum Past {
 /// children of this process.
 pub(super) fn fork(home: Home<'_>, past: Past) -> Result<Child, Refused> {
     let Some((isolation, _)) = home.isolation else {
-        return fork_program(home, past, None);
+        return fork_program(home, past, (Parent::Caller, Pid::this()));
     };
     let ((pid, init), channel) = helper::run(|| {
         isolation.join()?;
         home.network.map_or(Ok(()), Network::enter)?;
         pid_space::open()?;
         let init = fork_init(home.groups, past)?;
-        let child = fork_program(home, past, Some(init)).inspect_err(|_| {
+        let child = fork_program(home, past, OUTSIDE).inspect_err(|_| {
             pid_space::dismiss(init);
         })?;
         Ok(((child.pid.as_raw(), init.as_raw()), vec![child.channel]))
     })?;
-    let channel = channel.into_iter().next().ok_or_else(|| Refused {
-        doing: "hear of a child".to_owned(),
-        source: io::ErrorKind::UnexpectedEof.into(),
+    Ok(Child {
+        pid: Pid::from_raw(pid),
+        channel: only(channel)?,
+        init: Some(Pid::from_raw(init)),
+    })
+}
+
+/// Forks a child that enters the namespaces of those that live in its environment already; without
+/// isolation there are none to enter.
+pub(super) fn fork_beside(home: Home<'_>, quarters: Option<&Quarters>) -> Result<Child, Refused> {
+    let Some((isolation, _)) = home.isolation else {
+        return fork_program(home, Past::Killed, (Parent::Caller, Pid::this()));
+    };
+    let quarters = quarters.ok_or_else(|| Refused {
+        doing: "start a process beside one that has ended".to_owned(),
+        source: io::Error::from_raw_os_error(libc::ESRCH),
+    })?;
+    let home = Home {
+        quarters: Some(quarters),
+        ..home
+    };
+    let (pid, channel) = helper::run(|| {
+        isolation.join()?;
+        home.network.map_or(Ok(()), Network::enter)?;
+        quarters.open()?;
+        let child = fork_program(home, Past::Killed, OUTSIDE)?;
+        Ok((child.pid.as_raw(), vec![child.channel]))
     })?;
     Ok(Child {
         pid: Pid::from_raw(pid),
-        channel,
-        init: Some(Pid::from_raw(init)),
+        channel: only(channel)?,
+        init: None,
+    })
+}
+
+fn only(channel: Vec<OwnedFd>) -> Result<OwnedFd, Refused> {
+    channel.into_iter().next().ok_or_else(|| Refused {
+        doing: "hear of a child".to_owned(),
+        source: io::ErrorKind::UnexpectedEof.into(),
     })
 }
 
@@ -138,34 +175,36 @@ fn fork_init(groups: &EnvironmentGroups, past: Past) -> Result<Pid, Refused> {
     }
 }
 
-/// Forks the child itself; beside an init where there is one.
-fn fork_program(home: Home<'_>, past: Past, init: Option<Pid>) -> Result<Child, Refused> {
+/// The parent of who lives in a process table of its own: from inside it has no number.
+const OUTSIDE: (Parent, Pid) = (Parent::CallersParent, Pid::from_raw(0));
+
+/// Forks the child itself, for a parent with the number by which the child knows it.
+fn fork_program(
+    home: Home<'_>,
+    past: Past,
+    (parent, parents_number): (Parent, Pid),
+) -> Result<Child, Refused> {
     let (ours, theirs) = channel::pair().map_err(Refused::to("make a socket pair"))?;
-    // From inside a process table of its own, a parent outside has no number.
-    let (parent, parents_number) = match init {
-        Some(_) => (Parent::CallersParent, Pid::from_raw(0)),
-        None => (Parent::Caller, Pid::this()),
-    };
     let (forked, entered) =
         fork_into(home.groups, past, parent).map_err(Refused::to("fork a child"))?;
     match forked {
         ForkResult::Parent { child } => Ok(Child {
             pid: child,
             channel: ours,
-            init,
+            init: None,
         }),
         ForkResult::Child => super::run(|| {
             let channel = sys::duplicate_above(&theirs, ABOVE_PROGRAMS)
                 .map_err(Refused::to("keep the channel"))?;
             let Err(failure) = live(parents_number, channel.as_fd(), home, entered);
-            say(channel.as_fd(), &Word::Failed(failure))
+            say(channel.as_fd(), &Word::Failed(failure), &[])
         }),
     }
 }
 
-fn say(channel: BorrowedFd<'_>, word: &Word) -> Result<(), Refused> {
+fn say(channel: BorrowedFd<'_>, word: &Word, along: &[OwnedFd]) -> Result<(), Refused> {
     let text = serde_json::to_vec(word).map_err(Refused::to("write a word"))?;
-    channel::send(channel, &text, &[]).map_err(Refused::to("tell the spawner"))
+    channel::send(channel, &text, along).map_err(Refused::to("tell the spawner"))
 }
 
 /// Forks, into the unified group at once where the kernel can. Says whether it did.
@@ -198,14 +237,20 @@ fn live(
     prepare(parent, channel, home, entered)?;
     let seclusion = match home.isolation {
         Some((isolation, user)) => {
-            let view = View::enter(isolation, user, home.egress)?;
+            let view = match home.quarters {
+                Some(quarters) => {
+                    quarters.enter()?;
+                    None
+                }
+                None => Some(View::enter(isolation, user, home.egress)?),
+            };
             Some((view, isolation, user))
         }
         None => None,
     };
     // Of what it has inherited, now only the channel is left, and the way to what it shall show.
     let mut kept = vec![channel];
-    if let Some((view, ..)) = &seclusion {
+    if let Some((Some(view), ..)) = &seclusion {
         kept.extend(view.descriptors());
     }
     sys::close_all_but(&kept).map_err(Refused::to("close inherited files"))?;
@@ -233,6 +278,11 @@ fn prepare(
     if let Some((isolation, _)) = home.isolation {
         kept.extend(isolation.descriptors());
     }
+    kept.extend(
+        home.quarters
+            .iter()
+            .flat_map(|quarters| quarters.descriptors()),
+    );
     sys::close_all_but(&kept).map_err(Refused::to("close inherited files"))?;
     prctl::set_name(c"lambdalab-blank").map_err(Refused::to("name the process"))?;
     nix::unistd::setsid().map_err(Refused::to("start a session"))?;
@@ -289,7 +339,7 @@ fn execute(
     order: Order,
     descriptors: &[OwnedFd],
     channel: BorrowedFd<'_>,
-    seclusion: Option<(View<'_>, &Isolation, User)>,
+    seclusion: Option<(Option<View<'_>>, &Isolation, User)>,
 ) -> Result<std::convert::Infallible, Failure> {
     let Order {
         command,
@@ -298,6 +348,7 @@ fn execute(
         processes,
         scratch,
         cloneable,
+        beside,
     } = order;
     let mut env = command.env;
     let mut places = vec![1, 2];
@@ -306,15 +357,26 @@ fn execute(
     // Before the outputs take the place of descriptors that the view needs.
     let confinement = match seclusion {
         Some((view, isolation, user)) => {
-            let attached = descriptors.iter().skip(places.len());
-            for (mount, target) in attached.zip(&mounts) {
-                view.show(mount, target)?;
+            if let Some(view) = view {
+                let attached = descriptors.iter().skip(places.len());
+                for (mount, target) in attached.zip(&mounts) {
+                    view.show(mount, target)?;
+                }
+                view.fetch(&command.shows, (&scratch.0, scratch.1))?;
+                view.seal()?;
             }
-            view.fetch(&command.shows, (&scratch.0, scratch.1))?;
-            view.seal()?;
             Some((isolation, user))
         }
         None => None,
+    };
+    // Above the numbers that the program is to find its outputs by, and closed when it is executed.
+    let quarters = match confinement {
+        Some(_) if beside => Quarters::own()?
+            .into_iter()
+            .map(|namespace| sys::duplicate_above(&namespace, ABOVE_PROGRAMS))
+            .collect::<Result<_, _>>()
+            .map_err(Refused::to("keep the namespaces"))?,
+        _ => Vec::new(),
     };
     if let Some(limit) = data_limit {
         let limit = limit.saturating_add(STACK_ALLOWANCE);
@@ -352,7 +414,7 @@ fn execute(
     }
     std::env::set_current_dir(&command.cwd)
         .map_err(|error| working_directory(command.cwd.clone(), &error))?;
-    say(channel, &Word::Executing)?;
+    say(channel, &Word::Executing, &quarters)?;
     let Err(error) = nix::unistd::execve::<&CStr, &CStr>(
         &program,
         &arguments.iter().map(CString::as_c_str).collect::<Vec<_>>(),

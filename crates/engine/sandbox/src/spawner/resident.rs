@@ -14,7 +14,7 @@ use super::child::{self, Child, Home, Past};
 use super::tree;
 use super::watched::{Source, Watched};
 use crate::cgroup::{EngineGroups, EnvironmentGroups};
-use crate::isolation::{Isolation, Network, User, network};
+use crate::isolation::{Isolation, Network, Quarters, User, network};
 use crate::protocol::{GroupSignal, Refused};
 use crate::spec::Egress;
 
@@ -37,8 +37,10 @@ pub(super) struct Resident {
     pub(super) inits: Vec<Pid>,
     /// A child that has no command yet.
     pub(super) blank: Option<Child>,
-    /// The process that was started.
-    pub(super) running: Option<Running>,
+    /// The processes that were started.
+    pub(super) processes: Vec<Running>,
+    /// What processes beside one another share, as long as one of them runs.
+    pub(super) quarters: Option<Quarters>,
     /// Asks the process for clones, where it can be cloned.
     pub(super) clones: Option<OwnedFd>,
     /// Whether its process is a clone, so that no other one can take its place.
@@ -54,7 +56,7 @@ pub(super) struct Resident {
     /// A limit for each process, in bytes, where none holds for all of them.
     pub(super) data_limit: Option<u64>,
     /// A limit on its processes and threads, where no control group counts them.
-    pub(super) processes: Option<u32>,
+    pub(super) process_limit: Option<u32>,
     /// Its folder, and the size of what it may have at `/tmp` in MiB.
     pub(super) scratch: (PathBuf, u32),
     /// The requests that wait for its end, once it was asked to end.
@@ -67,6 +69,8 @@ pub(super) struct Running {
     /// The number of the request that started it.
     pub(super) start: u64,
     pub(super) pid: Pid,
+    /// Whether nothing may be started beside it.
+    pub(super) alone: bool,
     /// Until it has executed its program, or could not.
     pub(super) executing: Option<Executing>,
     /// How many processes of the environment had been killed for memory before.
@@ -80,6 +84,8 @@ pub(super) struct Executing {
     pub(super) channel: Watched,
     /// Whether it has said that it is about to.
     pub(super) has_spoken: bool,
+    /// Whether it hands out its namespaces with that.
+    pub(super) hands_out: bool,
     /// The command and its outputs, for another child should this one turn out to have been dead.
     pub(super) again: Option<(Vec<u8>, Vec<OwnedFd>)>,
 }
@@ -134,7 +140,8 @@ impl Resident {
             tunnel: None,
             inits: Vec::new(),
             blank: None,
-            running: None,
+            processes: Vec::new(),
+            quarters: None,
             clones: None,
             is_clone: false,
             function: None,
@@ -142,7 +149,7 @@ impl Resident {
             memory_watch: None,
             out_of_memory: false,
             data_limit: None,
-            processes: None,
+            process_limit: None,
             scratch: (PathBuf::new(), 0),
             leaving: None,
         }
@@ -193,15 +200,40 @@ impl Resident {
         isolation: Option<&Isolation>,
         past: Past,
     ) -> Result<Child, Refused> {
-        let home = Home {
+        let child = child::fork(self.home(isolation), past)?;
+        self.inits.extend(child.init);
+        Ok(child)
+    }
+
+    /// Forks a child that is to live in it beside those that do.
+    pub(super) fn fork_beside(&self, isolation: Option<&Isolation>) -> Result<Child, Refused> {
+        child::fork_beside(self.home(isolation), self.quarters.as_ref())
+    }
+
+    fn home<'a>(&'a self, isolation: Option<&'a Isolation>) -> Home<'a> {
+        Home {
             groups: &self.groups,
             isolation: isolation.map(|isolation| (isolation, self.user)),
             network: self.network.as_ref(),
             egress: self.egress,
-        };
-        let child = child::fork(home, past)?;
-        self.inits.extend(child.init);
-        Ok(child)
+            quarters: None,
+        }
+    }
+
+    /// Begins to connect to a port of its loopback.
+    pub(super) fn connect(
+        &self,
+        isolation: Option<&Isolation>,
+        port: u16,
+    ) -> Result<OwnedFd, Refused> {
+        match (isolation, &self.network) {
+            (Some(isolation), Some(network)) => isolation.connect(network, port),
+            _ if self.egress.is_own_network() => Err(Refused {
+                doing: "connect to a network that a clone has made".to_owned(),
+                source: std::io::ErrorKind::Unsupported.into(),
+            }),
+            _ => network::connect(port),
+        }
     }
 
     /// Whether it can be made to reach exactly that: a way out that nobody serves is none.
@@ -224,7 +256,8 @@ impl Resident {
 
     /// Whether nothing but init processes that are ending is left of its last process.
     pub(super) fn is_bereft(&self) -> bool {
-        self.blank.is_none() && self.running.is_none() && self.leaving.is_none() && !self.is_clone
+        let empty = self.blank.is_none() && self.processes.is_empty();
+        empty && self.leaving.is_none() && !self.is_clone
     }
 
     /// The process ids that are children of the spawner's in it.
@@ -232,9 +265,16 @@ impl Resident {
         let blank = self.blank.as_ref().map(|blank| blank.pid);
         blank
             .into_iter()
-            .chain(self.running.as_ref().map(|running| running.pid))
+            .chain(self.processes.iter().map(|running| running.pid))
             .chain(self.inits.iter().copied())
             .chain(self.coming.iter().flat_map(|it| it.keeper))
+    }
+
+    /// The process that was started by request `start`, while it runs.
+    pub(super) fn process(&self, start: u64) -> Option<Pid> {
+        let mut processes = self.processes.iter();
+        let running = processes.find(|running| running.start == start)?;
+        Some(self.function.unwrap_or(running.pid))
     }
 
     /// Signals all of its processes. Only for processes that were not reaped yet, whose numbers

@@ -16,7 +16,7 @@ use ids::{EnvironmentId, SystemClock};
 use nix::errno::Errno;
 use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
-use nix::sys::signal::{SigSet, Signal};
+use nix::sys::signal::{SigSet, Signal, kill};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::Pid;
@@ -208,8 +208,10 @@ impl Spawner {
                     id,
                     command,
                     mounts,
+                    beside,
                 } => {
-                    match self.start(number, id, (command, mounts), received.descriptors) {
+                    let what = (command, mounts, beside);
+                    match self.start(number, id, what, received.descriptors) {
                         // The answer follows when the program has been executed, or could not be.
                         Ok(()) => continue,
                         Err(failure) => Err(failure),
@@ -228,6 +230,8 @@ impl Spawner {
                     }
                 }
                 Ask::Signal { id, signal } => self.signal(id, signal),
+                Ask::Terminate { id, start } => self.terminate(id, start),
+                Ask::Connect { id, port } => self.connect(id, port),
                 Ask::Destroy { id } => {
                     match self.destroy(number, id) {
                         // The answer follows when it has ended.
@@ -294,7 +298,7 @@ impl Spawner {
             resident.data_limit = Some(spec.limits.memory_bytes());
         }
         if resident.groups.pids.is_none() {
-            resident.processes = Some(spec.limits.pids);
+            resident.process_limit = Some(spec.limits.pids);
         }
         resident.scratch = (spec.work_dir.clone(), spec.scratch_mb);
         let groups = resident.groups.clone();
@@ -317,6 +321,28 @@ impl Spawner {
             resident.signal(signal)?;
         }
         Ok((Done::Signalled, Vec::new()))
+    }
+
+    fn terminate(
+        &mut self,
+        id: EnvironmentId,
+        start: u64,
+    ) -> Result<(Done, Vec<OwnedFd>), Failure> {
+        let number = self.number_of(id)?;
+        let resident = self.residents.get(&number);
+        // It is no other's number: what has ended is taken off the list before it is reaped.
+        if let Some(process) = resident.and_then(|resident| resident.process(start)) {
+            kill(process, Signal::SIGTERM).map_err(Refused::to("end a process"))?;
+        }
+        Ok((Done::Signalled, Vec::new()))
+    }
+
+    fn connect(&mut self, id: EnvironmentId, port: u16) -> Result<(Done, Vec<OwnedFd>), Failure> {
+        let number = self.number_of(id)?;
+        let resident = self.residents.get(&number);
+        let resident = resident.ok_or(Failure::NoSuchEnvironment { id })?;
+        let socket = resident.connect(self.isolation.as_ref(), port)?;
+        Ok((Done::Connected, vec![socket]))
     }
 
     fn destroy(&mut self, request: u64, id: EnvironmentId) -> Result<(), Failure> {

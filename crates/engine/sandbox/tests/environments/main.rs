@@ -11,6 +11,7 @@
 )]
 
 mod attempts;
+mod beside;
 mod clones;
 mod egress;
 mod freezing;
@@ -50,6 +51,15 @@ const TESTS: &[(&str, Test)] = &[
     }),
     ("one_process_at_a_time", |h| {
         Box::pin(lifecycle::one_at_a_time(h))
+    }),
+    ("processes_beside_one_another_end_by_themselves", |h| {
+        Box::pin(beside::ends(h))
+    }),
+    ("processes_beside_one_another_see_the_same", |h| {
+        Box::pin(beside::shares(h))
+    }),
+    ("a_connection_into_an_environment_is_inside", |h| {
+        Box::pin(beside::connects(h))
     }),
     ("the_end_of_a_process_ends_what_it_left", |h| {
         Box::pin(lifecycle::leaves_nothing(h))

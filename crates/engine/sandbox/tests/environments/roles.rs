@@ -21,6 +21,7 @@ pub(crate) fn play(arguments: &[String]) -> ExitCode {
         ["print", rest @ ..] => println!("{}", rest.join(" ")),
         ["describe"] => describe(),
         ["records"] => records(),
+        ["namespaces"] => namespaces(),
         ["sleep", ..] => sleep(),
         ["spin"] => spin(),
         ["spin-in-threads", count] => {
@@ -57,6 +58,21 @@ fn child(arguments: &[&str]) -> std::process::Child {
         .args(command.args)
         .spawn()
         .unwrap()
+}
+
+/// Prints in which namespaces this process runs, and with what rights.
+fn namespaces() {
+    for kind in ["mnt", "pid", "net", "ipc", "uts"] {
+        let name = std::fs::read_link(format!("/proc/self/ns/{kind}")).unwrap();
+        println!("{}", name.display());
+    }
+    let status = std::fs::read_to_string("/proc/self/status").unwrap();
+    let rights = ["CapEff:", "CapPrm:", "NoNewPrivs:", "Seccomp:", "Uid:"];
+    for line in status.lines() {
+        if rights.iter().any(|right| line.starts_with(right)) {
+            println!("{line}");
+        }
+    }
 }
 
 fn sleep() -> ! {

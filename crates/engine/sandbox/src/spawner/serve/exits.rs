@@ -71,19 +71,18 @@ impl Spawner {
         };
         // With its init every process of an environment ends, and is told of by itself.
         resident.inits.retain(|init| *init != pid);
-        if resident
-            .running
-            .as_ref()
-            .is_some_and(|running| running.pid == pid)
-        {
-            // Nothing of it may meet the next process in this environment.
-            let _nothing_left = resident.signal(GroupSignal::Kill);
-            let Some(running) = resident.running.take() else {
-                return Ok(());
-            };
-            resident.clones = None;
+        let mut processes = resident.processes.iter();
+        if let Some(place) = processes.position(|running| running.pid == pid) {
+            let last = resident.processes.len() == 1;
+            if last {
+                // Nothing of it may meet the next process in this environment.
+                let _nothing_left = resident.signal(GroupSignal::Kill);
+                resident.clones = None;
+                resident.quarters = None;
+                self.bereft.push_back(number);
+            }
+            let running = resident.processes.remove(place);
             let oom_killed = resident.ran_out_of_memory(&running);
-            self.bereft.push_back(number);
             let status = ExitStatus {
                 code,
                 signal,
@@ -128,7 +127,7 @@ impl Spawner {
             return;
         };
         let _counter = nix::unistd::read(watch, &mut [0; 8]);
-        if resident.running.is_some() {
+        if !resident.processes.is_empty() {
             resident.out_of_memory = true;
             // Should this fail, the one that the kernel chose is killed all the same.
             let _one_only = resident.signal(GroupSignal::Kill);

@@ -64,7 +64,7 @@ unit: toolchain
 	$(CARGO) test $(LOCKED) --workspace
 
 build: toolchain
-	@$(CARGO) build $(LOCKED) -p lambdalab -p lambdalab-test-function
+	@$(CARGO) build $(LOCKED) -p lambdalab -p lambdalab-test-extension -p lambdalab-test-function
 
 runtimes: build
 	@$(BINARY) runtime install $(RUNTIME)

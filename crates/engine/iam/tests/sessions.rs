@@ -57,6 +57,7 @@ fn caller(access_key_id: &str) -> Caller {
             access_key_id: access_key_id.into(),
         },
         host: None,
+        trace: None,
         request_id: RequestId::draw(&SeededEntropy::new(1)),
     }
 }

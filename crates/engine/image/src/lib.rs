@@ -38,7 +38,7 @@ pub use credentials::{Credentials, CredentialsError};
 pub use document::Settings;
 pub use error::{ImageError, LayerError};
 pub use images::{ImageLease, Images, ImagesOptions, Named, Pulling, Resolved};
-pub use program::find_program;
+pub use program::{files_in, find_program};
 pub use reference::{Reference, ReferenceError};
 pub use stream::Upload;
 pub use tables::SCHEMA;

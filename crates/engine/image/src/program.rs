@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{CWD, FileType, Mode, OFlags};
+use rustix::fs::{CWD, Dir, FileType, Mode, OFlags};
 
 use crate::tree::inside;
 
@@ -29,11 +29,50 @@ pub fn find_program(root: &Path, name: &str, path: &str) -> Option<PathBuf> {
         })
 }
 
+/// The names of all but folders in a folder of the image at `root`, in their order; none where there is
+/// no such folder. Names that are no text are left out.
+#[must_use]
+pub fn files_in(root: &Path, folder: &str) -> Vec<String> {
+    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    let Ok(root) = rustix::fs::openat(CWD, root, flags, Mode::empty()) else {
+        return Vec::new();
+    };
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    let folder = inside(&root, Path::new(folder), flags);
+    let Ok(entries) = folder.and_then(Dir::read_from) else {
+        return Vec::new();
+    };
+    let files = entries
+        .filter_map(Result::ok)
+        .filter(|entry| entry.file_type() != FileType::Directory);
+    let mut names: Vec<String> = files
+        .filter_map(|entry| entry.file_name().to_str().map(str::to_owned).ok())
+        .collect();
+    names.sort();
+    names
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use std::fs;
     use std::os::unix::fs::{PermissionsExt, symlink};
+
+    #[test]
+    fn files_are_looked_for_inside_the_image_alone() {
+        let image = tempfile::tempdir().unwrap();
+        let root = image.path();
+        fs::create_dir_all(root.join("opt/real/folder")).unwrap();
+        for name in ["b", "a"] {
+            fs::write(root.join("opt/real").join(name), "").unwrap();
+        }
+        symlink("/opt/real", root.join("opt/link")).unwrap();
+        // The host has that one, and the image does not.
+        symlink("/usr", root.join("opt/outside")).unwrap();
+        assert_eq!(files_in(root, "/opt/link"), ["a", "b"]);
+        assert!(files_in(root, "/opt/outside").is_empty());
+        assert!(files_in(root, "/opt/none").is_empty());
+    }
 
     #[test]
     fn programs_are_found_inside_the_image_alone() {

@@ -144,6 +144,7 @@ mod tests {
                 source_account: Some(DEFAULT_ACCOUNT.into()),
             }),
             host: None,
+            trace: None,
             request_id: RequestId::draw(&SeededEntropy::new(1)),
         }
     }

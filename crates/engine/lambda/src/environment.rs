@@ -5,6 +5,8 @@
 //! process is lost (crash, timeout) the environment stays, files and all, and the next invocation
 //! initialises it anew inside its own time, as AWS does.
 
+mod extensions;
+mod extensions_api;
 mod frames;
 mod idleness;
 mod lifecycle;
@@ -12,10 +14,13 @@ pub(crate) mod log;
 pub(crate) mod outlet;
 mod prompt;
 mod restore;
+pub(crate) mod roster;
 mod runtime_api;
 pub(crate) mod stage;
 mod streaming;
 pub(crate) mod tail;
+pub(crate) mod telemetry;
+mod telemetry_api;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -24,8 +29,9 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use control::Capacity;
-use ids::{EnvironmentId, RequestId, SharedClock};
+use ids::{EnvironmentId, RequestId, SharedClock, SharedEntropy};
 use parking_lot::{Mutex, RwLock};
+use sandbox::Process;
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 use tokio::task::JoinHandle;
 
@@ -40,10 +46,12 @@ use crate::runtime::identity::Identity;
 use crate::schedule::admission::Admission;
 use crate::schedule::provision::Provision;
 use crate::schedule::template::Template;
+use extensions::ShutdownReason;
 use idleness::Power;
 use log::Log;
 use outlet::Outlet;
 pub(crate) use restore::Restore;
+use roster::{Awaited, Roster};
 use stage::{Asked, Ended, Refusal, Stage};
 
 /// Where an environment goes when it is free for its next invocation.
@@ -92,6 +100,7 @@ pub(crate) struct Place {
     /// Counts the environments of its pool that have answered and are about to be free.
     pub(crate) finishing: Arc<AtomicUsize>,
     pub(crate) clock: SharedClock,
+    pub(crate) entropy: SharedEntropy,
     /// The share of the host's memory that is set aside for it.
     pub(crate) memory: OwnedSemaphorePermit,
     /// What the host gives.
@@ -116,6 +125,7 @@ pub(crate) struct Environment {
     unfit: Mutex<Option<String>>,
     identity: Identity,
     clock: SharedClock,
+    entropy: SharedEntropy,
     home: Box<dyn Home>,
     finishing: Arc<AtomicUsize>,
     stage: Mutex<Stage>,
@@ -123,6 +133,14 @@ pub(crate) struct Environment {
     init: Mutex<Option<Duration>>,
     /// The restore ahead of the first invocation, likewise.
     restore: Mutex<Option<Restore>>,
+    /// The extensions of the processes that run now.
+    roster: RwLock<Arc<Roster>>,
+    /// Watch the extensions' processes.
+    extensions: Mutex<Vec<JoinHandle<()>>>,
+    /// Why it is shut down, once it is.
+    reason: Mutex<ShutdownReason>,
+    /// The runtime's process.
+    runtime: Mutex<Option<Process>>,
     /// Watches the process that runs now.
     supervisor: Mutex<Option<JoinHandle<()>>>,
     /// Serves the Runtime API to the process that runs now.
@@ -157,6 +175,7 @@ impl Environment {
             home,
             finishing,
             clock,
+            entropy,
             memory,
             capacity,
             identity,
@@ -176,11 +195,16 @@ impl Environment {
             unfit: Mutex::default(),
             identity,
             clock,
+            entropy,
             home,
             finishing,
             stage: Mutex::new(Stage::Down),
             init: Mutex::new(None),
             restore: Mutex::new(None),
+            roster: RwLock::new(Arc::new(Roster::new(std::iter::empty()))),
+            extensions: Mutex::default(),
+            reason: Mutex::default(),
+            runtime: Mutex::new(None),
             supervisor: Mutex::new(None),
             api: Mutex::new(None),
             lifecycle: tokio::sync::Mutex::default(),
@@ -195,13 +219,14 @@ impl Environment {
 
     /// Hands over `event` and waits for the answer, no longer than `timeout`; where the process was
     /// lost, it is initialised first, within the same time. An answer that is a stream goes to
-    /// `outlet`, where there is one.
+    /// `outlet`, where there is one. Extensions may still be at work then; what comes back beside the
+    /// answer tells when they have done.
     pub(crate) async fn run(
         self: &Arc<Self>,
         event: Event,
         outlet: Option<Outlet>,
         timeout: Duration,
-    ) -> Ended {
+    ) -> (Ended, Option<Awaited>) {
         self.deadline
             .store(micros(self.clock.monotonic() + timeout), Ordering::SeqCst);
         let mut deadline = self.clock.sleep(timeout);
@@ -213,19 +238,39 @@ impl Environment {
             (&mut deadline).await;
             Failure::TimedOut { timeout }
         };
-        let mut answer = match self.hand_over(event, outlet, late).await {
-            Ok(answer) => answer,
-            Err(failure) => return without_log(failure),
+        let (mut answer, resting) = match self.hand_over(event, outlet, late).await {
+            Ok(taken) => taken,
+            Err(failure) => return (without_log(failure), None),
         };
         tokio::select! {
             biased;
-            ended = &mut answer => return ended.unwrap_or_else(|_| without_log(lost())),
+            ended = &mut answer => {
+                return (ended.unwrap_or_else(|_| without_log(lost())), resting);
+            }
             () = deadline => {}
         }
         if self.step(Stage::give_up) {
-            return without_log(Failure::TimedOut { timeout });
+            return (without_log(Failure::TimedOut { timeout }), None);
         }
-        answer.await.unwrap_or_else(|_| without_log(lost()))
+        let ended = answer.await.unwrap_or_else(|_| without_log(lost()));
+        (ended, resting)
+    }
+
+    /// Waits until the extensions have done with the present invocation, no longer than its time.
+    pub(crate) async fn outwait(&self, resting: Awaited, timeout: Duration) -> Result<(), Failure> {
+        let deadline = Duration::from_micros(self.deadline.load(Ordering::SeqCst));
+        let left = deadline.saturating_sub(self.clock.monotonic());
+        tokio::select! {
+            biased;
+            rested = resting => return rested.unwrap_or_else(|_| Err(lost())),
+            () = self.clock.sleep(left) => {}
+        }
+        if !self.roster().give_up() {
+            return Ok(());
+        }
+        // What the runtime does meanwhile is done for nobody.
+        self.step(Stage::overdue);
+        Err(Failure::TimedOut { timeout })
     }
 
     /// Hands over the event; where the process was lost, it is initialised first, unless that is
@@ -235,16 +280,15 @@ impl Environment {
         event: Event,
         mut outlet: Option<Outlet>,
         late: impl Future<Output = Failure>,
-    ) -> Result<oneshot::Receiver<Ended>, Failure> {
-        let offered = self.step(|stage| stage.assign(event, &mut outlet));
-        let event = match offered {
-            Ok(answer) => return Ok(answer),
+    ) -> Result<(oneshot::Receiver<Ended>, Option<Awaited>), Failure> {
+        let event = match self.offer(event, &mut outlet) {
+            Ok(taken) => return Ok(taken),
             Err(event) => event,
         };
         let began = self.clock.monotonic();
         let booting = async {
             self.reset().await;
-            self.boot().await
+            self.boot("invoke").await
         };
         let outcome = tokio::select! {
             biased;
@@ -269,15 +313,35 @@ impl Environment {
             });
             return Err(failure);
         }
-        self.step(|stage| stage.assign(event, &mut outlet))
-            .map_err(|_| lost())
+        self.offer(event, &mut outlet).map_err(|_| lost())
+    }
+
+    /// Hands the event to the extensions and the runtime, if that waits. The extensions come first: a
+    /// quick runtime must not find them at rest when it has done.
+    fn offer(
+        &self,
+        event: Event,
+        outlet: &mut Option<Outlet>,
+    ) -> Result<(oneshot::Receiver<Ended>, Option<Awaited>), Event> {
+        if self.roster.read().is_empty() {
+            let answer = self.step(|stage| stage.assign(event, outlet))?;
+            return Ok((answer, None));
+        }
+        // Nobody is told of what must wait for a new process.
+        if !self.stage.lock().is_ready() {
+            return Err(event);
+        }
+        let resting = self.begin_with_extensions(&event);
+        let answer = self.step(|stage| stage.assign(event, outlet))?;
+        Ok((answer, resting))
     }
 
     /// Whether the runtime has answered but let its invocation's time pass without asking for
     /// another event; if so it must be reset.
     pub(crate) fn is_overdue(&self) -> bool {
         let late = micros(self.clock.monotonic()) > self.deadline.load(Ordering::SeqCst);
-        late && self.step(Stage::overdue)
+        // Who waits for extensions sees to it.
+        late && self.roster.read().is_resting() && self.step(Stage::overdue)
     }
 
     /// Moves the stage on, and counts the environment as long as it is about to be free.
@@ -367,7 +431,7 @@ impl Environment {
     async fn next_event(self: &Arc<Self>) -> Result<Event, Refusal> {
         let (next, waiting) = oneshot::channel();
         let asked = self.step(|stage| stage.next(next))?;
-        if asked == Asked::Free {
+        if asked == Asked::Free && self.roster.read().runtime_waits() {
             self.give_back();
         }
         waiting.await.map_err(|_| Refusal::WrongState)

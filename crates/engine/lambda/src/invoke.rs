@@ -8,6 +8,7 @@ pub(crate) mod failure;
 pub(crate) mod recent;
 pub(crate) mod report;
 mod streaming;
+pub(crate) mod trace;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -24,14 +25,16 @@ use wire::{Caller, ServiceError};
 use crate::authorization;
 use crate::control::settle::MISSING_RUNTIME;
 use crate::deployment::Deployment;
-use crate::environment::Environment;
-use crate::environment::outlet::Link;
+use crate::environment::outlet::{Closed, Link};
+use crate::environment::roster::Awaited;
 use crate::environment::stage::{Answer, Ended};
+use crate::environment::{Environment, Restore};
 use crate::function::registry::CachedVersion;
 use crate::function::status;
 use crate::function::target::{Target, not_found};
 use crate::logging::platform::PlatformEvent;
-use crate::schedule::concurrency::throttled;
+use crate::schedule::admission::Running;
+use crate::schedule::concurrency::{Counted, throttled};
 use crate::schedule::pool::{NoEnvironment, Pool};
 use crate::service::Inner;
 use event::Event;
@@ -55,6 +58,24 @@ pub(crate) struct Job {
     pub(crate) client_context: Option<String>,
     pub(crate) trace_id: Option<String>,
     pub(crate) invoked_arn: Arc<str>,
+    /// Whether the caller wants the end of its log, and waits for all of that.
+    pub(crate) with_log: bool,
+}
+
+/// An invocation whose runtime has answered, or never will.
+struct Answered {
+    pool: Arc<Pool>,
+    environment: Arc<Environment>,
+    id: RequestId,
+    started: Duration,
+    init: Option<Duration>,
+    restore: Option<Restore>,
+    running: Running,
+    _counted: Counted,
+    closed: Option<Closed>,
+    ended: Ended,
+    /// Tells when extensions have done, where they have not.
+    resting: Option<Awaited>,
 }
 
 /// What an invocation came to.
@@ -87,8 +108,15 @@ impl Inner {
                 ..Default::default()
             });
         }
-        let context = input.client_context.as_deref();
-        let job = self.job(caller, &target, input.payload, context)?;
+        let job = Job {
+            with_log: input.log_type == Some(LogType::Tail),
+            ..self.job(
+                caller,
+                &target,
+                input.payload,
+                input.client_context.as_deref(),
+            )?
+        };
         if input.invocation_type == Some(InvocationType::Event) {
             self.accept(target, job).await?;
             return Ok(InvocationResponse {
@@ -128,8 +156,9 @@ impl Inner {
             id: caller.request_id,
             payload: event_payload(payload)?,
             client_context: context.map(client_context).transpose()?,
-            trace_id: Some(self.trace_id()),
+            trace_id: Some(self.trace_of(caller)),
             invoked_arn: target.arn().into(),
+            with_log: false,
         })
     }
 
@@ -193,10 +222,8 @@ impl Inner {
         let (pool, environment) = self.take_environment(target, version).await?;
         let version = Arc::clone(&environment.deployment.version);
         let this = Arc::clone(self);
-        let running = tokio::spawn(async move {
-            let _counted = counted;
-            this.run(&pool, &environment, job, link).await
-        });
+        let running =
+            tokio::spawn(async move { this.run((pool, environment), job, link, counted).await });
         Ok(Begun { version, running })
     }
 
@@ -282,13 +309,14 @@ impl Inner {
         }
     }
 
-    /// Runs one invocation in `environment`, whose clock starts now.
+    /// Runs one invocation in an environment, whose clock starts now. Where extensions are at work when
+    /// the function has answered, its caller does not wait for them, unless for the log.
     async fn run(
-        &self,
-        pool: &Pool,
-        environment: &Arc<Environment>,
+        self: &Arc<Self>,
+        (pool, environment): (Arc<Pool>, Arc<Environment>),
         job: Job,
         link: Option<Link>,
+        counted: Counted,
     ) -> Finished {
         let deployment = &environment.deployment;
         let clock = &*self.clock;
@@ -310,7 +338,64 @@ impl Inner {
             trace_id: job.trace_id,
             client_context: job.client_context,
         };
-        let Ended { answer, mut log } = environment.run(event, outlet, deployment.timeout).await;
+        let (ended, resting) = environment.run(event, outlet, deployment.timeout).await;
+        let lost = ended.answer.as_ref().err();
+        let lost = lost.is_some_and(Failure::resets_environment);
+        let resting = resting.filter(|_| !lost);
+        let early = (resting.is_some() && !job.with_log).then(|| Finished {
+            answer: ended.answer.clone(),
+            tail: ended.log.clone(),
+            version: Arc::clone(&deployment.version),
+        });
+        let answered = Answered {
+            pool,
+            environment,
+            id,
+            started,
+            init,
+            restore,
+            running,
+            _counted: counted,
+            closed,
+            ended,
+            resting,
+        };
+        let this = Arc::clone(self);
+        match early {
+            Some(finished) => {
+                tokio::spawn(async move { this.conclude(answered).await });
+                finished
+            }
+            None => this.conclude(answered).await,
+        }
+    }
+
+    /// Waits for what extensions still do, and reports the invocation.
+    async fn conclude(self: Arc<Self>, answered: Answered) -> Finished {
+        let Answered {
+            pool,
+            environment,
+            id,
+            started,
+            init,
+            restore,
+            running,
+            _counted,
+            closed,
+            ended: Ended {
+                mut answer,
+                mut log,
+            },
+            resting,
+        } = answered;
+        let (environment, deployment) = (&environment, &environment.deployment);
+        let clock = &*self.clock;
+        let runtime_took = clock.monotonic().saturating_sub(started);
+        if let Some(resting) = resting
+            && let Err(failure) = environment.outwait(resting, deployment.timeout).await
+        {
+            answer = Err(failure);
+        }
         let duration = clock.monotonic().saturating_sub(started);
         let peak = environment.peak_memory();
         let figures = Figures {
@@ -322,8 +407,8 @@ impl Inner {
         };
         let failure = answer.as_ref().err();
         let is_lost = failure.is_some_and(Failure::resets_environment);
-        if is_lost {
-            environment.kill();
+        if let Some(failure) = failure.filter(|_| is_lost) {
+            environment.condemn(failure);
             if let Some(closed) = closed {
                 // What the function wrote before it was lost is its caller's.
                 tokio::select! {
@@ -336,7 +421,7 @@ impl Inner {
         let closing = [
             PlatformEvent::RuntimeDone {
                 id,
-                took: duration,
+                took: runtime_took,
                 failure,
             },
             PlatformEvent::End { id },

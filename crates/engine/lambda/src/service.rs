@@ -13,7 +13,7 @@ use ids::{RequestId, SharedClock, SharedEntropy};
 use image::Images;
 use store::{Blobs, Digest, Store};
 use tokio::sync::mpsc::UnboundedReceiver;
-use wire::Dispatch;
+use wire::{Caller, Dispatch};
 
 use crate::asynchronous::courier::Courier;
 use crate::asynchronous::lines::Lines;
@@ -25,6 +25,7 @@ use crate::function::registry::Registry;
 use crate::identity::FunctionIdentity;
 use crate::invoke::recent::{Measured, Recent};
 use crate::invoke::report::Figures;
+use crate::invoke::trace;
 use crate::logging::shipper::Shipper;
 use crate::package::code_store::CodeStore;
 use crate::package::error::CodeError;
@@ -309,6 +310,12 @@ impl Inner {
     pub(crate) fn draw_share(&self) -> f64 {
         let bits = u32::try_from(self.entropy.bits() >> 96).unwrap_or_default();
         f64::from(bits) / (f64::from(u32::MAX) + 1.0)
+    }
+
+    /// The trace header of an invocation by `caller`.
+    pub(crate) fn trace_of(&self, caller: &Caller) -> String {
+        let sent = caller.trace.as_ref().and_then(|trace| trace.to_str().ok());
+        trace::continued(sent, self.trace_id())
     }
 
     /// A trace header for an invocation that came without one.

@@ -43,6 +43,7 @@ impl Fixture {
                 access_key_id: "test".into(),
             },
             host: None,
+            trace: None,
             request_id: RequestId::draw(&*entropy),
         };
         let this = Self {

@@ -23,6 +23,9 @@ use wire::{
 use crate::auth::{Asked, Enforcer, Known, Pending, Verifier};
 use crate::body::{Bodies, Room};
 
+/// By what a caller names the trace that its call is part of.
+const TRACE: &str = "x-amzn-trace-id";
+
 /// What comes of a request.
 type Served = Result<Response<Body>, ServiceError>;
 
@@ -116,6 +119,7 @@ impl Services {
                 region,
                 principal,
                 host: parts.headers.get(HOST).cloned(),
+                trace: parts.headers.get(TRACE).cloned(),
                 request_id,
             },
             pending,

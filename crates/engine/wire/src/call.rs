@@ -109,6 +109,8 @@ pub struct Caller {
     /// By which host and port the caller reaches this engine, where it says so: inside the network of
     /// an environment they are others than on the host.
     pub host: Option<HeaderValue>,
+    /// The trace that the call is part of (`X-Amzn-Trace-Id`), where the caller names one.
+    pub trace: Option<HeaderValue>,
     /// The id that the answer and every log line carry.
     pub request_id: RequestId,
 }
@@ -238,6 +240,7 @@ mod tests {
                 source_account: None,
             }),
             host: None,
+            trace: None,
             request_id: RequestId::draw(&ids::SeededEntropy::new(1)),
         }
     }

@@ -190,6 +190,7 @@ fn caller(letter: &Letter) -> Option<Caller> {
             role: letter.role.as_str().into(),
         },
         host: None,
+        trace: None,
         request_id: letter.request_id,
     })
 }

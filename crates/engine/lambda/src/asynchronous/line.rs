@@ -317,6 +317,7 @@ impl Inner {
             client_context: event.client_context.clone(),
             trace_id: event.trace_id.clone(),
             invoked_arn: target.arn().into(),
+            with_log: false,
         };
         let finished = self.run_to_its_end(&target, job).await;
         let now = self.clock.now();

@@ -24,6 +24,13 @@ use crate::runtime::launch;
 /// Source: <https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtime-environment.html>.
 pub(super) const INIT_LIMIT: Duration = Duration::from_secs(10);
 
+/// How a process ended of which nobody can tell.
+pub(super) const KILLED: ExitStatus = ExitStatus {
+    code: None,
+    signal: Some(9),
+    oom_killed: false,
+};
+
 /// What an init phase gets at least. AWS does not throttle it by the memory size: up to 3008 MB it runs
 /// on two vCPUs, as measured by <https://bitesizedserverless.com/bite/lambda-cold-start-bootstrap/>;
 /// AWS itself documents no figure.
@@ -58,6 +65,7 @@ impl Environment {
                 });
             }
             Err(failure) => {
+                self.condemn(&failure);
                 self.reset().await;
                 self.log.platform(&PlatformEvent::InitReport {
                     took,
@@ -72,23 +80,21 @@ impl Environment {
     pub(super) async fn boot_within(self: &Arc<Self>, limit: Duration) -> InitOutcome {
         let late = self.clock.sleep(limit);
         tokio::select! {
-            outcome = self.boot() => outcome,
+            outcome = self.boot("init") => outcome,
             () = late => Err(Failure::TimedOut { timeout: limit }),
         }
     }
 
-    /// Starts the runtime process and waits until it asks for an event.
+    /// Starts the extensions, then the runtime process, and waits until all of them ask for an event.
+    /// `phase` is `init` ahead of an invocation, and `invoke` within one.
     ///
     /// An init phase gets [`INIT_VCPUS`] at least, whatever the memory size. That holds also for one
     /// within an invocation, or a short timeout could never be met again after a crash.
-    pub(super) async fn boot(self: &Arc<Self>) -> InitOutcome {
+    pub(super) async fn boot(self: &Arc<Self>, phase: &'static str) -> InitOutcome {
         let cores = self.capacity.cores_of(self.deployment.memory_mb);
         self.set_cpus(cores.max(INIT_VCPUS * self.capacity.cpu_scale));
-        let starting = tokio::spawn(Arc::clone(self).start());
-        let outcome = match starting.await.unwrap_or_else(|_| Err(lost())) {
-            Ok(outcome) => outcome.await.unwrap_or_else(|_| Err(lost())),
-            Err(failure) => Err(failure),
-        };
+        let outcome = self.bring_up(phase).await;
+        self.tell_of_extensions();
         self.set_cpus(cores);
         if outcome.is_ok()
             && let Err(error) = self.site().sandbox.settle_memory()
@@ -96,6 +102,21 @@ impl Environment {
             tracing::warn!(%error, environment = %self.id, "the memory limit is not what it should be");
         }
         outcome
+    }
+
+    async fn bring_up(self: &Arc<Self>, phase: &'static str) -> InitOutcome {
+        self.bring_up_extensions().await?;
+        let starting = tokio::spawn(Arc::clone(self).start());
+        let outcome = starting.await.unwrap_or_else(|_| Err(lost()))?;
+        let outcome = outcome.await.unwrap_or_else(|_| Err(lost()));
+        if !matches!(self.purpose, Purpose::Restored(_)) {
+            self.log.platform(&PlatformEvent::InitRuntimeDone {
+                phase,
+                failure: outcome.as_ref().err(),
+            });
+        }
+        outcome?;
+        self.extensions_at_rest().await
     }
 
     fn set_cpus(&self, cores: f64) {
@@ -106,20 +127,25 @@ impl Environment {
 
     async fn start(self: Arc<Self>) -> Result<oneshot::Receiver<InitOutcome>, Failure> {
         let _one_at_a_time = self.lifecycle.lock().await;
-        self.move_on().await?;
+        let beside = !self.roster().is_empty();
+        if !beside {
+            self.move_on().await?;
+        }
         let site = self.site();
         let address = site.sandbox.runtime_api_address().to_string();
         let mut command = launch::command(&self.deployment, &self.identity, &address)
             .inspect_err(|failure| self.tell_launch_error(failure))?;
-        command.cloneable = matches!(self.purpose, Purpose::Snapshot);
+        // What runs beside others cannot be cloned by itself.
+        command.cloneable = !beside && matches!(self.purpose, Purpose::Snapshot);
         let program = command.program.clone();
-        let listener = listen(&site).map_err(|error| Failure::NotStarted {
-            error_type: "Runtime.Unknown",
-            reason: format!("the Runtime API cannot be served: {error}"),
-        })?;
+        self.serve(&site)?;
         let (done, outcome) = oneshot::channel();
         self.step(|stage| stage.start(done));
-        let mut process = match site.sandbox.start(command).await {
+        let started = match beside {
+            true => site.sandbox.start_beside(command).await,
+            false => site.sandbox.start(command).await,
+        };
+        let mut process = match started {
             Ok(process) => process,
             Err(error) => {
                 self.step(|stage| *stage = Stage::Down);
@@ -131,25 +157,33 @@ impl Environment {
         if let Err(error) = self.log.attach(&mut process) {
             tracing::warn!(%error, environment = %self.id, "the function's output cannot be read");
         }
-        let api = tokio::spawn(runtime_api::serve(listener, Arc::clone(&self)));
-        *self.api.lock() = Some(api);
         let exit = process.exit();
+        *self.runtime.lock() = Some(process);
         let environment = Arc::clone(&self);
         *self.supervisor.lock() = Some(tokio::spawn(async move {
             // Without the spawner nobody can tell how it ended; it has been killed.
-            let killed = ExitStatus {
-                code: None,
-                signal: Some(9),
-                oom_killed: false,
-            };
-            let status = exit.await.unwrap_or(killed);
+            let status = exit.await.unwrap_or(KILLED);
             let log = || environment.log.cut();
             let freed = environment.step(|stage| stage.exited(status, log));
-            if freed {
+            if freed && environment.roster().runtime_waits() {
                 environment.give_back();
             }
         }));
         Ok(outcome)
+    }
+
+    /// Serves the Runtime API and the Extensions API to the processes of this start, if that is not done
+    /// yet.
+    pub(super) fn serve(self: &Arc<Self>, site: &Site) -> Result<(), Failure> {
+        let mut api = self.api.lock();
+        if api.is_none() {
+            let listener = listen(site).map_err(|error| Failure::NotStarted {
+                error_type: "Runtime.Unknown",
+                reason: format!("the Runtime API cannot be served: {error}"),
+            })?;
+            *api = Some(tokio::spawn(runtime_api::serve(listener, Arc::clone(self))));
+        }
+        Ok(())
     }
 
     /// Says in the log what of an image was to be started, as AWS does.
@@ -167,16 +201,21 @@ impl Environment {
         }
     }
 
-    /// Ends whatever runs inside and waits until it is gone. The files stay.
+    /// Ends whatever runs inside and waits until it is gone. The files stay. Extensions are told, and have
+    /// their time.
     pub(crate) async fn reset(self: &Arc<Self>) {
         let environment = Arc::clone(self);
         let resetting = tokio::spawn(async move {
             let _one_at_a_time = environment.lifecycle.lock().await;
+            let mut supervisor = environment.supervisor.lock().take();
+            environment.take_leave(&mut supervisor).await;
             environment.kill();
-            let supervisor = environment.supervisor.lock().take();
-            if let Some(supervisor) = supervisor {
-                let _ended = supervisor.await;
+            let extensions = std::mem::take(&mut *environment.extensions.lock());
+            for process in supervisor.into_iter().chain(extensions) {
+                let _ended = process.await;
             }
+            environment.runtime.lock().take();
+            environment.log.telemetry.start_anew();
             let api = environment.api.lock().take();
             if let Some(api) = api {
                 api.abort();
@@ -201,6 +240,7 @@ impl Environment {
         self.occupy();
         self.reset().await;
         self.log.last_words();
+        self.log.telemetry.end();
         if let Err(error) = self.site().sandbox.destroy().await {
             tracing::warn!(%error, environment = %self.id, "the sandbox could not be removed");
         }

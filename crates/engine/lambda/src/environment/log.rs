@@ -12,13 +12,15 @@ use std::os::fd::OwnedFd;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-use ids::SharedClock;
+use ids::{SharedClock, Timestamp};
 use parking_lot::Mutex;
 use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
 use sandbox::Process;
+use serde_json::Value;
 
 use super::frames::FrameDecoder;
 use super::tail::Tail;
+use super::telemetry::{Category, Telemetry};
 use crate::logging::lines::{LINE_LIMIT, LineSplitter};
 use crate::logging::platform::PlatformEvent;
 use crate::logging::settings::LogSettings;
@@ -40,17 +42,21 @@ const AT_MOST: usize = 1 << 20;
 pub(crate) struct Log {
     settings: LogSettings,
     clock: SharedClock,
+    /// What of it extensions have subscribed to.
+    pub(super) telemetry: Arc<Telemetry>,
     state: Mutex<State>,
 }
 
 #[derive(Debug)]
 struct State {
+    telemetry: Arc<Telemetry>,
     stream: StreamWriter,
     tail: Tail,
     stdout: LineSplitter,
     stderr: LineSplitter,
     frames: FrameDecoder,
     pipes: Option<Pipes>,
+    extensions: Vec<ExtensionOutput>,
     /// Tells the collector of an earlier process from that of the present one.
     generation: u64,
     /// While frozen, a function writes nothing, and nobody need look.
@@ -65,19 +71,31 @@ struct Pipes {
     telemetry: Option<File>,
 }
 
+/// What an extension prints: it goes to the same stream.
+#[derive(Debug)]
+struct ExtensionOutput {
+    stdout: File,
+    stderr: File,
+    lines: [LineSplitter; 2],
+}
+
 impl Log {
     /// An empty log that goes to `stream`.
     pub(crate) fn new(stream: StreamWriter, settings: LogSettings, clock: SharedClock) -> Self {
+        let telemetry = Arc::new(Telemetry::new(Arc::clone(&clock)));
         Self {
             settings,
             clock,
+            telemetry: Arc::clone(&telemetry),
             state: Mutex::new(State {
+                telemetry,
                 stream,
                 tail: Tail::default(),
                 stdout: LineSplitter::default(),
                 stderr: LineSplitter::default(),
                 frames: FrameDecoder::default(),
                 pipes: None,
+                extensions: Vec::new(),
                 generation: 0,
                 paused: false,
             }),
@@ -93,20 +111,10 @@ impl Log {
     /// # Errors
     /// The pipes cannot be read without blocking.
     pub(crate) fn attach(self: &Arc<Self>, process: &mut Process) -> io::Result<()> {
-        let missing = || io::Error::from(io::ErrorKind::BrokenPipe);
+        let (stdout, stderr) = outputs(process)?;
         let pipes = Pipes {
-            stdout: process
-                .stdout
-                .take()
-                .map(unblock)
-                .transpose()?
-                .ok_or_else(missing)?,
-            stderr: process
-                .stderr
-                .take()
-                .map(unblock)
-                .transpose()?
-                .ok_or_else(missing)?,
+            stdout,
+            stderr,
             telemetry: process.telemetry.take().map(unblock).transpose()?,
         };
         self.last_words();
@@ -114,6 +122,27 @@ impl Log {
             let mut state = self.state.lock();
             state.frames = FrameDecoder::default();
             state.pipes = Some(pipes);
+            state.paused = false;
+            state.generation += 1;
+            state.generation
+        };
+        tokio::spawn(collect(Arc::downgrade(self), generation));
+        Ok(())
+    }
+
+    /// Reads from the pipes of an extension's process too.
+    ///
+    /// # Errors
+    /// The pipes cannot be read without blocking.
+    pub(crate) fn attach_extension(self: &Arc<Self>, process: &mut Process) -> io::Result<()> {
+        let (stdout, stderr) = outputs(process)?;
+        let generation = {
+            let mut state = self.state.lock();
+            state.extensions.push(ExtensionOutput {
+                stdout,
+                stderr,
+                lines: [LineSplitter::default(), LineSplitter::default()],
+            });
             state.paused = false;
             state.generation += 1;
             state.generation
@@ -141,9 +170,18 @@ impl Log {
             // What was printed while the environment was initialised is in its stream alone.
             state.tail.take();
         }
+        self.publish(event, time);
         if let Some(line) = event.line(&self.settings, time) {
             state.tail.push(line.as_bytes());
             state.stream.write(now, now, line);
+        }
+    }
+
+    fn publish(&self, event: &PlatformEvent<'_>, time: Timestamp) {
+        if let Some(kind) = event.kind() {
+            let record = || event.document();
+            self.telemetry
+                .publish(Category::Platform, time, kind, record);
         }
     }
 
@@ -172,6 +210,7 @@ impl Log {
     /// Adds the platform's closing lines to an invocation's share and keeps its tail.
     pub(crate) fn close(&self, share: &[u8], closing: &[PlatformEvent<'_>]) -> Vec<u8> {
         let time = self.clock.now();
+        closing.iter().for_each(|event| self.publish(event, time));
         let lines = closing
             .iter()
             .filter_map(|event| event.line(&self.settings, time));
@@ -204,6 +243,14 @@ impl Log {
     }
 }
 
+/// What a process writes to its standard output and error.
+fn outputs(process: &mut Process) -> io::Result<(File, File)> {
+    let missing = || io::Error::from(io::ErrorKind::BrokenPipe);
+    let stdout = process.stdout.take().ok_or_else(missing)?;
+    let stderr = process.stderr.take().ok_or_else(missing)?;
+    Ok((unblock(stdout)?, unblock(stderr)?))
+}
+
 fn unblock(pipe: OwnedFd) -> io::Result<File> {
     let flags = fcntl_getfl(&pipe)?;
     fcntl_setfl(&pipe, flags | OFlags::NONBLOCK)?;
@@ -221,7 +268,8 @@ async fn collect(log: Weak<Log>, generation: u64) {
         let Some(log) = log.upgrade() else { return };
         let now = log.now();
         let mut state = log.state.lock();
-        if state.generation != generation || state.paused || state.pipes.is_none() {
+        let ended = state.pipes.is_none() && state.extensions.is_empty();
+        if state.generation != generation || state.paused || ended {
             return;
         }
         pause = if state.drain(now) >= MUCH {
@@ -236,10 +284,12 @@ impl State {
     /// Takes what lies in the pipes now, and drops those whose writers are all gone. Returns how
     /// many bytes the fullest one held.
     fn drain(&mut self, now: i64) -> usize {
+        let fullest = self.drain_extensions(now);
         let Some(mut pipes) = self.pipes.take() else {
-            return 0;
+            return fullest;
         };
         let Self {
+            telemetry,
             stream,
             tail,
             stdout,
@@ -252,27 +302,28 @@ impl State {
         let mut print = |pipe: &mut File, lines: &mut LineSplitter| {
             read(pipe, |bytes| {
                 tail.push(bytes);
-                lines.feed(bytes, |line| stream.write(now, now, line));
+                lines.feed(bytes, |line| {
+                    telemetry.publish(Category::Function, at(now), "function", || text(&line));
+                    stream.write(now, now, line);
+                });
             })
         };
         let out = print(&mut pipes.stdout, stdout);
         let err = print(&mut pipes.stderr, stderr);
-        let mut telemetry = |bytes: &[u8]| {
-            frames.feed(bytes, |time, record| {
+        let mut record = |bytes: &[u8]| {
+            frames.feed(bytes, |time, record: &[u8]| {
                 tail.push(record);
                 if !record.ends_with(b"\n") {
                     tail.push(b"\n");
                 }
                 for part in record.chunks(LINE_LIMIT) {
-                    let text = String::from_utf8_lossy(part).into_owned();
-                    stream.write(time, now, text);
+                    let line = String::from_utf8_lossy(part).into_owned();
+                    telemetry.publish(Category::Function, at(time), "function", || text(&line));
+                    stream.write(time, now, line);
                 }
             });
         };
-        let framed = pipes
-            .telemetry
-            .as_mut()
-            .map(|pipe| read(pipe, &mut telemetry));
+        let framed = pipes.telemetry.as_mut().map(|pipe| read(pipe, &mut record));
         let framed = framed.unwrap_or(Drained {
             bytes: 0,
             ended: true,
@@ -280,21 +331,66 @@ impl State {
         if !(framed.ended && out.ended && err.ended) {
             self.pipes = Some(pipes);
         }
-        framed.bytes.max(out.bytes).max(err.bytes)
+        framed.bytes.max(out.bytes).max(err.bytes).max(fullest)
+    }
+
+    /// The same for the pipes of extensions. What they print is in the stream alone: a caller sees what
+    /// its function printed.
+    fn drain_extensions(&mut self, now: i64) -> usize {
+        let Self {
+            telemetry,
+            stream,
+            extensions,
+            ..
+        } = self;
+        let mut fullest = 0;
+        extensions.retain_mut(|extension| {
+            let [out_lines, err_lines] = &mut extension.lines;
+            let mut print = |pipe: &mut File, lines: &mut LineSplitter| {
+                let mut write = |line: String| {
+                    telemetry.publish(Category::Extension, at(now), "extension", || text(&line));
+                    stream.write(now, now, line);
+                };
+                let drained = read(pipe, |bytes| lines.feed(bytes, &mut write));
+                if drained.ended {
+                    lines.flush(&mut write);
+                }
+                drained
+            };
+            let out = print(&mut extension.stdout, out_lines);
+            let err = print(&mut extension.stderr, err_lines);
+            fullest = fullest.max(out.bytes).max(err.bytes);
+            !(out.ended && err.ended)
+        });
+        fullest
     }
 
     /// Takes lines for whole whose ends have not come: the invocation that printed them is over.
     fn end_lines(&mut self, now: i64) {
         let Self {
             stream,
+            telemetry,
             stdout,
             stderr,
             ..
         } = self;
         for lines in [stdout, stderr] {
-            lines.flush(|line| stream.write(now, now, line));
+            lines.flush(|line| {
+                telemetry.publish(Category::Function, at(now), "function", || text(&line));
+                stream.write(now, now, line);
+            });
         }
     }
+}
+
+/// A line as the Telemetry API has it, without its line feed.
+fn text(line: &str) -> Value {
+    Value::from(line.strip_suffix('\n').unwrap_or(line))
+}
+
+/// The time of a line, given in milliseconds since the epoch.
+fn at(millis: i64) -> Timestamp {
+    Timestamp(millis.saturating_mul(1_000))
 }
 
 struct Drained {

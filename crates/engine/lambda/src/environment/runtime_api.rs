@@ -1,4 +1,5 @@
-//! The Lambda Runtime API, one server for each environment.
+//! The Lambda Runtime API, one server for each environment; beside it the Extensions API and the
+//! Telemetry API.
 //!
 //! Paths, headers and status codes:
 //! <https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html>.
@@ -20,9 +21,11 @@ use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
 use super::Environment;
+use super::extensions_api;
 use super::prompt::Prompt;
 use super::stage::Refusal;
 use super::streaming::{self, ERROR_TYPE};
+use super::telemetry_api;
 use crate::invoke::event::Event;
 use crate::invoke::failure::{Failure, RESPONSE_LIMIT};
 
@@ -31,13 +34,14 @@ const ROOT: &str = "/2018-06-01/runtime/";
 const CLONES: &str = "lambdalab-clones";
 pub(super) const READY: &str = "ready";
 
-/// How many connections a function may hold to its Runtime API; runtimes need one or two.
-const CONNECTION_LIMIT: usize = 32;
+/// How many connections a function may hold to its Runtime API; a runtime and each extension need one
+/// or two.
+const CONNECTION_LIMIT: usize = 64;
 const ACCEPT_PAUSE: Duration = Duration::from_millis(20);
 /// The longest error document that is taken.
 const ERROR_LIMIT: usize = 1 << 20;
 
-type Answer = Response<Full<Bytes>>;
+pub(super) type Answer = Response<Full<Bytes>>;
 
 /// Serves the Runtime API of `environment` until the returned future is dropped.
 pub(super) async fn serve(listener: TcpListener, environment: Arc<Environment>) {
@@ -82,6 +86,13 @@ async fn handle(
 ) -> Result<Answer, Infallible> {
     let (head, body) = request.into_parts();
     let Some(path) = head.uri.path().strip_prefix(ROOT) else {
+        if let Some(path) = head.uri.path().strip_prefix(extensions_api::ROOT) {
+            return Ok(extensions_api::handle(environment, path, &head, body).await);
+        }
+        // Clients write it with a slash at the end and without.
+        if head.uri.path().trim_end_matches('/') == telemetry_api::PATH {
+            return Ok(telemetry_api::handle(environment, &head, body).await);
+        }
         return Ok(refuse(
             StatusCode::NOT_FOUND,
             "UnknownPath",
@@ -172,7 +183,7 @@ async fn collected(body: Incoming, limit: usize) -> Result<Collected<Bytes>, Ref
     }
 }
 
-async fn whole(body: Incoming, limit: usize) -> Result<Bytes, Refusal> {
+pub(super) async fn whole(body: Incoming, limit: usize) -> Result<Bytes, Refusal> {
     Ok(collected(body, limit).await?.to_bytes())
 }
 
@@ -213,7 +224,7 @@ fn event_answer(event: Event) -> Answer {
     answer
 }
 
-fn settle(outcome: Result<(), Refusal>) -> Answer {
+pub(super) fn settle(outcome: Result<(), Refusal>) -> Answer {
     match outcome {
         Ok(()) => json(
             StatusCode::ACCEPTED,
@@ -223,7 +234,7 @@ fn settle(outcome: Result<(), Refusal>) -> Answer {
     }
 }
 
-fn refused(refusal: Refusal) -> Answer {
+pub(super) fn refused(refusal: Refusal) -> Answer {
     match refusal {
         Refusal::UnknownRequest => refuse(
             StatusCode::BAD_REQUEST,
@@ -243,12 +254,12 @@ fn refused(refusal: Refusal) -> Answer {
     }
 }
 
-fn refuse(status: StatusCode, error_type: &str, message: &str) -> Answer {
+pub(super) fn refuse(status: StatusCode, error_type: &str, message: &str) -> Answer {
     let body = serde_json::json!({ "errorMessage": message, "errorType": error_type });
     json(status, Bytes::from(body.to_string()))
 }
 
-fn json(status: StatusCode, body: Bytes) -> Answer {
+pub(super) fn json(status: StatusCode, body: Bytes) -> Answer {
     let length = body.len();
     let mut answer = Response::new(Full::new(body));
     *answer.status_mut() = status;

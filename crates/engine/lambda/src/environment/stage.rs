@@ -181,6 +181,33 @@ impl Stage {
         matches!(self, Self::Starting { done: Some(_) })
     }
 
+    /// Whether the runtime waits for an event.
+    pub(crate) fn is_ready(&self) -> bool {
+        matches!(self, Self::Ready(_))
+    }
+
+    /// An extension is lost: ends what goes on, with whatever the runtime may still say. Returns
+    /// whether nothing did, so that nobody else sees to the environment.
+    pub(crate) fn break_off(&mut self, failure: &Failure, log: impl FnOnce() -> Vec<u8>) -> bool {
+        match std::mem::replace(self, Self::Starting { done: None }) {
+            Self::Starting { done: Some(done) } => {
+                let _starter_gave_up = done.send(Err(failure.clone()));
+                false
+            }
+            Self::Running { reply, .. } => {
+                let answer = Err(failure.clone());
+                let _caller_gave_up = reply.send(Ended { answer, log: log() });
+                false
+            }
+            Self::Starting { done: None } | Self::Answered => false,
+            before @ (Self::Down | Self::Ready(_) | Self::Snapped) => {
+                let idle = matches!(before, Self::Ready(_));
+                *self = before;
+                idle
+            }
+        }
+    }
+
     /// Whether the runtime has answered and is about to ask for the next event.
     pub(crate) fn is_answered(&self) -> bool {
         matches!(self, Self::Answered)
@@ -405,6 +432,28 @@ mod tests {
         assert!(stage.overdue());
         assert!(!stage.overdue());
         assert_ne!(stage.next(oneshot::channel().0), Ok(Asked::Free));
+    }
+
+    #[test]
+    fn an_environment_that_is_broken_off_tells_whoever_waits_and_frees_nothing() {
+        let failure = Failure::ResponseTooLarge;
+        let (mut stage, _waiting) = ready();
+        assert!(stage.break_off(&failure, Vec::new), "nobody waits");
+        assert!(stage.is_ready());
+        let mut answer = stage.assign(event(1), &mut None).unwrap();
+        assert!(!stage.break_off(&failure, || b"log".to_vec()));
+        let ended = answer.try_recv().unwrap();
+        assert_eq!(
+            (ended.answer, ended.log),
+            (Err(failure.clone()), b"log".to_vec())
+        );
+        assert!(!stage.is_ready());
+        assert_ne!(stage.next(oneshot::channel().0), Ok(Asked::Free));
+
+        let (done, mut outcome) = oneshot::channel();
+        stage.start(done);
+        assert!(!stage.break_off(&failure, Vec::new));
+        assert_eq!(outcome.try_recv().unwrap(), Err(failure));
     }
 
     proptest! {

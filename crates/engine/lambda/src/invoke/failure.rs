@@ -44,6 +44,13 @@ pub(crate) enum Failure {
     StreamTooLarge,
     /// The runtime broke its stream off, and lives on.
     StreamBroken,
+    /// An extension was lost, and the environment with it.
+    Extension {
+        /// `Extension.Crash`, ….
+        error_type: &'static str,
+        /// How its process ended, or the type of error that it reported.
+        reason: String,
+    },
     /// The runtime could not be started at all.
     NotStarted {
         /// `Runtime.InvalidEntrypoint`, ….
@@ -70,7 +77,7 @@ impl Failure {
             Self::Exited(_) => "Runtime.ExitError",
             Self::ResponseTooLarge | Self::StreamTooLarge => "Function.ResponseSizeTooLarge",
             Self::StreamBroken => "Runtime.TruncatedResponse",
-            Self::NotStarted { error_type, .. } => error_type,
+            Self::Extension { error_type, .. } | Self::NotStarted { error_type, .. } => error_type,
         }
     }
 
@@ -95,7 +102,10 @@ impl Failure {
     pub(crate) fn report_status(&self) -> String {
         match self {
             Self::TimedOut { .. } => "Status: timeout".to_owned(),
-            Self::Exited(_) | Self::NotStarted { .. } | Self::Reported { in_init: true, .. } => {
+            Self::Exited(_)
+            | Self::Extension { .. }
+            | Self::NotStarted { .. }
+            | Self::Reported { in_init: true, .. } => {
                 format!("Status: error\tError Type: {}", self.error_type())
             }
             Self::Reported { in_init: false, .. }
@@ -133,7 +143,7 @@ impl fmt::Display for Failure {
                 f.write_str("Response payload size exceeded")
             }
             Self::StreamBroken => f.write_str("Runtime truncated its response stream"),
-            Self::NotStarted { reason, .. } => f.write_str(reason),
+            Self::Extension { reason, .. } | Self::NotStarted { reason, .. } => f.write_str(reason),
         }
     }
 }
@@ -143,13 +153,18 @@ fn too_large(limit: usize) -> String {
 }
 
 fn exit_reason(status: &ExitStatus) -> String {
+    match status.code {
+        Some(0) => "Runtime exited without providing a reason".to_owned(),
+        _ => format!("Runtime exited with error: {}", exit_words(status)),
+    }
+}
+
+/// The words of Go's `os.ProcessState`, which AWS's messages carry.
+pub(crate) fn exit_words(status: &ExitStatus) -> String {
     match (status.code, status.signal) {
-        (Some(0), _) => "Runtime exited without providing a reason".to_owned(),
-        (Some(code), _) => format!("Runtime exited with error: exit status {code}"),
-        (None, Some(signal)) => {
-            format!("Runtime exited with error: signal: {}", signal_name(signal))
-        }
-        (None, None) => "Runtime exited with error: unknown".to_owned(),
+        (Some(code), _) => format!("exit status {code}"),
+        (None, Some(signal)) => format!("signal: {}", signal_name(signal)),
+        (None, None) => "unknown".to_owned(),
     }
 }
 

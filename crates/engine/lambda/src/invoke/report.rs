@@ -11,6 +11,7 @@ use ids::{RequestId, Timestamp};
 
 use super::failure::Failure;
 use crate::environment::Restore;
+use crate::environment::roster::Description;
 
 /// The figures of one finished invocation.
 #[derive(Debug, Clone)]
@@ -51,6 +52,20 @@ fn millis(duration: Duration) -> f64 {
     duration.as_secs_f64() * 1e3
 }
 
+/// `EXTENSION`, one for each extension at the end of an init phase.
+pub(crate) fn extension(extension: &Description) -> String {
+    let events = extension.interests.names().join(",");
+    let mut line = format!(
+        "EXTENSION\tName: {}\tState: {}\tEvents: [{events}]",
+        extension.name, extension.state
+    );
+    if let Some(error_type) = &extension.error_type {
+        let _infallible = write!(line, "\tError Type: {error_type}");
+    }
+    line.push('\n');
+    line
+}
+
 /// `START RequestId: … Version: …`
 pub(crate) fn start(id: RequestId, version: &str) -> String {
     format!("START RequestId: {id} Version: {version}\n")
@@ -65,10 +80,12 @@ pub(crate) fn end(id: RequestId) -> String {
 pub(crate) fn lost(id: RequestId, failure: &Failure, now: Timestamp) -> Option<String> {
     match failure {
         Failure::TimedOut { .. } => Some(format!("{} {id} {failure}\n\n", now.iso_millis_z())),
-        Failure::Exited(_) | Failure::NotStarted { .. } => Some(format!(
-            "RequestId: {id} Error: {failure}\n{}\n",
-            failure.error_type()
-        )),
+        Failure::Exited(_) | Failure::Extension { .. } | Failure::NotStarted { .. } => {
+            Some(format!(
+                "RequestId: {id} Error: {failure}\n{}\n",
+                failure.error_type()
+            ))
+        }
         Failure::Reported { .. }
         | Failure::ResponseTooLarge
         | Failure::StreamTooLarge
@@ -143,6 +160,7 @@ fn status(failure: Option<&Failure>) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::environment::roster::Interests;
     use ids::SeededEntropy;
 
     fn figures() -> Figures {
@@ -193,6 +211,24 @@ mod tests {
         assert!(line.contains("\tBilled Duration: 6 ms\t"), "{line}");
         let end = "\tRestore Duration: 9.87 ms\tBilled Restore Duration: 5 ms\t\n";
         assert!(line.ends_with(end), "{line}");
+    }
+
+    #[test]
+    fn extensions_are_told_with_what_they_listen_to_and_how_they_failed() {
+        let mut told = Description {
+            name: "x".to_owned(),
+            state: "Ready",
+            interests: Interests {
+                invoke: true,
+                shutdown: true,
+            },
+            error_type: None,
+        };
+        let line = "EXTENSION\tName: x\tState: Ready\tEvents: [INVOKE,SHUTDOWN]\n";
+        assert_eq!(extension(&told), line);
+        told.interests = Interests::default();
+        told.error_type = Some("PermissionDenied".to_owned());
+        assert!(extension(&told).ends_with("Events: []\tError Type: PermissionDenied\n"));
     }
 
     #[test]

@@ -19,7 +19,7 @@ use wire::lambda::{
 };
 use wire::{Caller, EventStream, ServiceError};
 
-use super::{Finished, broken_off};
+use super::{Finished, Job, broken_off};
 use crate::environment::outlet::{self, Part, Parts};
 use crate::service::Inner;
 
@@ -38,8 +38,15 @@ impl Inner {
                 ..Default::default()
             });
         }
-        let context = input.client_context.as_deref();
-        let job = self.job(caller, &target, input.payload, context)?;
+        let job = Job {
+            with_log: input.log_type == Some(LogType::Tail),
+            ..self.job(
+                caller,
+                &target,
+                input.payload,
+                input.client_context.as_deref(),
+            )?
+        };
         let (link, parts) = outlet::link();
         let begun = self
             .begin_version(&target, version, job, Some(link))

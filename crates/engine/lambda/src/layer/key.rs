@@ -68,6 +68,7 @@ mod tests {
                 access_key_id: "lambdalab".into(),
             },
             host: None,
+            trace: None,
             request_id: ids::RequestId::draw(&ids::SeededEntropy::new(1)),
         }
     }

@@ -10,6 +10,7 @@ use serde_json::{Map, Value, json};
 
 use super::settings::{Level, LogSettings};
 use crate::deployment::Deployment;
+use crate::environment::roster::Description;
 use crate::invoke::failure::Failure;
 use crate::invoke::report::{self, Figures};
 
@@ -20,6 +21,12 @@ pub(crate) enum PlatformEvent<'a> {
     InitStart {
         deployment: &'a Deployment,
         environment: EnvironmentId,
+    },
+    /// The runtime's part of an init phase ended: extensions may still have theirs to do. Text says
+    /// nothing of it.
+    InitRuntimeDone {
+        phase: &'static str,
+        failure: Option<&'a Failure>,
     },
     /// An init phase ended; `phase` is `init` or `invoke`. Text says so only where it failed.
     InitReport {
@@ -42,6 +49,8 @@ pub(crate) enum PlatformEvent<'a> {
         took: Duration,
         failure: Option<&'a Failure>,
     },
+    /// Where an extension stands at the end of an init phase.
+    Extension(&'a Description),
     /// An invocation begins.
     Start { id: RequestId, version: &'a str },
     /// The runtime has answered, or never will.
@@ -89,6 +98,7 @@ impl PlatformEvent<'_> {
                 phase,
                 failure,
             } => failure.map(|failure| report::init_report(*took, phase, Some(failure))),
+            Self::InitRuntimeDone { .. } => None,
             Self::SnapshotReport { took, failure } => {
                 Some(report::init_report(*took, "init", *failure))
             }
@@ -97,6 +107,7 @@ impl PlatformEvent<'_> {
                 &deployment.runtime_version_arn,
             )),
             Self::RestoreReport { took, failure } => Some(report::restore_report(*took, *failure)),
+            Self::Extension(extension) => Some(report::extension(extension)),
             Self::Start { id, version } => Some(report::start(*id, version)),
             Self::RuntimeDone { id, failure, .. } => {
                 failure.and_then(|failure| report::lost(*id, failure, now))
@@ -120,15 +131,39 @@ impl PlatformEvent<'_> {
                 json!({"timestamp": time, "level": "WARN", "message": text}),
             ),
             _ => {
-                let (level, kind, record) = self.record()?;
-                (level, json!({"time": time, "type": kind, "record": record}))
+                let (level, record) = self.record()?;
+                (
+                    level,
+                    json!({"time": time, "type": self.kind()?, "record": record}),
+                )
             }
         };
         settings.keeps(level).then(|| format!("{document}\n"))
     }
 
-    /// Level, type and record of the JSON form.
-    fn record(&self) -> Option<(Level, &'static str, Value)> {
+    /// Its type by the Telemetry API, which has no word for what this engine alone says.
+    pub(crate) fn kind(&self) -> Option<&'static str> {
+        Some(match self {
+            Self::InitStart { .. } => "platform.initStart",
+            Self::InitRuntimeDone { .. } => "platform.initRuntimeDone",
+            Self::InitReport { .. } | Self::SnapshotReport { .. } => "platform.initReport",
+            Self::RestoreStart { .. } => "platform.restoreStart",
+            Self::RestoreReport { .. } => "platform.restoreReport",
+            Self::Extension(_) => "platform.extension",
+            Self::Start { .. } => "platform.start",
+            Self::RuntimeDone { .. } => "platform.runtimeDone",
+            Self::Report { .. } => "platform.report",
+            Self::End { .. } | Self::Warning(_) => return None,
+        })
+    }
+
+    /// Its record, as the JSON form and the Telemetry API have it.
+    pub(crate) fn document(&self) -> Value {
+        self.record().map_or(Value::Null, |(_, record)| record)
+    }
+
+    /// Level and record of the JSON form.
+    fn record(&self) -> Option<(Level, Value)> {
         Some(match self {
             Self::InitStart {
                 deployment,
@@ -138,24 +173,30 @@ impl PlatformEvent<'_> {
                 let initialised = deployment.initialization_type();
                 record.insert("initializationType".into(), initialised.into());
                 record.insert("phase".into(), "init".into());
-                (Level::Info, "platform.initStart", record.into())
+                (Level::Info, record.into())
+            }
+            Self::InitRuntimeDone { phase, failure } => {
+                let mut record = outcome(*failure);
+                record.insert("initializationType".into(), "on-demand".into());
+                record.insert("phase".into(), (*phase).into());
+                (level(*failure, Level::Debug), record.into())
             }
             Self::RestoreStart {
                 deployment,
                 environment,
             } => {
                 let record = instance(deployment, *environment);
-                (Level::Info, "platform.restoreStart", record.into())
+                (Level::Info, record.into())
             }
             Self::RestoreReport { took, failure } => {
                 let mut record = outcome(*failure);
                 record.insert("metrics".into(), json!({"durationMs": millis(*took)}));
                 let level = level(*failure, Level::Debug);
-                (level, "platform.restoreReport", record.into())
+                (level, record.into())
             }
             Self::SnapshotReport { took, failure } => {
                 let record = init_report("snap-start", "init", *took, *failure);
-                (level(*failure, Level::Debug), "platform.initReport", record)
+                (level(*failure, Level::Debug), record)
             }
             Self::InitReport {
                 took,
@@ -163,18 +204,31 @@ impl PlatformEvent<'_> {
                 failure,
             } => {
                 let record = init_report("on-demand", phase, *took, *failure);
-                (level(*failure, Level::Debug), "platform.initReport", record)
+                (level(*failure, Level::Debug), record)
+            }
+            Self::Extension(extension) => {
+                let mut record = json!({
+                    "name": extension.name,
+                    "state": extension.state,
+                    "events": extension.interests.names(),
+                });
+                let failed = extension.error_type.is_some();
+                if let (true, Some(record)) = (failed, record.as_object_mut()) {
+                    record.insert("errorType".into(), json!(extension.error_type));
+                }
+                let level = if failed { Level::Warn } else { Level::Info };
+                (level, record)
             }
             Self::Start { id, version } => {
                 let record = json!({"requestId": id.to_string(), "version": version});
-                (Level::Info, "platform.start", record)
+                (Level::Info, record)
             }
             Self::RuntimeDone { id, took, failure } => {
                 let mut record = outcome(*failure);
                 record.insert("requestId".into(), id.to_string().into());
                 record.insert("metrics".into(), json!({"durationMs": millis(*took)}));
                 let level = level(*failure, Level::Debug);
-                (level, "platform.runtimeDone", record.into())
+                (level, record.into())
             }
             Self::Report {
                 id,
@@ -185,7 +239,7 @@ impl PlatformEvent<'_> {
                 record.insert("requestId".into(), id.to_string().into());
                 record.insert("metrics".into(), metrics(figures));
                 let level = level(*failure, Level::Info);
-                (level, "platform.report", record.into())
+                (level, record.into())
             }
             Self::End { .. } | Self::Warning(_) => return None,
         })
@@ -205,7 +259,9 @@ fn outcome(failure: Option<&Failure>) -> Map<String, Value> {
     let status = match failure {
         None => "success",
         Some(Failure::TimedOut { .. }) => "timeout",
-        Some(Failure::Exited(_) | Failure::NotStarted { .. }) => "failure",
+        Some(Failure::Exited(_) | Failure::Extension { .. } | Failure::NotStarted { .. }) => {
+            "failure"
+        }
         Some(
             Failure::Reported { .. }
             | Failure::ResponseTooLarge

@@ -367,6 +367,7 @@ impl Logs {
                 source_account: Some(Arc::clone(&to.account)),
             }),
             host: None,
+            trace: None,
             request_id: RequestId::draw(&*self.entropy),
         }
     }

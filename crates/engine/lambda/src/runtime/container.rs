@@ -57,6 +57,11 @@ impl Container {
         self.image.root()
     }
 
+    /// The names of the files in one of its folders.
+    pub(super) fn files_in(&self, folder: &str) -> Vec<String> {
+        image::files_in(self.root(), folder)
+    }
+
     /// The environment variables that the image sets.
     pub(crate) fn variables(&self) -> impl Iterator<Item = (String, String)> {
         self.image.settings().variables()

@@ -84,6 +84,96 @@ pub(crate) fn command(
     })
 }
 
+/// Where external extensions lie.
+const EXTENSIONS: &str = "/opt/extensions";
+
+/// The runtime's variables that extensions do not get.
+/// Source: <https://docs.aws.amazon.com/lambda/latest/dg/runtimes-extensions-api.html>.
+const RUNTIMES_OWN: [&str; 10] = [
+    "_AWS_XRAY_DAEMON_ADDRESS",
+    "_AWS_XRAY_DAEMON_PORT",
+    "_HANDLER",
+    "AWS_EXECUTION_ENV",
+    "AWS_LAMBDA_LOG_GROUP_NAME",
+    "AWS_LAMBDA_LOG_STREAM_NAME",
+    "AWS_XRAY_CONTEXT_MISSING",
+    "AWS_XRAY_DAEMON_ADDRESS",
+    "LAMBDA_RUNTIME_DIR",
+    "LAMBDA_TASK_ROOT",
+];
+
+/// A program in `/opt/extensions`.
+#[derive(Debug)]
+pub(crate) struct Extension {
+    /// Its file's name, by which it registers.
+    pub(crate) name: String,
+    program: PathBuf,
+}
+
+/// The external extensions of `deployment`, by name: every file in `/opt/extensions`.
+pub(crate) fn extensions(deployment: &Deployment, identity: &Identity) -> Vec<Extension> {
+    let places = Places::of(deployment, identity.isolated);
+    let names = match deployment.container() {
+        Some(container) => container.files_in(EXTENSIONS),
+        None => files_in(&places.host(EXTENSIONS)),
+    };
+    let at = |name: String| Extension {
+        program: places.path(Path::new(EXTENSIONS).join(&name)),
+        name,
+    };
+    names.into_iter().map(at).collect()
+}
+
+/// The names of all but folders in a folder, in their order.
+fn files_in(folder: &Path) -> Vec<String> {
+    // Mostly there is no such folder.
+    let Ok(entries) = std::fs::read_dir(folder) else {
+        return Vec::new();
+    };
+    let files = entries
+        .filter_map(Result::ok)
+        .filter(|entry| entry.file_type().is_ok_and(|kind| !kind.is_dir()));
+    let mut names: Vec<String> = files
+        .filter_map(|entry| entry.file_name().into_string().ok())
+        .collect();
+    names.sort();
+    names
+}
+
+impl Extension {
+    /// The command that starts it, beside the runtime that `runtime` starts: it sees the same.
+    pub(crate) fn command(&self, runtime: &sandbox::Command) -> sandbox::Command {
+        let theirs = |(name, _): &&(String, String)| !RUNTIMES_OWN.contains(&name.as_str());
+        sandbox::Command {
+            program: self.program.clone(),
+            args: Vec::new(),
+            env: runtime.env.iter().filter(theirs).cloned().collect(),
+            cwd: PathBuf::from("/"),
+            telemetry: false,
+            shows: runtime.shows.clone(),
+            cloneable: false,
+        }
+    }
+
+    /// Why it could not be started: the type of the error and its text.
+    pub(crate) fn not_started(&self, error: &SandboxError) -> (&'static str, String) {
+        match error {
+            SandboxError::Exec { source, .. } => {
+                let kind = match source.kind() {
+                    io::ErrorKind::PermissionDenied => "PermissionDenied",
+                    _ => "UnknownError",
+                };
+                let reason = exec_reason(source);
+                (
+                    kind,
+                    format!("fork/exec {EXTENSIONS}/{}: {reason}", self.name),
+                )
+            }
+            other => ("UnknownError", other.to_string()),
+        }
+    }
+}
+
 /// The program of a custom runtime.
 fn bootstrap(places: &Places) -> Result<PathBuf, Failure> {
     ["/var/task/bootstrap", "/opt/bootstrap"]

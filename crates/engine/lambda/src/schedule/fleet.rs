@@ -276,6 +276,7 @@ impl Fleet {
             home,
             finishing,
             clock: Arc::clone(&self.clock),
+            entropy: Arc::clone(&self.entropy),
             memory,
             capacity: self.admission.capacity,
             identity,

@@ -16,7 +16,7 @@ use super::prelude::{self, Prelude};
 use super::{FunctionUrl, JSON, UrlRequest, answer, event};
 use crate::environment::outlet::{self, Link, Part, Parts};
 use crate::function::status;
-use crate::invoke::{Finished, Job, broken_off};
+use crate::invoke::{Finished, Job, broken_off, trace};
 use crate::service::Inner;
 
 /// The type of a stream that does not say what it is.
@@ -31,7 +31,7 @@ impl Inner {
     ) -> Response<Body> {
         let sent = request.parts.headers.get(TRACE_ID);
         let sent = sent.and_then(|trace_id| trace_id.to_str().ok());
-        let trace_id = sent.map_or_else(|| self.trace_id(), str::to_owned);
+        let trace_id = trace::continued(sent, self.trace_id());
         let mut answer = match self.answer(url, request, &trace_id).await {
             Ok(answer) => answer,
             Err(error) => error.into_response(&RestJson, request.id),
@@ -64,6 +64,7 @@ impl Inner {
             client_context: None,
             trace_id: Some(trace_id.to_owned()),
             invoked_arn: target.arn().into(),
+            with_log: false,
         };
         let streams = url.0.record.invoke_mode == Some(InvokeMode::ResponseStream);
         let (link, parts) = match streams {

@@ -82,6 +82,7 @@ mod tests {
                 access_key_id: "test".into(),
             },
             host: None,
+            trace: None,
             request_id: RequestId::draw(&SeededEntropy::new(1)),
         }
     }

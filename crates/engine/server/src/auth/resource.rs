@@ -88,6 +88,7 @@ mod tests {
                 access_key_id: "X".into(),
             },
             host: None,
+            trace: None,
             request_id: RequestId::draw(&SeededEntropy::new(1)),
         }
     }

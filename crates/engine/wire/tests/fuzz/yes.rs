@@ -78,6 +78,7 @@ pub(crate) fn check(
             access_key_id: "test".into(),
         },
         host: None,
+        trace: None,
         request_id: RequestId::draw(&SeededEntropy::new(1)),
     };
     let runtime = tokio::runtime::Builder::new_current_thread()

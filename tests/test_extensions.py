@@ -1,0 +1,254 @@
+"""Extensions: started ahead of the runtime, told of invocations and of the end, and waited for."""
+
+import json
+import os
+import pathlib
+import time
+
+import pytest
+
+from support import functions
+from support.waiting import eventually
+
+REPOSITORY = pathlib.Path(__file__).parent.parent
+PROGRAM = pathlib.Path(
+    os.environ.get("LAMBDALAB_TEST_EXTENSION", REPOSITORY / "target/debug/lambdalab-test-extension")
+)
+
+# Answers with what an extension has written down so far.
+READ = """
+    import json, os, time
+
+    def handler(event, context):
+        print("function invoked")
+        if event == "hang":
+            time.sleep(600)
+        if event == "exit":
+            os._exit(7)
+        try:
+            return [json.loads(line) for line in open("/tmp/heard")]
+        except FileNotFoundError:
+            return []
+"""
+
+# What an extension needs of the API.
+API = """#!/usr/bin/env python3
+import json, os, sys, time, urllib.error, urllib.request
+
+NAME = os.path.basename(sys.argv[0])
+
+def call(method, path, body=None, **headers):
+    request = urllib.request.Request(
+        f"http://{os.environ['AWS_LAMBDA_RUNTIME_API']}/2020-01-01/extension/{path}",
+        method=method,
+        data=None if body is None else json.dumps(body).encode(),
+        headers={name.replace("_", "-"): value for name, value in headers.items()},
+    )
+    try:
+        answer = urllib.request.urlopen(request)
+    except urllib.error.HTTPError as refused:
+        answer = refused
+    text = answer.read()
+    return answer.status, answer.headers, json.loads(text)
+
+def write(what):
+    with open("/tmp/heard", "a") as file:
+        file.write(json.dumps(what) + "\\n")
+
+def register(*events):
+    status, headers, answer = call(
+        "POST", "register", {"events": list(events)},
+        Lambda_Extension_Name=NAME, Lambda_Extension_Accept_Feature="accountId",
+    )
+    write({"registered": answer, "status": status})
+    return headers["Lambda-Extension-Identifier"]
+
+def following(me):
+    return call("GET", "event/next", Lambda_Extension_Identifier=me)[2]
+"""
+
+OBEDIENT = API + """
+me = register("INVOKE", "SHUTDOWN")
+while True:
+    event = following(me)
+    write(event)
+    print("extension told of", event["eventType"], flush=True)
+    if event["eventType"] == "SHUTDOWN":
+        break
+"""
+
+
+def extension(source, name="watcher"):
+    """A layer with that extension."""
+    return functions.package({f"extensions/{name}": source})
+
+
+def heard(result, kind):
+    return [line for line in result.value if line.get("eventType") == kind]
+
+
+@pytest.fixture
+def watched(deploy, layer):
+    """Deploys the reading function with extensions."""
+
+    def watched(source, name="watcher", **more):
+        return deploy(READ, Layers=[layer(extension(source, name))], **more)
+
+    return watched
+
+
+def test_an_extension_registers_and_is_told_of_each_invocation(client, watched):
+    name = watched(OBEDIENT)
+    first = functions.invoke(client, name, LogType="Tail")
+    assert first.value[0] == {
+        "status": 200,
+        "registered": {
+            "functionName": name,
+            "functionVersion": "$LATEST",
+            "handler": "main.handler",
+            "accountId": "000000000000",
+        },
+    }
+    second = functions.invoke(client, name)
+    told = heard(second, "INVOKE")
+    assert told[0]["invokedFunctionArn"].endswith(f":function:{name}")
+    assert told[0]["tracing"]["type"] == "X-Amzn-Trace-Id"
+    assert told[0]["tracing"]["value"].startswith("Root=1-")
+    assert told[0]["deadlineMs"] > time.time() * 1000
+    assert f"RequestId: {told[0]['requestId']}" in first.log
+    assert len(told) <= 2, "each invocation is told once"
+
+
+def test_a_timeout_is_told_with_its_reason_before_the_next_start(client, watched):
+    name = watched(OBEDIENT, Timeout=1)
+    assert functions.invoke(client, name, "hang").payload["errorType"] == "Sandbox.Timedout"
+    told = heard(functions.invoke(client, name), "SHUTDOWN")
+    assert [event["shutdownReason"] for event in told] == ["timeout"]
+
+
+def test_a_crash_of_the_runtime_is_told(client, watched):
+    name = watched(OBEDIENT)
+    assert functions.invoke(client, name, "exit").payload["errorType"] == "Runtime.ExitError"
+    told = heard(functions.invoke(client, name), "SHUTDOWN")
+    assert [event["shutdownReason"] for event in told] == ["failure"]
+
+
+def test_an_extension_that_crashes_takes_the_environment_along(client, watched):
+    source = API + 'me = register("INVOKE")\nfollowing(me)\nsys.exit(3)\n'
+    result = functions.invoke(client, watched(source, Timeout=5), "hang")
+    assert result.payload["errorType"] == "Extension.Crash"
+    assert result.payload["errorMessage"].endswith("Error: exit status 3")
+
+
+def test_an_extension_that_cannot_be_started_is_told_by_name(client, deploy, layer):
+    broken = functions.package({"extensions/broken": "not a program\n"})
+    result = functions.invoke(client, deploy(READ, Layers=[layer(broken)]), LogType="Tail")
+    assert result.payload["errorType"] == "Extension.LaunchError"
+    assert "EXTENSION\tName: broken\tState: LaunchError\tEvents: []" in result.log
+
+
+def test_the_answer_does_not_wait_for_extensions_but_their_time_is_the_functions(client, watched):
+    source = API + 'me = register("INVOKE")\nfollowing(me)\ntime.sleep(600)\n'
+    name = watched(source, Timeout=2)
+    assert functions.invoke(client, name).error is None
+    result = functions.invoke(client, name, LogType="Tail")
+    assert result.payload["errorType"] == "Sandbox.Timedout"
+    assert "Status: timeout" in result.log
+
+
+def test_there_are_ten_extensions_at_most(client, deploy, layer):
+    eleven = functions.package({f"extensions/e{n}": OBEDIENT for n in range(11)})
+    result = functions.invoke(client, deploy(READ, Layers=[layer(eleven)]))
+    assert result.payload["errorType"] == "Extension.TooManyExtensions"
+
+
+INTERNAL = """
+    import json, os, threading, urllib.error, urllib.request
+
+    ROOT = f"http://{os.environ['AWS_LAMBDA_RUNTIME_API']}/2020-01-01/extension/"
+
+    def call(method, path, body=None, **headers):
+        headers = {name.replace("_", "-"): value for name, value in headers.items()}
+        data = None if body is None else json.dumps(body).encode()
+        request = urllib.request.Request(ROOT + path, method=method, data=data, headers=headers)
+        try:
+            answer = urllib.request.urlopen(request)
+        except urllib.error.HTTPError as refused:
+            answer = refused
+        return answer.status, answer.headers, json.loads(answer.read())
+
+    told = []
+
+    def register(name, *events):
+        return call("POST", "register", {"events": events}, Lambda_Extension_Name=name)
+
+    refused = register("inside", "SHUTDOWN")
+    me = register("inside", "INVOKE")[1]["Lambda-Extension-Identifier"]
+
+    def listen():
+        while True:
+            told.append(call("GET", "event/next", Lambda_Extension_Identifier=me)[2])
+
+    threading.Thread(target=listen, daemon=True).start()
+
+    def handler(event, context):
+        if event == "late":
+            status, _, answer = register("late", "INVOKE")
+        elif event == "unknown":
+            status, _, answer = call(
+                "GET", "event/next", Lambda_Extension_Identifier="8d3dcd2c-1c2b-4d37-8a86-000000000000"
+            )
+        elif event == "nameless":
+            status, _, answer = call("POST", "register", {"events": []})
+        elif event == "refused":
+            status, _, answer = refused
+        else:
+            return told
+        return [status, answer["errorType"]]
+"""
+
+
+def test_an_internal_extension_is_told_too(client, deploy):
+    name = deploy(INTERNAL)
+    functions.invoke(client, name)
+    told = functions.invoke(client, name).value
+    assert {event["eventType"] for event in told} == {"INVOKE"}
+
+
+@pytest.mark.parametrize(
+    ("what", "error"),
+    [
+        ("late", "Extension.RegistrationClosed"),
+        ("unknown", "Extension.UnknownExtensionIdentifier"),
+        ("nameless", "Extension.InvalidExtensionName"),
+        ("refused", "Extension.InvalidEventType"),
+    ],
+)
+def test_calls_out_of_turn_are_refused(client, deploy, what, error):
+    assert functions.invoke(client, deploy(INTERNAL), what).value == [403, error]
+
+
+def test_an_extension_by_awss_crate_has_events_and_telemetry(client, deploy, layer):
+    assert PROGRAM.exists(), f"{PROGRAM} is missing: cargo build -p lambdalab-test-extension"
+    program = functions.package({"extensions/rust": PROGRAM.read_bytes()})
+    name = deploy(READ, Layers=[layer(program)])
+
+    def telemetry():
+        lines = functions.invoke(client, name).value
+        return {(line["telemetry"], line["text"]) for line in lines if "telemetry" in line}
+
+    def complete():
+        kinds = telemetry()
+        wanted = {
+            ("platform.initStart", None),
+            ("platform.initRuntimeDone", None),
+            ("platform.extension", None),
+            ("platform.start", None),
+            ("platform.runtimeDone", None),
+            ("platform.report", None),
+            ("function", "function invoked"),
+            ("extension", "extension told"),
+        }
+        return wanted <= kinds
+
+    eventually(complete, "every kind of telemetry")

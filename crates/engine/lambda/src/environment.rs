@@ -135,6 +135,8 @@ pub(crate) struct Environment {
     restore: Mutex<Option<Restore>>,
     /// The extensions of the processes that run now.
     roster: RwLock<Arc<Roster>>,
+    /// Whether there are any, for the many environments that ask nothing else.
+    accompanied: AtomicBool,
     /// Watch the extensions' processes.
     extensions: Mutex<Vec<JoinHandle<()>>>,
     /// Why it is shut down, once it is.
@@ -202,6 +204,7 @@ impl Environment {
             init: Mutex::new(None),
             restore: Mutex::new(None),
             roster: RwLock::new(Arc::new(Roster::new(std::iter::empty()))),
+            accompanied: AtomicBool::new(false),
             extensions: Mutex::default(),
             reason: Mutex::default(),
             runtime: Mutex::new(None),
@@ -323,7 +326,7 @@ impl Environment {
         event: Event,
         outlet: &mut Option<Outlet>,
     ) -> Result<(oneshot::Receiver<Ended>, Option<Awaited>), Event> {
-        if self.roster.read().is_empty() {
+        if !self.is_accompanied() {
             let answer = self.step(|stage| stage.assign(event, outlet))?;
             return Ok((answer, None));
         }
@@ -333,7 +336,7 @@ impl Environment {
         }
         let resting = self.begin_with_extensions(&event);
         let answer = self.step(|stage| stage.assign(event, outlet))?;
-        Ok((answer, resting))
+        Ok((answer, Some(resting)))
     }
 
     /// Whether the runtime has answered but let its invocation's time pass without asking for
@@ -341,7 +344,7 @@ impl Environment {
     pub(crate) fn is_overdue(&self) -> bool {
         let late = micros(self.clock.monotonic()) > self.deadline.load(Ordering::SeqCst);
         // Who waits for extensions sees to it.
-        late && self.roster.read().is_resting() && self.step(Stage::overdue)
+        late && self.roster().is_resting() && self.step(Stage::overdue)
     }
 
     /// Moves the stage on, and counts the environment as long as it is about to be free.
@@ -431,7 +434,7 @@ impl Environment {
     async fn next_event(self: &Arc<Self>) -> Result<Event, Refusal> {
         let (next, waiting) = oneshot::channel();
         let asked = self.step(|stage| stage.next(next))?;
-        if asked == Asked::Free && self.roster.read().runtime_waits() {
+        if asked == Asked::Free && self.is_free_with_extensions() {
             self.give_back();
         }
         waiting.await.map_err(|_| Refusal::WrongState)

@@ -2,6 +2,7 @@
 //! invocations, waits for them, and takes leave of them.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use bytes::Bytes;
 use ids::RequestId;
@@ -47,6 +48,17 @@ impl Environment {
         Arc::clone(&self.roster.read())
     }
 
+    /// Whether an extension is there to be asked or told: one look, which every invocation takes.
+    pub(super) fn is_accompanied(&self) -> bool {
+        self.accompanied.load(Ordering::Acquire)
+    }
+
+    /// The runtime waits for its next event. Says whether the environment is free by that, or waits for
+    /// its extensions.
+    pub(super) fn is_free_with_extensions(&self) -> bool {
+        !self.is_accompanied() || self.roster().runtime_waits()
+    }
+
     pub(super) fn draw_id(&self) -> RequestId {
         RequestId::draw(&*self.entropy)
     }
@@ -58,6 +70,8 @@ impl Environment {
         let roster = Roster::new(extensions.iter().map(|extension| extension.name.clone()));
         let roster = Arc::new(roster);
         *self.roster.write() = Arc::clone(&roster);
+        self.accompanied
+            .store(!extensions.is_empty(), Ordering::Release);
         *self.reason.lock() = ShutdownReason::default();
         if extensions.is_empty() {
             return Ok(());
@@ -112,10 +126,7 @@ impl Environment {
     /// Waits until every extension has asked for its first event; from then on nobody registers.
     pub(super) async fn extensions_at_rest(&self) -> InitOutcome {
         let roster = self.roster();
-        let outcome = match roster.is_empty() {
-            true => Ok(()),
-            false => outcome(roster.wait(Until::Resting)).await,
-        };
+        let outcome = outcome(roster.wait(Until::Resting)).await;
         roster.close_registration();
         self.log.telemetry.close_subscription();
         outcome
@@ -129,20 +140,18 @@ impl Environment {
     }
 
     /// Hands an invocation to the extensions. What comes back tells when they have done with it.
-    pub(super) fn begin_with_extensions(&self, event: &Event) -> Option<Awaited> {
-        self.roster().begin(|| {
-            let told = json!({
-                "eventType": "INVOKE",
-                "deadlineMs": event.deadline.as_millis(),
-                "requestId": event.id.to_string(),
-                "invokedFunctionArn": &*event.invoked_arn,
-                "tracing": {
-                    "type": "X-Amzn-Trace-Id",
-                    "value": event.trace_id.as_deref().unwrap_or_default(),
-                },
-            });
-            Bytes::from(told.to_string())
-        })
+    pub(super) fn begin_with_extensions(&self, event: &Event) -> Awaited {
+        let told = json!({
+            "eventType": "INVOKE",
+            "deadlineMs": event.deadline.as_millis(),
+            "requestId": event.id.to_string(),
+            "invokedFunctionArn": &*event.invoked_arn,
+            "tracing": {
+                "type": "X-Amzn-Trace-Id",
+                "value": event.trace_id.as_deref().unwrap_or_default(),
+            },
+        });
+        self.roster().begin(&Bytes::from(told.to_string()))
     }
 
     // What the Extensions API calls.
@@ -154,6 +163,7 @@ impl Environment {
     ) -> Result<RequestId, Complaint> {
         let id = self.draw_id();
         self.roster().register(id, name, interests)?;
+        self.accompanied.store(true, Ordering::Release);
         Ok(id)
     }
 
@@ -211,7 +221,7 @@ impl Environment {
             Failure::TimedOut { .. } => ShutdownReason::Timeout,
             _ => ShutdownReason::Failure,
         };
-        if self.roster().is_empty() {
+        if !self.is_accompanied() {
             self.kill();
         }
     }

@@ -102,7 +102,7 @@ async fn register(environment: &Arc<Environment>, headers: &HeaderMap, body: Inc
 async fn next(environment: &Arc<Environment>, headers: &HeaderMap) -> Answer {
     let id = match identified(environment, headers) {
         Ok(id) => id,
-        Err(answer) => return answer,
+        Err(stranger) => return stranger.answer(),
     };
     let event = match environment.next_extension_event(id).await {
         Ok(event) => event,
@@ -117,7 +117,7 @@ async fn next(environment: &Arc<Environment>, headers: &HeaderMap) -> Answer {
 fn report(environment: &Arc<Environment>, headers: &HeaderMap, fault: Fault) -> Answer {
     let id = match identified(environment, headers) {
         Ok(id) => id,
-        Err(answer) => return answer,
+        Err(stranger) => return stranger.answer(),
     };
     let Some(error_type) = text(headers, ERROR_TYPE).filter(|kind| !kind.is_empty()) else {
         let message = "Lambda-Extension-Function-Error-Type not found";
@@ -129,27 +129,45 @@ fn report(environment: &Arc<Environment>, headers: &HeaderMap, fault: Fault) -> 
     }
 }
 
+/// A caller that names no extension of the environment.
+#[derive(Debug)]
+pub(super) enum Stranger {
+    /// It sends no identifier.
+    Nameless,
+    /// What it sends is none.
+    Malformed,
+    /// Nobody has registered by it.
+    Unknown(RequestId),
+}
+
+impl Stranger {
+    pub(super) fn answer(&self) -> Answer {
+        match self {
+            Self::Nameless => forbid(
+                "Extension.MissingExtensionIdentifier",
+                "Missing Lambda-Extension-Identifier header",
+            ),
+            Self::Malformed => forbid(
+                "Extension.InvalidExtensionIdentifier",
+                "Invalid Lambda-Extension-Identifier",
+            ),
+            Self::Unknown(id) => complain(&Complaint::Unknown, &id.to_string()),
+        }
+    }
+}
+
 /// Who calls, by the identifier that registration gave out.
 pub(super) fn identified(
     environment: &Environment,
     headers: &HeaderMap,
-) -> Result<RequestId, Answer> {
-    let Some(id) = text(headers, IDENTIFIER).filter(|id| !id.is_empty()) else {
-        return Err(forbid(
-            "Extension.MissingExtensionIdentifier",
-            "Missing Lambda-Extension-Identifier header",
-        ));
-    };
-    let Ok(id) = id.parse::<RequestId>() else {
-        return Err(forbid(
-            "Extension.InvalidExtensionIdentifier",
-            "Invalid Lambda-Extension-Identifier",
-        ));
-    };
+) -> Result<RequestId, Stranger> {
+    let id = text(headers, IDENTIFIER).filter(|id| !id.is_empty());
+    let id = id.ok_or(Stranger::Nameless)?;
+    let id = id.parse().map_err(|_| Stranger::Malformed)?;
     if environment.roster().knows(id) {
         Ok(id)
     } else {
-        Err(complain(&Complaint::Unknown, &id.to_string()))
+        Err(Stranger::Unknown(id))
     }
 }
 

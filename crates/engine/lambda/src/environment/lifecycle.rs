@@ -127,7 +127,7 @@ impl Environment {
 
     async fn start(self: Arc<Self>) -> Result<oneshot::Receiver<InitOutcome>, Failure> {
         let _one_at_a_time = self.lifecycle.lock().await;
-        let beside = !self.roster().is_empty();
+        let beside = self.is_accompanied();
         if !beside {
             self.move_on().await?;
         }
@@ -165,7 +165,7 @@ impl Environment {
             let status = exit.await.unwrap_or(KILLED);
             let log = || environment.log.cut();
             let freed = environment.step(|stage| stage.exited(status, log));
-            if freed && environment.roster().runtime_waits() {
+            if freed && environment.is_free_with_extensions() {
                 environment.give_back();
             }
         }));

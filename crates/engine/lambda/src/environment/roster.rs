@@ -16,7 +16,11 @@
 //! Pure: no process, no socket. Source of the states:
 //! <https://docs.aws.amazon.com/lambda/latest/dg/runtimes-extensions-api.html>.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+mod book;
+mod member;
+#[cfg(test)]
+mod tests;
+
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -26,6 +30,10 @@ use sandbox::ExitStatus;
 use tokio::sync::oneshot;
 
 use crate::invoke::failure::{Failure, exit_words};
+use book::Book;
+pub(crate) use book::{Awaited, Until};
+pub(crate) use member::{Description, Interests};
+use member::{Member, State};
 
 /// How many extensions an environment may have.
 pub(crate) const LIMIT: usize = 10;
@@ -34,24 +42,6 @@ pub(crate) const LIMIT: usize = 10;
 const EXTERNAL_BUDGET: Duration = Duration::from_secs(2);
 /// And where only internal ones are.
 const INTERNAL_BUDGET: Duration = Duration::from_millis(500);
-
-/// What an extension asks to be told of.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(crate) struct Interests {
-    pub(crate) invoke: bool,
-    pub(crate) shutdown: bool,
-}
-
-impl Interests {
-    /// As the log names them.
-    pub(crate) fn names(self) -> Vec<&'static str> {
-        let invoke = self.invoke.then_some("INVOKE");
-        invoke
-            .into_iter()
-            .chain(self.shutdown.then_some("SHUTDOWN"))
-            .collect()
-    }
-}
 
 /// Where an extension says that it failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -81,116 +71,18 @@ pub(crate) enum Complaint {
     NoShutdown,
 }
 
-/// What is waited for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Until {
-    /// Every external extension has registered.
-    Registered,
-    /// All of them wait for an event.
-    Resting,
-    /// Those that were told of the shutdown have ended.
-    Gone,
-}
-
-/// Resolves when that has come true, or an extension was lost before.
-pub(crate) type Awaited = oneshot::Receiver<Result<(), Failure>>;
-
-/// What the log says of an extension.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Description {
-    pub(crate) name: String,
-    pub(crate) state: &'static str,
-    pub(crate) interests: Interests,
-    pub(crate) error_type: Option<String>,
-}
-
 /// The extensions of one environment.
 #[derive(Debug)]
 pub(crate) struct Roster {
-    /// Whether there is none: most environments ask nothing else.
-    empty: AtomicBool,
     book: Mutex<Book>,
-}
-
-#[derive(Debug)]
-struct Book {
-    members: Vec<Member>,
-    /// Whether the init phase goes on, in which extensions register.
-    open: bool,
-    /// The first that was lost, and how.
-    failure: Option<Failure>,
-    waiting: Vec<(Until, oneshot::Sender<Result<(), Failure>>)>,
-    /// Whether the runtime waits for its next event, and the environment for its extensions.
-    runtime_waits: bool,
-    /// Whether their ends are expected.
-    closing: bool,
-    /// What those are told of it that ask for an event.
-    farewell: Option<Bytes>,
-}
-
-#[derive(Debug)]
-struct Member {
-    id: Option<RequestId>,
-    name: String,
-    external: bool,
-    interests: Interests,
-    state: State,
-    error_type: Option<String>,
-}
-
-#[derive(Debug)]
-enum State {
-    Started,
-    Registered,
-    Ready(oneshot::Sender<Bytes>),
-    Working,
-    Failed(&'static str),
-    Ended,
-}
-
-impl State {
-    /// As AWS calls it.
-    fn name(&self) -> &'static str {
-        match self {
-            Self::Started => "Started",
-            Self::Registered => "Registered",
-            Self::Ready(_) => "Ready",
-            Self::Working => "Running",
-            Self::Failed(name) => name,
-            Self::Ended => "Exited",
-        }
-    }
 }
 
 impl Roster {
     /// One with the external extensions of these names, which are about to be started.
     pub(crate) fn new(names: impl Iterator<Item = String>) -> Self {
-        let started = |name| Member {
-            id: None,
-            name,
-            external: true,
-            interests: Interests::default(),
-            state: State::Started,
-            error_type: None,
-        };
-        let members: Vec<Member> = names.map(started).collect();
         Self {
-            empty: AtomicBool::new(members.is_empty()),
-            book: Mutex::new(Book {
-                members,
-                open: true,
-                failure: None,
-                waiting: Vec::new(),
-                runtime_waits: false,
-                closing: false,
-                farewell: None,
-            }),
+            book: Mutex::new(Book::new(names.map(Member::started).collect())),
         }
-    }
-
-    /// Whether there is no extension.
-    pub(crate) fn is_empty(&self) -> bool {
-        self.empty.load(Ordering::Acquire)
     }
 
     /// An extension registers; `id` becomes its identifier.
@@ -223,15 +115,7 @@ impl Roster {
         if book.members.len() >= LIMIT {
             return Err(Complaint::TooMany);
         }
-        book.members.push(Member {
-            id: Some(id),
-            name: name.to_owned(),
-            external: false,
-            interests,
-            state: State::Registered,
-            error_type: None,
-        });
-        self.empty.store(false, Ordering::Release);
+        book.members.push(Member::internal(id, name, interests));
         Ok(())
     }
 
@@ -361,28 +245,21 @@ impl Roster {
     }
 
     /// An invocation begins: tells of it whoever wants to know. What comes back tells when all of them
-    /// have done with it; nothing where there is no extension.
-    pub(crate) fn begin(&self, invocation: impl FnOnce() -> Bytes) -> Option<Awaited> {
-        if self.is_empty() {
-            return None;
-        }
+    /// have done with it.
+    pub(crate) fn begin(&self, invocation: &Bytes) -> Awaited {
         let (sender, awaited) = oneshot::channel();
-        let invocation = invocation();
         let mut book = self.book.lock();
         book.runtime_waits = false;
         for member in &mut book.members {
-            member.tell(|interests| interests.invoke, &invocation);
+            member.tell(|interests| interests.invoke, invocation);
         }
         book.waiting.push((Until::Resting, sender));
         book.settle();
-        Some(awaited)
+        awaited
     }
 
     /// The runtime waits for its next event. Says whether the environment is free by that.
     pub(crate) fn runtime_waits(&self) -> bool {
-        if self.is_empty() {
-            return true;
-        }
         let mut book = self.book.lock();
         let free = !book.closing && book.is(Until::Resting);
         book.runtime_waits = !free;
@@ -391,7 +268,7 @@ impl Roster {
 
     /// Whether all of them wait for an event.
     pub(crate) fn is_resting(&self) -> bool {
-        self.is_empty() || self.book.lock().is(Until::Resting)
+        self.book.lock().is(Until::Resting)
     }
 
     /// The time of the invocation is over. Says whether extensions were still at work: from then on
@@ -408,9 +285,6 @@ impl Roster {
 
     /// From here on, the end of an extension is expected. Says how long the shutdown phase may take.
     pub(crate) fn close(&self) -> Duration {
-        if self.is_empty() {
-            return Duration::ZERO;
-        }
         let mut book = self.book.lock();
         book.closing = true;
         book.runtime_waits = false;
@@ -446,87 +320,6 @@ impl Roster {
     /// All of them, for the log.
     pub(crate) fn describe(&self) -> Vec<Description> {
         let book = self.book.lock();
-        let describe = |member: &Member| Description {
-            name: member.name.clone(),
-            state: member.state.name(),
-            interests: member.interests,
-            error_type: member.error_type.clone(),
-        };
-        book.members.iter().map(describe).collect()
+        book.members.iter().map(Member::describe).collect()
     }
 }
-
-impl Book {
-    fn member(&mut self, id: RequestId) -> Result<&mut Member, Complaint> {
-        let mut members = self.members.iter_mut();
-        members
-            .find(|member| member.id == Some(id))
-            .ok_or(Complaint::Unknown)
-    }
-
-    fn named(&mut self, name: &str) -> Option<&mut Member> {
-        let mut members = self.members.iter_mut();
-        members.find(|member| member.external && member.name == name)
-    }
-
-    fn is(&self, until: Until) -> bool {
-        self.members.iter().all(|member| match until {
-            Until::Registered => !matches!(member.state, State::Started),
-            Until::Resting => matches!(member.state, State::Ready(_)),
-            Until::Gone => {
-                let told = member.external && member.interests.shutdown;
-                !told || matches!(member.state, State::Ended | State::Failed(_))
-            }
-        })
-    }
-
-    /// Tells those who wait for what has come true.
-    fn settle(&mut self) {
-        for (until, sender) in std::mem::take(&mut self.waiting) {
-            let outcome = match &self.failure {
-                Some(failure) => Err(failure.clone()),
-                None if self.is(until) => Ok(()),
-                None => {
-                    self.waiting.push((until, sender));
-                    continue;
-                }
-            };
-            let _gave_up = sender.send(outcome);
-        }
-    }
-
-    /// The environment is lost. Returns the reason, which is the first that there was.
-    fn lose(&mut self, failure: Failure) -> Failure {
-        let failure = self.failure.get_or_insert(failure).clone();
-        self.settle();
-        failure
-    }
-}
-
-impl Member {
-    /// Hands it an event, if it wants such a one and waits.
-    fn tell(&mut self, wants: impl FnOnce(Interests) -> bool, event: &Bytes) {
-        if !wants(self.interests) {
-            return;
-        }
-        self.state = match std::mem::replace(&mut self.state, State::Working) {
-            // Who has hung up dies, or asks again.
-            State::Ready(waiting) => {
-                let _hung_up = waiting.send(event.clone());
-                State::Working
-            }
-            before => before,
-        };
-    }
-
-    fn misfit(&self, to: &'static str) -> Complaint {
-        Complaint::WrongState {
-            name: self.name.clone(),
-            from: self.state.name(),
-            to,
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests;

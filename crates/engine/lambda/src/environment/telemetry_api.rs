@@ -27,7 +27,7 @@ pub(super) async fn handle(environment: &Arc<Environment>, head: &Parts, body: I
     }
     let id = match identified(environment, &head.headers) {
         Ok(id) => id,
-        Err(answer) => return answer,
+        Err(stranger) => return stranger.answer(),
     };
     let body = match runtime_api::whole(body, BODY_LIMIT).await {
         Ok(body) => body,

@@ -191,10 +191,10 @@ fn complain(complaint: &Complaint, who: &str) -> Answer {
             "Extension.UnknownExtensionIdentifier",
             &format!("Unknown extension {who}"),
         ),
-        Complaint::WrongState { name, from, to } => forbid(
+        Complaint::WrongState { from, to } => forbid(
             "Extension.InvalidExtensionState",
             &format!(
-                "State transition from {from} to {to} failed for extension {name}. Error: State \
+                "State transition from {from} to {to} failed for extension {who}. Error: State \
                  transition is not allowed"
             ),
         ),

@@ -57,7 +57,6 @@ pub(crate) enum Complaint {
     Unknown,
     /// The call does not fit where the extension stands; both states by AWS's names.
     WrongState {
-        name: String,
         from: &'static str,
         to: &'static str,
     },
@@ -170,9 +169,9 @@ impl Roster {
     ) -> Result<Failure, Complaint> {
         let mut book = self.book.lock();
         let member = book.member(id)?;
-        let (state, kind) = match fault {
-            Fault::Init => ("InitError", "Extension.InitError"),
-            Fault::Exit => ("ExitError", "Extension.ExitError"),
+        let (state, to, kind) = match fault {
+            Fault::Init => ("InitError", "InitError", "Extension.InitError"),
+            Fault::Exit => ("ExitError", "Exited", "Extension.ExitError"),
         };
         let fits = match &member.state {
             State::Registered => true,
@@ -182,7 +181,7 @@ impl Roster {
             State::Started | State::Ended => false,
         };
         if !fits {
-            return Err(member.misfit(state));
+            return Err(member.misfit(to));
         }
         let failure = Failure::Extension {
             error_type: kind,

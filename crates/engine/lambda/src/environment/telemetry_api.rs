@@ -45,7 +45,7 @@ pub(super) async fn handle(environment: &Arc<Environment>, head: &Parts, body: I
         Err(_closed) => refuse(
             StatusCode::FORBIDDEN,
             "Telemetry.SubscriptionClosed",
-            "Telemetry API subscription is closed",
+            "Telemetry API subscription is closed already",
         ),
     }
 }

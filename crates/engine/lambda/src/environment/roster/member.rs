@@ -122,7 +122,6 @@ impl Member {
     /// Why a call that would move it to `to` is refused.
     pub(super) fn misfit(&self, to: &'static str) -> Complaint {
         Complaint::WrongState {
-            name: self.name.clone(),
             from: self.state.name(),
             to,
         }

@@ -160,11 +160,7 @@ fn there_are_ten_at_most() {
 fn calls_out_of_turn_are_refused() {
     let (roster, _coming) = ready();
     assert_eq!(roster.next(id(9)).unwrap_err(), Complaint::Unknown);
-    let misfit = |to| Complaint::WrongState {
-        name: "x".to_owned(),
-        from: "Ready",
-        to,
-    };
+    let misfit = |to| Complaint::WrongState { from: "Ready", to };
     assert_eq!(roster.next(id(1)).unwrap_err(), misfit("Ready"));
     let init = roster.report(id(1), Fault::Init, "Extension.Mine");
     assert_eq!(init, Err(misfit("InitError")));

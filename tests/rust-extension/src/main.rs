@@ -61,7 +61,6 @@ fn write(line: &Value) -> Result<(), Error> {
         .create(true)
         .append(true)
         .open("/tmp/heard")?;
-    // In one piece, for the function reads at any time.
     file.write_all(format!("{line}\n").as_bytes())?;
     Ok(())
 }

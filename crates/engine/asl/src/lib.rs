@@ -3,6 +3,7 @@
 //! - [`Value`]: JSON as executions carry it: shared, so that handing it on costs nothing, and exact
 //!   in its numbers and the order of its keys.
 //! - [`jsonpath`]: paths into values, and putting values where paths say.
+//! - [`intrinsics`]: `States.Format` and its seventeen siblings.
 //! - [`Scope`]: what an expression may see beside its input: the context object, the variables, the
 //!   time and the dice.
 //!
@@ -13,6 +14,7 @@
 //! The language is that of <https://states-language.net/> and
 //! <https://docs.aws.amazon.com/step-functions/latest/dg/concepts-amazon-states-language.html>.
 
+pub mod intrinsics;
 pub mod jsonpath;
 pub mod scope;
 pub mod value;

@@ -8,7 +8,7 @@ use indexmap::IndexMap;
 use super::{Value, write};
 
 /// The elements of an array.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Debug, Clone, Default)]
 pub struct List {
     items: Vec<Value>,
     /// Bytes of the elements' text, without brackets and commas.
@@ -51,6 +51,13 @@ impl List {
     }
 }
 
+// Equal numbers may be written in different ways, so sizes do not count.
+impl PartialEq for List {
+    fn eq(&self, other: &Self) -> bool {
+        self.items == other.items
+    }
+}
+
 impl Deref for List {
     type Target = [Value];
 
@@ -84,7 +91,7 @@ impl<'a> IntoIterator for &'a List {
 /// The entries of an object, in the order in which their keys first came.
 ///
 /// Two are equal if they have the same entries in any order.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Debug, Clone, Default)]
 pub struct Map {
     entries: IndexMap<Arc<str>, Value>,
     /// Bytes of the entries' text, without braces and commas.
@@ -173,6 +180,12 @@ impl Map {
     }
 }
 
+impl PartialEq for Map {
+    fn eq(&self, other: &Self) -> bool {
+        self.entries == other.entries
+    }
+}
+
 impl<K: Into<Arc<str>>, V: Into<Value>> FromIterator<(K, V)> for Map {
     fn from_iter<I: IntoIterator<Item = (K, V)>>(entries: I) -> Self {
         let entries = entries.into_iter();
@@ -196,6 +209,13 @@ impl<'a> IntoIterator for &'a Map {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn equality_is_of_values_not_of_spelling_or_order() {
+        let parse = |text| Value::parse(text).unwrap();
+        assert_eq!(parse(r#"{"a":[1.0],"b":2}"#), parse(r#"{"b":2,"a":[1]}"#));
+        assert_ne!(parse(r#"[1,2]"#), parse(r#"[2,1]"#));
+    }
 
     #[test]
     fn sizes_follow_every_change() {

@@ -171,7 +171,7 @@ impl fmt::Display for Value {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use proptest::prelude::*;
 
     use super::*;

@@ -162,6 +162,17 @@ def test_sizes_that_the_host_cannot_honour_are_told(own_engine):
     functions.wait_active(client, name)
     configuration = client.get_function_configuration(FunctionName=name)
     assert configuration["State"] == "Active", "it runs, with less than on AWS"
+    assert "CPU: 10240 MB have 57.8" in configuration["StateReason"]
+    assert "memory: this host has 1024 MB for all functions" in configuration["StateReason"]
+    whole = client.get_function(FunctionName=name)["Configuration"]
+    assert whole["StateReason"] == configuration["StateReason"]
+    listed = client.list_functions()["Functions"]
+    assert all("StateReason" not in it for it in listed), "as on AWS, lists tell no states"
+    smaller = client.update_function_configuration(FunctionName=name, MemorySize=2048)
+    assert "CPU: 2048 MB have 11.5" in smaller["StateReason"], "from the answer on"
+    functions.wait_updated(client, name)
+    client.update_function_configuration(FunctionName=name, MemorySize=10_240)
+    functions.wait_updated(client, name)
 
     shown = subprocess.run(
         [BINARY, "function", "show", name],

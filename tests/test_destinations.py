@@ -7,7 +7,8 @@ import pytest
 
 from support import functions
 from support.engine import ACCOUNT, REGION
-from support.identity import LAMBDA_MAY_ASSUME, client as client_of, keys_file, policy
+from support.identity import LAMBDA_MAY_ASSUME, error_of, keys_file, policy
+from support.identity import client as client_of
 from support.waiting import eventually
 
 # Succeeds, or fails as it is told.
@@ -228,19 +229,51 @@ def test_records_are_delivered_in_the_function_s_role(own_engine, tmp_path):
     for name, source in (("work", WORK), ("note", NOTE)):
         owner.create_function(**functions.create_arguments(name, functions.python(source)))
         functions.wait_active(owner, name)
-    owner.put_function_event_invoke_config(
-        FunctionName="work", DestinationConfig={"OnSuccess": {"Destination": arn("note")}}
+    told = {
+        "FunctionName": "work",
+        "DestinationConfig": {"OnSuccess": {"Destination": arn("note")}},
+    }
+    assert error_of(owner.put_function_event_invoke_config, **told) == (
+        "InvalidParameterValueException",
+        "The function's execution role does not have permissions to call InvokeFunction on "
+        + arn("note"),
+        400,
     )
+    allowed = policy(("Allow", "lambda:InvokeFunction", arn("note")))
+    own = {"RoleName": role, "PolicyName": "own"}
+    iam.put_role_policy(**own, PolicyDocument=allowed)
+    owner.put_function_event_invoke_config(**told)
+    iam.delete_role_policy(**own)
     send(owner, "work", {"name": "refused"})
     eventually(
         lambda: "lambda:InvokeFunction on resource" in engine.output(),
-        "the role may not call the destination",
+        "the role may not call the destination any more",
     )
-    allowed = policy(("Allow", "lambda:InvokeFunction", arn("note")))
-    iam.put_role_policy(RoleName=role, PolicyName="own", PolicyDocument=allowed)
+    iam.put_role_policy(**own, PolicyDocument=allowed)
     sent = send(owner, "work", {"name": "allowed"})
     record_of(logs, "note", sent)
     assert records(logs, "note").keys() == {sent}
+
+    queue = f"arn:aws:sqs:{REGION}:{ACCOUNT}:letters"
+    letters = {"DeadLetterConfig": {"TargetArn": queue}}
+    refusal = (
+        "InvalidParameterValueException",
+        "The provided execution role does not have permissions to call SendMessage on SQS",
+        400,
+    )
+    code = functions.python(WORK)
+    created = functions.create_arguments("other", code, **letters)
+    assert error_of(owner.create_function, **created) == refusal
+    change = owner.update_function_configuration
+    assert error_of(change, FunctionName="work", **letters) == refusal
+    may_send = policy(("Allow", "sqs:SendMessage", queue))
+    iam.put_role_policy(RoleName=role, PolicyName="letters", PolicyDocument=may_send)
+    assert change(FunctionName="work", **letters)["DeadLetterConfig"] == {"TargetArn": queue}
+    functions.wait_updated(owner, "work")
+    iam.create_role(RoleName="silent", AssumeRolePolicyDocument=LAMBDA_MAY_ASSUME)
+    silent = f"arn:aws:iam::{ACCOUNT}:role/silent"
+    assert error_of(change, FunctionName="work", Role=silent) == refusal, "the letters stay"
+    change(FunctionName="work", Role=silent, DeadLetterConfig={"TargetArn": ""})
 
 
 def test_what_is_to_be_told_survives_a_kill(own_engine):

@@ -40,8 +40,9 @@ LISTED = CONFIGURATION - {"State", "RuntimeVersionConfig"}
 
 
 def fields(response):
-    """The members of an answer; LastUpdateStatus aside, which old recordings lack in places."""
-    return set(response) - {"ResponseMetadata"}
+    """The members of an answer, but for what an active function's host cannot give."""
+    local = {"StateReason"} if response.get("State") == "Active" else set()
+    return set(response) - {"ResponseMetadata"} - local
 
 
 def arn(name):

@@ -1,6 +1,7 @@
 """Provisioned concurrency: environments that are initialised ahead, and kept."""
 
 import concurrent.futures
+import textwrap
 
 import pytest
 
@@ -137,6 +138,28 @@ def test_what_does_not_initialise_fails(client, deploy):
     )
     assert answer["StatusReason"] == "FUNCTION_ERROR_INIT_FAILURE"
     assert answer["AllocatedProvisionedConcurrentExecutions"] == 0
+
+
+def test_what_the_machine_has_no_memory_for_fails(own_engine):
+    engine = own_engine("--memory-budget", "300")
+    client = engine.client()
+    # Twice what it takes is set aside for each.
+    source = f'held = b"x" * (100 << 20)\n{textwrap.dedent(TELLS)}'
+    created = functions.create_arguments("big", functions.python(source), MemorySize=256)
+    client.create_function(**created)
+    functions.wait_active(client, "big")
+    client.publish_version(FunctionName="big")
+    put(client, "big", "1", 2)
+    answer = eventually(
+        lambda: (got := get(client, "big", "1"))["Status"] == "FAILED" and got,
+        "there is no room for both",
+        timeout=45,
+    )
+    assert "no memory became free" in answer["StatusReason"]
+    assert answer["AllocatedProvisionedConcurrentExecutions"] == 1
+    assert tell(client, "big", "1")[0] == "provisioned-concurrency", "the one that is there serves"
+    put(client, "big", "1", 1)
+    assert ready(client, "big", "1")["AvailableProvisionedConcurrentExecutions"] == 1
 
 
 def test_only_what_is_published_is_provisioned_and_once(client, published):

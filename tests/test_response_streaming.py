@@ -137,6 +137,18 @@ def test_invoke_takes_a_stream_as_a_whole(client, rust):
     assert answer["Payload"].read() == PRELUDE + MARK + b"\0\0\1\1\2\2"
 
 
+def test_the_cli_gets_a_stream_as_a_whole(aws_cli, rust, tmp_path):
+    """The AWS CLI has no command for InvokeWithResponseStream, and invokes streaming functions too."""
+    aws = aws_cli("lambda")
+    event = order(chunks=3, size=2)
+    told = aws("invoke", "--function-name", rust, "--payload", event, "answer")
+    assert told == {"StatusCode": 200, "ExecutedVersion": "$LATEST"}
+    answer = (tmp_path / "answer").read_bytes()
+    assert answer.startswith(PRELUDE + MARK) and len(answer) == len(PRELUDE + MARK) + 6
+    done = aws.fails("invoke-with-response-stream", "--function-name", rust, "answer")
+    assert done.returncode != 0 and "invalid choice" in done.stderr.lower()
+
+
 def test_qualifiers_and_dry_runs(client, rust):
     client.publish_version(FunctionName=rust)
     client.create_alias(FunctionName=rust, Name="live", FunctionVersion="1")

@@ -198,6 +198,9 @@ def test_the_nearest_interpreter_stands_in_and_says_so(engine, client, deploy):
     runtimes.install(MISSING)
     archive = functions.package({**PYTHON, **NODE})
     name = deploy(archive, Runtime=MISSING)
+    shown = client.get_function_configuration(FunctionName=name)
+    assert shown["State"] == "Active"
+    assert f"functions of {MISSING} run under" in shown["StateReason"]
     for _ in range(2):
         assert functions.invoke(client, name, {"a": 1}).value == {"a": 1}
     logs, group = engine.client("logs"), f"/aws/lambda/{name}"

@@ -186,4 +186,8 @@ def _plain(answer):
     members = {name: value for name, value in answer.items() if name != "ResponseMetadata"}
     if hasattr(members.get("Payload"), "read"):
         members["Payload"] = members["Payload"].read().decode()
+    for configuration in (members, members.get("Configuration", {})):
+        if configuration.get("State") == "Active":
+            # AWS has none then; the engine says what its host cannot give.
+            configuration.pop("StateReason", None)
     return members | {"ResponseMetadata": {"HTTPHeaders": {}, "HTTPStatusCode": status}}

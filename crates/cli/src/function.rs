@@ -12,9 +12,7 @@ use std::time::Duration;
 
 use clap::{Args, Subcommand};
 use ids::FunctionRef;
-use lab_aws::{
-    ConfigurationChange, FunctionConfiguration, FunctionHandle, NewFunction, Session, Target,
-};
+use lab_aws::{ConfigurationChange, FunctionConfiguration, FunctionHandle, NewFunction, Target};
 use serde::Serialize;
 
 use crate::context::Context;
@@ -136,7 +134,7 @@ pub(crate) async fn run(context: &Context, command: FunctionCommand) -> Result<E
         FunctionCommand::Show { name } => {
             let session = target::connect(context).await?;
             let configuration = session.function(name).configuration(None).await?;
-            let mut without_effect = local_effects(context, &session, &configuration).await?;
+            let mut without_effect = local_effects(context, &configuration)?;
             // It belongs to the function as a whole, which is not named by a qualifier.
             let whole = session.function(&configuration.function_name);
             if is_local(context)? {
@@ -155,12 +153,8 @@ pub(crate) async fn run(context: &Context, command: FunctionCommand) -> Result<E
     }
 }
 
-async fn show(
-    context: &Context,
-    session: &Session,
-    configuration: FunctionConfiguration,
-) -> Result<ExitCode, CliError> {
-    let without_effect = local_effects(context, session, &configuration).await?;
+fn show(context: &Context, configuration: FunctionConfiguration) -> Result<ExitCode, CliError> {
+    let without_effect = local_effects(context, &configuration)?;
     shown(context, configuration, without_effect)
 }
 
@@ -177,13 +171,12 @@ fn shown(
 }
 
 /// What of a configuration has no effect, where the target is an engine.
-async fn local_effects(
+fn local_effects(
     context: &Context,
-    session: &Session,
     configuration: &FunctionConfiguration,
 ) -> Result<Vec<String>, CliError> {
     Ok(if is_local(context)? {
-        effect::without_effect(configuration, session.capacity().await)
+        effect::without_effect(configuration)
     } else {
         Vec::new()
     })
@@ -216,10 +209,10 @@ async fn create(context: &Context, arguments: CreateArguments) -> Result<ExitCod
     };
     let created = session.create_function(new).await?;
     if arguments.no_wait {
-        return show(context, &session, created).await;
+        return show(context, created);
     }
     let ready = wait(context, &handle).await?;
-    show(context, &session, ready).await
+    show(context, ready)
 }
 
 /// The role, where one is given or the target takes any.
@@ -267,7 +260,7 @@ async fn update(context: &Context, arguments: UpdateArguments) -> Result<ExitCod
     } else {
         handle.configuration(None).await?
     };
-    show(context, &session, updated).await
+    show(context, updated)
 }
 
 /// Waits until the function can be invoked.

@@ -1,26 +1,15 @@
 //! What of a configuration the engine keeps and shows, but does not carry out.
 //!
-//! On AWS all of it has effect; here each one is said, so that nobody tests what is not there.
+//! On AWS all of it has effect; here each one is said, so that nobody tests what is not there. What the
+//! host cannot honour of a size, the engine says itself, as the reason of the function's state.
 
-use control::{Capacity, Measure, Shortfalls};
+use control::Measure;
 use lab_aws::FunctionConfiguration;
 
-/// Storage that every function has.
-const DEFAULT_STORAGE_MB: i32 = 512;
-
-/// One line for each part of `function` that has no effect on the engine, or less than on AWS on a host
-/// that gives so much.
-pub(super) fn without_effect(
-    function: &FunctionConfiguration,
-    capacity: Option<Capacity>,
-) -> Vec<String> {
+/// One line for each part of `function` that has no effect on the engine.
+pub(super) fn without_effect(function: &FunctionConfiguration) -> Vec<String> {
     let mut found = Vec::new();
     let mut note = |part: &str, instead: &str| found.push(format!("{part}: {instead}"));
-    let memory = u32::try_from(function.memory_size).unwrap_or_default();
-    let shortfalls = capacity.map(|capacity| capacity.shortfalls(memory));
-    for (what, shortfall) in shortfalls.iter().flat_map(Shortfalls::iter) {
-        note(what, shortfall);
-    }
     if function
         .vpc_config
         .as_ref()
@@ -52,16 +41,6 @@ pub(super) fn without_effect(
         .is_some_and(|tracing| tracing.mode == "Active")
     {
         note("tracing", "no traces are sent");
-    }
-    if function
-        .ephemeral_storage
-        .as_ref()
-        .is_some_and(|storage| storage.size != DEFAULT_STORAGE_MB)
-    {
-        note(
-            "/tmp",
-            "its size holds only where functions are isolated; `lambdalab doctor` says",
-        );
     }
     if function.dead_letter_config.is_some() {
         note(

@@ -13,6 +13,7 @@
 //! - [`letters`]: to whom.
 //! - [`outbox`]: what is still to be told, on disk.
 //! - [`courier`]: its delivery.
+//! - [`permission`]: whether the function's role permits that.
 
 pub(crate) mod courier;
 mod ending;
@@ -20,5 +21,6 @@ mod letters;
 mod line;
 pub(crate) mod lines;
 pub(crate) mod outbox;
+mod permission;
 pub(crate) mod queue;
 pub(crate) mod retry;

@@ -9,6 +9,7 @@ mod configure;
 mod create;
 mod delete;
 mod event_invoke;
+pub(crate) mod host;
 mod image;
 mod layer;
 mod layer_policy;

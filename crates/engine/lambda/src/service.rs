@@ -19,6 +19,7 @@ use crate::asynchronous::courier::Courier;
 use crate::asynchronous::lines::Lines;
 use crate::asynchronous::outbox::Outbox;
 use crate::asynchronous::queue::Queue;
+use crate::control::host::Host;
 use crate::door::Doors;
 use crate::environment::Environment;
 use crate::function::registry::Registry;
@@ -117,6 +118,7 @@ pub(crate) struct Inner {
     pub(crate) images: Images,
     /// Whether environments have a root of their own, without which there are no containers.
     pub(crate) isolated: bool,
+    pub(crate) host: Host,
     pub(crate) runtimes: Runtimes,
     pub(crate) fleet: Arc<Fleet>,
     /// Takes functions' logs.
@@ -154,6 +156,7 @@ impl Lambda {
                 .map_err(|error: CodeError| folder(&error))?;
         let capabilities = options.sandbox.capabilities();
         let isolated = capabilities.isolates();
+        let host = Host::new(options.capacity, capabilities);
         let settings = launch::Settings {
             endpoint: options.endpoint.clone(),
             environments,
@@ -184,6 +187,7 @@ impl Lambda {
             code,
             images: options.images,
             isolated,
+            host,
             runtimes: options.runtimes,
             fleet,
             logs,

@@ -235,13 +235,29 @@ pub(crate) fn refusal(error: ServiceError, parts: &Parts, request_id: RequestId)
 /// How bodies of the query protocol are announced.
 const FORM: &[u8] = b"application/x-www-form-urlencoded";
 
+impl Services {
+    /// Refuses a call that policies do not permit, where they are enforced.
+    fn check_call<'s>(
+        &'s self,
+        call: &Call,
+    ) -> impl Future<Output = Result<(), ServiceError>> + Send + use<'s> {
+        let checked = self
+            .enforcer
+            .as_ref()
+            .map(|enforcer| enforcer.check_call(call));
+        async move {
+            match checked {
+                Some(checked) => checked.await,
+                None => Ok(()),
+            }
+        }
+    }
+}
+
 impl Dispatch for Services {
     fn dispatch(&self, call: Call) -> BoxFuture<'_, Result<Box<dyn Any + Send>, ServiceError>> {
         Box::pin(async move {
-            if let Some(enforcer) = &self.enforcer {
-                let checked = enforcer.check_call(&call);
-                checked.await?;
-            }
+            self.check_call(&call).await?;
             match call.service {
                 Service::Lambda => wire::lambda::dispatch(&self.lambda, call).await,
                 Service::Logs => wire::logs::dispatch(&self.logs, call).await,
@@ -250,5 +266,9 @@ impl Dispatch for Services {
                 other => Err(not_served(other.signing_name())),
             }
         })
+    }
+
+    fn permits(&self, call: Call) -> BoxFuture<'_, Result<(), ServiceError>> {
+        Box::pin(self.check_call(&call))
     }
 }

@@ -28,12 +28,25 @@ impl Dispatch for Switchboard {
         Box::pin(async move {
             match self.services.get().and_then(Weak::upgrade) {
                 Some(services) => services.dispatch(call).await,
-                None => Err(ServiceError::new(
-                    "ServiceUnavailableException",
-                    503,
-                    "The engine is starting or stopping.",
-                )),
+                None => Err(unavailable()),
             }
         })
     }
+
+    fn permits(&self, call: Call) -> BoxFuture<'_, Result<(), ServiceError>> {
+        Box::pin(async move {
+            match self.services.get().and_then(Weak::upgrade) {
+                Some(services) => services.permits(call).await,
+                None => Err(unavailable()),
+            }
+        })
+    }
+}
+
+fn unavailable() -> ServiceError {
+    ServiceError::new(
+        "ServiceUnavailableException",
+        503,
+        "The engine is starting or stopping.",
+    )
 }

@@ -174,6 +174,12 @@ impl Call {
 pub trait Dispatch: Send + Sync + 'static {
     /// Hands the call to its service. The answer is the operation's [`Operation::Output`].
     fn dispatch(&self, call: Call) -> BoxFuture<'_, Result<Box<dyn Any + Send>, ServiceError>>;
+
+    /// Asks whether policies would let the call through, and makes none. Without any to enforce, all
+    /// calls are let through.
+    fn permits(&self, _call: Call) -> BoxFuture<'_, Result<(), ServiceError>> {
+        Box::pin(std::future::ready(Ok(())))
+    }
 }
 
 /// Calls operation `O` through `dispatch`.

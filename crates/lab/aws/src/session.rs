@@ -13,7 +13,7 @@ use aws_sdk_lambda::config::{Credentials as SdkCredentials, SharedHttpClient};
 use aws_sdk_lambda::primitives::Blob;
 use aws_sdk_lambda::types::{Environment, FunctionCode, Runtime};
 use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
-use control::{CAPACITY_PATH, Capacity, MEASURES_PATH, Measure};
+use control::{MEASURES_PATH, Measure};
 use ids::SharedClock;
 
 use crate::configuration::{FunctionConfiguration, NewFunction};
@@ -137,13 +137,6 @@ impl Session {
     #[must_use]
     pub fn engine(&self) -> Option<&Ensured> {
         self.connection.engine.as_ref()
-    }
-
-    /// What the engine's host gives to functions; `None` where the target is no engine of ours.
-    pub async fn capacity(&self) -> Option<Capacity> {
-        let endpoint = self.connection.endpoint.as_deref()?;
-        let asked = control_client::get(endpoint, CAPACITY_PATH).await;
-        asked.ok()
     }
 
     /// How far the engine keeps functions apart from its host and within their limits; nothing where

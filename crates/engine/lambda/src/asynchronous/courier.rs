@@ -11,13 +11,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use ids::Arn;
+use bytes::Bytes;
+use ids::{Arn, RequestId};
 use parking_lot::Mutex;
 use tokio::sync::Notify;
 use wire::lambda::operations::Invoke;
 use wire::lambda::{InvocationRequest, InvocationType};
 use wire::sqs::{MessageAttributeValue, SendMessage, SendMessageRequest};
-use wire::{Caller, Principal, ServiceError, call};
+use wire::{Call, Caller, Principal, ServiceError};
 
 use super::outbox::{Attributes, DueLetters, Letter};
 use super::retry::{LONGEST_AGE, back_off};
@@ -140,59 +141,72 @@ impl Inner {
         let unknown =
             || ServiceError::validation(format!("{} is not a destination.", letter.destination));
         let destination: Arn = letter.destination.parse().map_err(|_| unknown())?;
-        let caller = caller(letter).ok_or_else(unknown)?;
-        match destination.service.as_str() {
-            "lambda" => {
-                if letter.body.len() > EVENT_BYTES {
-                    return Err(ServiceError::too_large("InvokeFunction", EVENT_BYTES));
-                }
-                let input = InvocationRequest {
-                    function_name: letter.destination.clone(),
-                    invocation_type: Some(InvocationType::Event),
-                    payload: Some(letter.body.clone()),
-                    ..InvocationRequest::default()
-                };
-                call::<Invoke>(&*self.peers.0, caller, input).await?;
-            }
-            "sqs" => {
-                let input = SendMessageRequest {
-                    queue_url: queue_url(&destination),
-                    message_body: String::from_utf8_lossy(&letter.body).into_owned(),
-                    message_attributes: letter.dead_letter.as_ref().map(message_attributes),
-                };
-                call::<SendMessage>(&*self.peers.0, caller, input).await?;
-            }
-            other => {
-                return Err(ServiceError::validation(format!(
-                    "This engine has no service `{other}` that could take it."
-                )));
-            }
+        let sender: Arn = letter.sender.parse().map_err(|_| unknown())?;
+        if destination.service == "lambda" && letter.body.len() > EVENT_BYTES {
+            return Err(ServiceError::too_large("InvokeFunction", EVENT_BYTES));
         }
+        let caller = caller(&sender, &letter.role, letter.request_id);
+        let (body, attributes) = (letter.body.clone(), letter.dead_letter.as_ref());
+        let call = delivery(&destination, caller, body, attributes).ok_or_else(|| {
+            ServiceError::validation(format!(
+                "This engine has no service `{}` that could take it.",
+                destination.service
+            ))
+        })?;
+        self.peers.0.dispatch(call).await?;
         Ok(())
     }
 }
 
-/// The function, in its role.
-fn caller(letter: &Letter) -> Option<Caller> {
-    let sender: Arn = letter.sender.parse().ok()?;
+/// The call that takes `body` to a destination; none where no service here could take it.
+pub(super) fn delivery(
+    destination: &Arn,
+    caller: Caller,
+    body: Bytes,
+    attributes: Option<&Attributes>,
+) -> Option<Call> {
+    match destination.service.as_str() {
+        "lambda" => {
+            let input = InvocationRequest {
+                function_name: destination.to_string(),
+                invocation_type: Some(InvocationType::Event),
+                payload: Some(body),
+                ..InvocationRequest::default()
+            };
+            Some(Call::new::<Invoke>(caller, input))
+        }
+        "sqs" => {
+            let input = SendMessageRequest {
+                queue_url: queue_url(destination),
+                message_body: String::from_utf8_lossy(&body).into_owned(),
+                message_attributes: attributes.map(message_attributes),
+            };
+            Some(Call::new::<SendMessage>(caller, input))
+        }
+        _ => None,
+    }
+}
+
+/// The function `sender`, as it was called, in its role.
+pub(super) fn caller(sender: &Arn, role: &str, request_id: RequestId) -> Caller {
     let function: Vec<&str> = sender.resource.split(':').take(2).collect();
-    let (account, region) = (
-        sender.account.as_str().into(),
-        sender.region.as_str().into(),
+    let arn = Arn::new(
+        "lambda",
+        &sender.region,
+        &sender.account,
+        function.join(":"),
     );
-    let resource = function.join(":");
-    let arn = Arn::new("lambda", &sender.region, &sender.account, resource);
-    Some(Caller {
-        account,
-        region,
+    Caller {
+        account: sender.account.as_str().into(),
+        region: sender.region.as_str().into(),
         principal: Principal::Function {
             arn: arn.to_string().into(),
-            role: letter.role.as_str().into(),
+            role: role.into(),
         },
         host: None,
         trace: None,
-        request_id: letter.request_id,
-    })
+        request_id,
+    }
 }
 
 /// The URL of a queue, as AWS forms it.

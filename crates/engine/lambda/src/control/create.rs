@@ -68,6 +68,8 @@ impl Inner {
         tags::check(input.tags.as_ref().unwrap_or(&BTreeMap::new()))?;
         let _gate = self.code_gate.read().await;
         let mut configuration = configuration(&key, &input)?;
+        self.check_dead_letters_permitted(&key, &configuration)
+            .await?;
         let code = input.code.unwrap_or_default();
         let taken = if image::is_image(&configuration) {
             self.take_image(caller, code, &mut configuration).await?

@@ -79,6 +79,8 @@ impl Inner {
                 "You must specify at least one of error handling or destination setting.",
             ));
         }
+        self.check_permitted(&target, change.destinations.as_ref())
+            .await?;
         let (key, now) = (target.key.clone(), self.clock.now());
         let shown = self
             .registry
@@ -97,6 +99,29 @@ impl Inner {
             })
             .await?;
         Ok(shown)
+    }
+
+    /// Refuses destinations that the function's role may not call. What is no function or no
+    /// destination is found afterwards.
+    async fn check_permitted(
+        &self,
+        target: &Target,
+        destinations: Option<&DestinationConfig>,
+    ) -> Result<(), ServiceError> {
+        let Some(destinations) = destinations else {
+            return Ok(());
+        };
+        let Ok((version, _)) = self.find(target).await else {
+            return Ok(());
+        };
+        let on_success = destinations.on_success.as_ref();
+        let on_failure = destinations.on_failure.as_ref();
+        let named = on_success.and_then(|side| side.destination.as_deref());
+        let named = named.into_iter();
+        let named = named.chain(on_failure.and_then(|side| side.destination.as_deref()));
+        let configuration = &version.record.configuration;
+        self.check_destinations_permitted(&target.key, configuration, named)
+            .await
     }
 
     pub(crate) async fn get_function_event_invoke_config(

@@ -158,6 +158,6 @@ impl Inner {
         if record.configuration.state == Some(State::Pending) {
             self.settle(key, number, Duration::ZERO);
         }
-        Ok(record.configuration)
+        Ok(self.on_this_host(record.configuration))
     }
 }

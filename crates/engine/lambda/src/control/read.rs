@@ -104,13 +104,14 @@ impl Inner {
         Ok((version.ok_or_else(|| target.not_found())?, number))
     }
 
-    /// The configuration as the caller of `target` sees it: under the ARN by which it was asked for.
+    /// The configuration as the caller of `target` sees it: under the ARN by which it was asked for,
+    /// and with what this host lacks for it.
     fn shown(&self, target: &Target, version: &CachedVersion) -> FunctionConfiguration {
         let mut configuration = version.record.configuration.clone();
         if target.qualifier.is_some() {
             configuration.function_arn = Some(target.arn());
         }
-        configuration
+        self.on_this_host(configuration)
     }
 
     /// Where a package can be fetched without a signature, by who was told: at the endpoint that he

@@ -123,6 +123,18 @@ impl Inner {
             .environment
             .map(|e| configure::variables(e.variables.unwrap_or_default()))
             .transpose()?;
+        if input.role.is_some() || input.dead_letter_config.is_some() {
+            let latest = self.registry.version(&key, LATEST).await?;
+            let latest = latest.ok_or_else(|| target.not_found())?;
+            let latest = &latest.record.configuration;
+            let letters = input.dead_letter_config.as_ref();
+            let wanted = FunctionConfiguration {
+                role: input.role.clone().or_else(|| latest.role.clone()),
+                dead_letter_config: letters.or(latest.dead_letter_config.as_ref()).cloned(),
+                ..FunctionConfiguration::default()
+            };
+            self.check_dead_letters_permitted(&key, &wanted).await?;
+        }
         // Layers that are deleted now stay until this is through.
         let _gate = self.code_gate.read().await;
         let layers = match input.layers {
@@ -241,7 +253,7 @@ impl Inner {
         if let Some(number) = published {
             self.settle(key, number, SHORTEST_UPDATE);
         }
-        Ok(shown)
+        Ok(self.on_this_host(shown))
     }
 }
 

@@ -14,7 +14,7 @@ use tokio::sync::OwnedSemaphorePermit;
 use super::admission::Admission;
 use super::demand::Verdict;
 use super::janitor::Janitor;
-use super::pool::{Entry, MEMORY_PATIENCE, NoEnvironment, Pool, Returned};
+use super::pool::{Entry, MEMORY_PATIENCE, NoEnvironment, PROVISION_PATIENCE, Pool, Returned};
 use super::provision::Provision;
 use super::template::{Occasion, Snapshot, Spare, Template, Templates};
 use crate::deployment::{Deployment, PoolKey};
@@ -336,7 +336,7 @@ impl Fleet {
         let free = self.admission.try_memory(pool.reservation_mb());
         let memory = match free {
             Some(memory) => memory,
-            None => self.wait_for_memory(pool).await?,
+            None => self.wait_for_memory(pool, PROVISION_PATIENCE).await?,
         };
         let _init = self.admission.init().await.ok_or(NoEnvironment::Closed)?;
         let (environment, took) = self
@@ -384,16 +384,20 @@ impl Fleet {
                     }
                     pool.gave_up();
                     drop(init);
-                    reserved = Some(self.wait_for_memory(pool).await?);
+                    reserved = Some(self.wait_for_memory(pool, MEMORY_PATIENCE).await?);
                 }
             }
         }
     }
 
     /// Waits for memory; what is needed is asked again once it has been learned.
-    async fn wait_for_memory(&self, pool: &Pool) -> Result<OwnedSemaphorePermit, NoEnvironment> {
+    async fn wait_for_memory(
+        &self,
+        pool: &Pool,
+        patience: Duration,
+    ) -> Result<OwnedSemaphorePermit, NoEnvironment> {
         let _hungry = self.admission.hunger();
-        let mut patience = self.clock.sleep(MEMORY_PATIENCE);
+        let mut patience = self.clock.sleep(patience);
         loop {
             let learned = pool.learned.notified();
             let reservation = pool.reservation_mb();

@@ -25,6 +25,10 @@ pub(crate) const QUEUE_LIMIT: usize = 10_000;
 /// How long the head of the line waits for the host's memory.
 pub(super) const MEMORY_PATIENCE: Duration = Duration::from_secs(30);
 
+/// How long one that is provisioned waits for it: whoever asked for it is told soon, and it is tried
+/// again later.
+pub(super) const PROVISION_PATIENCE: Duration = Duration::from_secs(10);
+
 /// Why no environment can be had.
 #[derive(Debug, Clone, thiserror::Error)]
 pub(crate) enum NoEnvironment {
@@ -32,7 +36,7 @@ pub(crate) enum NoEnvironment {
     #[error("more than {QUEUE_LIMIT} invocations of this function wait for an environment")]
     TooMany,
     /// The host's memory is promised to others.
-    #[error("no memory became free for another environment within {} s", MEMORY_PATIENCE.as_secs())]
+    #[error("no memory became free for another environment: what this host has is promised")]
     NoMemory,
     /// An environment could not be made.
     #[error("an execution environment could not be created: {0}")]

@@ -8,7 +8,7 @@ import subprocess
 
 import pytest
 
-from support import functions, layers, unprivileged
+from support import functions, host, layers, unprivileged
 from support.aws_cli import AwsCli
 from support.engine import BINARY, RUNTIMES, Engine, command_environment
 
@@ -130,6 +130,6 @@ def secluded(request, tmp_path_factory):
     refused = [line for line in engine.output().splitlines() if "that you trust" in line]
     if refused:
         engine.close()
-        pytest.skip(refused[0])
+        host.lacks(refused[0])
     yield engine
     engine.close()

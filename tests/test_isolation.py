@@ -73,6 +73,8 @@ LOOK = """
                     "library": os.__file__,
                     "free": os.statvfs("/tmp").f_bavail * os.statvfs("/tmp").f_frsize >> 20,
                 }
+            case "room":
+                return os.statvfs("/tmp").f_ffree
             case "whoami":
                 return boto3.client("sts").get_caller_identity()["Arn"]
 
@@ -172,9 +174,20 @@ def test_it_cannot_go_before_others(look, what):
     assert look(what)["refused"] == "PermissionError"
 
 
-@pytest.mark.parametrize("file", ["/proc/keys", "/proc/key-users"])
-def test_it_does_not_see_the_keys_of_others(look, file):
+@pytest.mark.parametrize(
+    "file", ["/proc/keys", "/proc/key-users", "/proc/cmdline", "/proc/diskstats", "/proc/kallsyms"]
+)
+def test_it_does_not_see_what_is_the_hosts(look, file):
     assert look("read", file)["done"] == ""
+
+
+@pytest.mark.parametrize("folder", ["/usr/local", "/var/lang/local"])
+def test_it_does_not_see_what_the_hosts_owner_has_installed(look, folder):
+    assert set(look("list", folder).get("done", [])) <= {"lib", "lib32", "lib64"}
+
+
+def test_files_do_not_run_out_before_space_does(look):
+    assert look("room")["done"] >= 131_000
 
 
 @pytest.mark.parametrize(
@@ -240,6 +253,7 @@ def test_it_is_a_choice(tmp_path):
         client.create_function(**functions.create_arguments("open", code))
         functions.wait_active(client, "open")
         assert functions.invoke(client, "open").value == 0
+        assert "(isolation was turned off)" in engine.output()
 
 
 def test_a_package_that_only_its_owner_may_read_runs_with_a_warning(secluded):

@@ -12,16 +12,21 @@ import textwrap
 
 import pytest
 from botocore.exceptions import ClientError
-from support import census, functions
+from support import census, functions, host
 from support.engine import Engine
 from support.snapstart import SNAP, invoke, settled
 from support.waiting import eventually
 
-pytestmark = [
-    pytest.mark.skipif(os.geteuid() != 0, reason="networks take root"),
-    pytest.mark.skipif(shutil.which("ip") is None, reason="other machines are made with `ip`"),
-    pytest.mark.skipif(not os.path.exists("/dev/net/tun"), reason="there are no TUN devices"),
-]
+pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="networks take root")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def means():
+    if shutil.which("ip") is None:
+        host.lacks("other machines are made with `ip`, which is missing")
+    if not os.path.exists("/dev/net/tun"):
+        host.lacks("there are no TUN devices")
+
 
 def free_port():
     with contextlib.closing(socket.socket()) as probe:

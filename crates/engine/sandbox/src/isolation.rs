@@ -23,8 +23,10 @@
 
 pub(crate) mod clones;
 pub(crate) mod helper;
+mod local;
 mod memory;
 pub(crate) mod mounts;
+mod namespaces;
 pub(crate) mod network;
 pub(crate) mod pid_space;
 mod quarters;
@@ -163,6 +165,20 @@ impl Isolation {
     }
 }
 
+/// Why environments are not kept apart.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum NotIsolated {
+    /// Nobody asked for it.
+    #[error("isolation was turned off")]
+    NotWanted,
+    /// Whoever asks runs threads already, and cannot try it any more.
+    #[error("it can be tried only before a program starts threads")]
+    TooLate,
+    /// The host refuses a step.
+    #[error(transparent)]
+    Refused(#[from] Refused),
+}
+
 /// Whether initialised processes can be cloned.
 pub(crate) fn measure_clones(isolation: Option<&Isolation>) -> Measure {
     match isolation.map(|isolation| &isolation.no_clones) {
@@ -217,7 +233,7 @@ pub(crate) fn measure_network(isolation: Option<&Isolation>, asked: Egress) -> (
 }
 
 /// How far isolation goes here.
-pub(crate) fn measure(isolation: Result<&Isolation, &Refused>) -> Measure {
+pub(crate) fn measure(isolation: Result<&Isolation, &NotIsolated>) -> Measure {
     match isolation {
         Ok(isolation) if isolation.in_realm() => Measure::short(
             Means::UserNamespaces,
@@ -226,13 +242,19 @@ pub(crate) fn measure(isolation: Result<&Isolation, &Refused>) -> Measure {
              gives each a user of its own",
         ),
         Ok(_) => Measure::full(Means::Namespaces),
-        Err(refused) => Measure::short(
-            Means::None,
-            format!(
-                "functions run as processes of the engine's user and see the host ({refused}): \
-                 run only code that you trust, or {}",
-                refusal::remedy(&refusal::Host::look())
-            ),
-        ),
+        Err(reason) => {
+            let remedy = match reason {
+                NotIsolated::NotWanted => "turn it on (--isolation auto)".to_owned(),
+                NotIsolated::TooLate => "look before threads are started".to_owned(),
+                NotIsolated::Refused(_) => refusal::remedy(&refusal::Host::look()),
+            };
+            Measure::short(
+                Means::None,
+                format!(
+                    "functions run as processes of the engine's user and see the host ({reason}): \
+                     run only code that you trust, or {remedy}"
+                ),
+            )
+        }
     }
 }

@@ -27,7 +27,7 @@ use nix::unistd::{ForkResult, Pid};
 
 use crate::capabilities::{Capabilities, Means, Measure};
 use crate::cgroup::{EngineGroups, EngineName, GroupMeasures, Hierarchies};
-use crate::isolation::{self, Isolation, ScratchKit};
+use crate::isolation::{self, Isolation, NotIsolated, ScratchKit};
 use crate::protocol::Refused;
 use crate::spec::Egress;
 use crate::{SandboxError, channel, sys};
@@ -152,19 +152,19 @@ pub fn probe(options: &SpawnerOptions) -> Result<Capabilities, SandboxError> {
     Ok(capabilities)
 }
 
-fn isolation(options: &SpawnerOptions) -> Result<Isolation, Refused> {
-    if options.isolation && sys::thread_count().is_ok_and(|threads| threads == 1) {
-        Isolation::establish(options.egress)
+fn isolation(options: &SpawnerOptions) -> Result<Isolation, NotIsolated> {
+    if !options.isolation {
+        Err(NotIsolated::NotWanted)
+    } else if sys::thread_count().is_ok_and(|threads| threads == 1) {
+        Ok(Isolation::establish(options.egress)?)
     } else {
-        Err(Refused::to("isolate what was not asked for")(
-            Errno::ECANCELED,
-        ))
+        Err(NotIsolated::TooLate)
     }
 }
 
 fn capabilities(
     groups: &EngineGroups,
-    isolation: &Result<Isolation, Refused>,
+    isolation: &Result<Isolation, NotIsolated>,
     scratch: &ScratchKit,
     egress: Egress,
 ) -> Capabilities {

@@ -21,8 +21,10 @@ const LANGUAGE: &str = "/var/lang";
 /// What starts the client.
 const STARTER: &str = "/var/rapid";
 
-/// What every environment shows of the system at its own place.
+/// What every environment shows of the system at its own place, but for what the host's owner has
+/// installed beside it.
 const SYSTEM: [&str; 3] = ["/usr", "/nix/store", "/gnu/store"];
+const BESIDE_SYSTEM: &str = "/usr/local";
 
 /// What stands for AWS's folders in an environment of one deployment.
 #[derive(Debug, Clone)]
@@ -144,7 +146,7 @@ impl Places {
             });
             let taken = |folder: &str| place.starts_with(folder);
             if *folder == LANGUAGE
-                && !SYSTEM.into_iter().any(taken)
+                && (taken(BESIDE_SYSTEM) || !SYSTEM.into_iter().any(taken))
                 && !RESERVED.into_iter().any(taken)
             {
                 shows.push(Shown {
@@ -222,6 +224,10 @@ pub(super) mod tests {
         places.folders.pop();
         places.folders.push((LANGUAGE, "/usr".into()));
         assert_eq!(places.shows().len(), 4, "the system is shown anyway");
+        places.folders.pop();
+        places.folders.push((LANGUAGE, "/usr/local/python".into()));
+        let beside = places.shows().pop();
+        assert_eq!(beside.unwrap().target, Path::new("/usr/local/python"));
     }
 
     #[test]

@@ -10,12 +10,15 @@
 //! - Its system call filter is that of all functions, but for the one call that makes exactly the
 //!   namespaces of a clone ([`NAMESPACES`]). Mounting stays forbidden, as does everything else that
 //!   the capability would allow.
+//! - Of each kind of these there may be so many at a time as clones ([`MOST_CLONES`]), and none of any
+//!   other kind.
 //! - A clone lets go of the capability and can never get it back: it may not make user namespaces.
-//!   The spawner takes no clone of which the kernel says otherwise ([`check`]).
+//!   The spawner takes no clone of which the kernel says otherwise ([`Claimant`]).
 //! - Mounts, loopback and listeners come from outside ([`dress`]).
 
 use std::fs;
 use std::io;
+use std::io::Read;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::PathBuf;
 
@@ -23,13 +26,14 @@ use nix::sched::{CloneFlags, setns, unshare};
 use nix::sys::prctl;
 use nix::sys::signal::Signal;
 use nix::unistd::{Pid, getgid, getuid};
+use rustix::fs::{CWD, Mode, OFlags, openat};
 use rustix::thread::{
     CapabilitySet, CapabilitySets, capabilities, configure_capability_in_ambient_set,
     set_capabilities,
 };
 
 use super::user::User;
-use super::{Isolation, helper, mounts, network, rights, view};
+use super::{Isolation, helper, mounts, namespaces, network, rights, view};
 use crate::protocol::Refused;
 
 /// The right to make namespaces.
@@ -42,6 +46,15 @@ pub(crate) const NAMESPACES: CloneFlags = CloneFlags::CLONE_NEWNS
     .union(CloneFlags::CLONE_NEWIPC)
     .union(CloneFlags::CLONE_NEWUTS)
     .union(CloneFlags::CLONE_NEWCGROUP);
+
+/// The same, as the kernel's limits call them.
+const KINDS: [&str; 6] = ["mnt", "pid", "net", "ipc", "uts", "cgroup"];
+
+/// The clones that one template may have at a time, those that are ending included. An account runs a
+/// thousand invocations at once unless it is given more
+/// (<https://docs.aws.amazon.com/lambda/latest/dg/lambda-concurrency.html>), and more environments of
+/// one version than this are initialised one by one.
+const MOST_CLONES: u32 = 4_096;
 
 /// Makes this process the user that a template is, with the right to make a clone's namespaces.
 pub(crate) fn become_template(user: User) -> Result<(), Refused> {
@@ -60,6 +73,7 @@ pub(crate) fn become_template(user: User) -> Result<(), Refused> {
         fs::write("/proc/self/setgroups", "deny")?;
         fs::write("/proc/self/uid_map", format!("{uid} {uid} 1"))?;
         fs::write("/proc/self/gid_map", format!("{gid} {gid} 1"))?;
+        namespaces::limit(&KINDS, MOST_CLONES)?;
         rights::bound_but(RIGHT)?;
         set(RIGHT, RIGHT, RIGHT)?;
         // So that it is kept by the program.
@@ -84,29 +98,68 @@ fn set(
     )?)
 }
 
-/// Looks at a process of a clone as the kernel sees it: a child of `parent` that has no capability
-/// left and cannot gain any.
-pub(crate) fn check(process: Pid, parent: Pid) -> Result<(), Refused> {
-    let doing = || format!("trust process {process} of a clone");
-    let status =
-        fs::read_to_string(format!("/proc/{process}/status")).map_err(Refused::to(doing()))?;
-    match unfit(&status, parent) {
-        None => Ok(()),
-        Some(line) => Err(Refused {
-            doing: format!("{} ({line})", doing()),
-            source: io::ErrorKind::PermissionDenied.into(),
-        }),
-    }
+/// A process that claims to be part of a clone.
+///
+/// It is looked at by one descriptor of its folder in `/proc`, which means it alone: once it has ended
+/// there is nothing to be found any more, also where its number means another process.
+#[derive(Debug)]
+pub(crate) struct Claimant {
+    pid: Pid,
+    folder: OwnedFd,
 }
 
-/// Looks at the process that claims to be the first of a clone's process table.
-pub(crate) fn check_init(process: Pid) -> Result<(), Refused> {
-    let refused = || Refused::to(format!("trust process {process} as the init of a clone"));
-    let status = fs::read_to_string(format!("/proc/{process}/status")).map_err(refused())?;
-    if is_init(&status) {
-        return Ok(());
+impl Claimant {
+    /// Whoever has this number now. That it is the one which was meant, what follows must show.
+    pub(crate) fn of(pid: Pid) -> Result<Self, Refused> {
+        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let folder = openat(CWD, format!("/proc/{pid}"), flags, Mode::empty())
+            .map_err(Refused::to(format!("find process {pid} of a clone")))?;
+        Ok(Self { pid, folder })
     }
-    Err(refused()(io::Error::from(io::ErrorKind::PermissionDenied)))
+
+    fn open(&self, name: &str) -> Result<fs::File, Refused> {
+        let flags = OFlags::RDONLY | OFlags::CLOEXEC;
+        let file = openat(&self.folder, name, flags, Mode::empty());
+        let doing = || format!("open {name} of process {} of a clone", self.pid);
+        Ok(file.map_err(Refused::to(doing()))?.into())
+    }
+
+    fn status(&self) -> Result<String, Refused> {
+        let mut text = String::new();
+        let doing = || format!("read the status of process {} of a clone", self.pid);
+        let read = self.open("status")?.read_to_string(&mut text);
+        read.map_err(Refused::to(doing()))?;
+        Ok(text)
+    }
+
+    /// Looks at it as the kernel sees it: a child of `parent` that has no capability left and cannot
+    /// gain any, and in its groups as `is_held` says. It lives when that was asked, so that its number
+    /// meant nobody else.
+    pub(crate) fn check(&self, parent: Pid, is_held: impl FnOnce() -> bool) -> Result<(), Refused> {
+        let held = is_held();
+        let status = self.status()?;
+        match unfit(&status, parent) {
+            None if held => Ok(()),
+            None => Err(self.refused("outside of the clone's groups")),
+            Some(line) => Err(self.refused(line)),
+        }
+    }
+
+    /// Looks whether it is the first of a process table of its own.
+    pub(crate) fn check_init(&self) -> Result<(), Refused> {
+        match is_init(&self.status()?) {
+            true => Ok(()),
+            false => Err(self.refused("no init")),
+        }
+    }
+
+    /// That it cannot be trusted, and why.
+    pub(crate) fn refused(&self, reason: &str) -> Refused {
+        Refused {
+            doing: format!("trust process {} of a clone ({reason})", self.pid),
+            source: io::ErrorKind::PermissionDenied.into(),
+        }
+    }
 }
 
 /// Whether a status is that of the first process of the innermost of its process tables.
@@ -115,16 +168,6 @@ fn is_init(status: &str) -> bool {
         .lines()
         .find_map(|line| line.strip_prefix("NSpid:\t"));
     numbers.is_some_and(|numbers| numbers.split_whitespace().next_back() == Some("1"))
-}
-
-/// That a process of a clone plays another part already, or is not where its limits are.
-pub(crate) fn not_its_own(process: Pid) -> Refused {
-    Refused {
-        doing: format!(
-            "trust process {process}: it is another's, or outside of the clone's groups"
-        ),
-        source: io::ErrorKind::PermissionDenied.into(),
-    }
 }
 
 /// The first line of a status that is not as a clone's must be.
@@ -149,15 +192,15 @@ fn unfit(status: &str, parent: Pid) -> Option<&str> {
 /// loopback, and what leads out, if it is to. Returns the listeners in there, and then the other end
 /// of the way out.
 pub(crate) fn dress(
-    clone: Pid,
+    clone: &Claimant,
     shown: &[(OwnedFd, PathBuf)],
     leads_out: bool,
 ) -> Result<Vec<OwnedFd>, Refused> {
-    let name = |kind: &str| {
-        fs::File::open(format!("/proc/{clone}/ns/{kind}"))
-            .map_err(Refused::to(format!("name the {kind} namespace of a clone")))
-    };
-    let (pids, files, network) = (name("pid")?, name("mnt")?, name("net")?);
+    let (pids, files, network) = (
+        clone.open("ns/pid")?,
+        clone.open("ns/mnt")?,
+        clone.open("ns/net")?,
+    );
     let mut made = helper::make(|| {
         let enter = |namespace: &fs::File, kind| {
             setns(namespace.as_fd(), kind).map_err(Refused::to("enter a clone's namespaces"))

@@ -15,7 +15,7 @@ use super::mounts::{self, Allows};
 use crate::protocol::Refused;
 
 /// As many as the other kind of file system has room for.
-const FILES_PER_MB: u32 = 32;
+const FILES_PER_MB: u32 = 256;
 
 /// A mount of the file system below `work_dir`, which is made when it is not there.
 pub(super) fn scratch(work_dir: &Path, mb: u32) -> Result<OwnedFd, Refused> {
@@ -30,9 +30,9 @@ pub(super) fn scratch(work_dir: &Path, mb: u32) -> Result<OwnedFd, Refused> {
             mb.saturating_mul(FILES_PER_MB).to_string(),
         );
         let options = [
-            ("size", size.as_str()),
-            ("nr_inodes", &files),
-            ("mode", "1777"),
+            ("size", Some(size.as_str())),
+            ("nr_inodes", Some(&files)),
+            ("mode", Some("1777")),
         ];
         let made = mounts::new("tmpfs", &options, MountAttrFlags::MOUNT_ATTR_NODEV)?;
         mounts::attach(made, &folder)?;

@@ -6,7 +6,8 @@ use std::path::Path;
 use rustix::fs::CWD;
 use rustix::mount::{
     FsMountFlags, FsOpenFlags, MountAttrFlags, MoveMountFlags, OpenTreeFlags, UnmountFlags,
-    fsconfig_create, fsconfig_set_string, fsmount, fsopen, move_mount, open_tree, unmount,
+    fsconfig_create, fsconfig_set_flag, fsconfig_set_string, fsmount, fsopen, move_mount,
+    open_tree, unmount,
 };
 
 use crate::protocol::Refused;
@@ -41,16 +42,19 @@ pub(crate) fn clone_of(source: &Path, allows: Allows) -> Result<OwnedFd, Refused
     Ok(tree)
 }
 
-/// A new mount of a file system.
+/// A new mount of a file system. Options have a value, or none.
 pub(super) fn new(
     kind: &str,
-    options: &[(&str, &str)],
+    options: &[(&str, Option<&str>)],
     attributes: MountAttrFlags,
 ) -> Result<OwnedFd, Refused> {
     let made = || {
         let context = fsopen(kind, FsOpenFlags::FSOPEN_CLOEXEC)?;
         for (key, value) in options {
-            fsconfig_set_string(context.as_fd(), *key, *value)?;
+            match value {
+                Some(value) => fsconfig_set_string(context.as_fd(), *key, *value)?,
+                None => fsconfig_set_flag(context.as_fd(), *key)?,
+            }
         }
         fsconfig_create(context.as_fd())?;
         fsmount(

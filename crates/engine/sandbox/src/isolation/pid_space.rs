@@ -19,11 +19,15 @@ pub(crate) fn open() -> Result<(), Refused> {
     unshare(CloneFlags::CLONE_NEWPID).map_err(Refused::to("make a process table"))
 }
 
+/// What an init does first: it holds nothing of whoever forked it.
+pub(crate) fn let_go() -> Result<(), Refused> {
+    let refused = || Refused::to("close what an init has inherited");
+    sys::silence(0..=2).map_err(refused())?;
+    sys::close_all_but(&[]).map_err(refused())
+}
+
 /// The init's life: it ends when it is killed, and with it all processes of its table.
 pub(crate) fn init() -> Result<(), Refused> {
-    let refused = || Refused::to("set up an init process");
-    sys::silence(0..=2).map_err(refused())?;
-    sys::close_all_but(&[]).map_err(refused())?;
     let settle = || {
         prctl::set_name(c"lambdalab-init")?;
         nix::unistd::setsid()?;
@@ -35,7 +39,7 @@ pub(crate) fn init() -> Result<(), Refused> {
         // Orphans are reaped by the kernel where nobody wants to know of their end.
         sys::ignore_signals(&[Signal::SIGCHLD])
     };
-    settle().map_err(|error: nix::errno::Errno| refused()(error.into()))?;
+    settle().map_err(|error: nix::errno::Errno| Refused::to("set up an init process")(error))?;
     loop {
         nix::unistd::pause();
     }

@@ -31,8 +31,12 @@ const LOOP_CONTROL: &str = "/dev/loop-control";
 const MAKER: &str = "mkfs.ext4";
 /// The maker lies where only root's search path leads.
 const MAKERS_FOLDERS: [&str; 4] = ["/usr/sbin", "/sbin", "/usr/bin", "/bin"];
-/// Bytes for each file that fits: makes room for 16,384 files in the smallest size.
-const BYTES_PER_FILE: u32 = 32_768;
+/// Bytes for each file that fits. No file that holds anything takes fewer, so that space ends before
+/// files do: 131,072 of them in the smallest size.
+const BYTES_PER_FILE: u32 = 4_096;
+/// What the file system's own structures take of its device, in percent: that shall not be missing.
+/// For each file it is an inode of 256 bytes, and the kernel keeps up to 2 percent back for itself.
+const OVERHEAD: u64 = 10;
 /// How often another process may take the loop device that we were about to use.
 const ATTEMPTS: usize = 64;
 
@@ -127,14 +131,14 @@ impl ScratchKit {
 
 impl Image {
     fn make(maker: &Path, at: &Path, mb: u32) -> io::Result<Self> {
-        // The tool wants a name. Its own structures take some space, which shall not be missing.
+        // The tool wants a name.
         let draft = at.join("tmp.ext4");
         let file = OpenOptions::new()
             .read(true)
             .write(true)
             .create_new(true)
             .open(&draft)?;
-        let bytes = (u64::from(mb) << 20) / 100 * 103 / 4_096 * 4_096;
+        let bytes = (u64::from(mb) << 20) / 100 * (100 + OVERHEAD) / 4_096 * 4_096;
         let made = file.set_len(bytes).and_then(|()| {
             Command::new(maker)
                 .args(["-q", "-F", "-b", "4096", "-m", "0"])
@@ -273,7 +277,9 @@ impl Scratch {
                 let source = path.to_string_lossy();
                 mounts::new(
                     "ext4",
-                    &[("source", source.as_ref())],
+                    // Nothing clears its inodes behind the function's back: what was never used reads
+                    // as zeroes, for the file behind it has holes there.
+                    &[("source", Some(source.as_ref())), ("noinit_itable", None)],
                     MountAttrFlags::MOUNT_ATTR_NODEV | MountAttrFlags::MOUNT_ATTR_NOATIME,
                 )
             }

@@ -15,9 +15,9 @@ use nix::sched::{CloneFlags, unshare};
 use nix::sys::stat::{Mode, umask};
 use rustix::mount::{MountAttrFlags, MountPropagationFlags, mount_change};
 
-use super::helper;
 use super::mounts::{self, Allows};
 use super::realm::{self, Realm};
+use super::{helper, local};
 use crate::protocol::Refused;
 
 /// Where the new root grows before it becomes the root. Every host has it, and nothing that is
@@ -111,7 +111,11 @@ fn assemble(resolv_conf: Option<String>) -> Result<OwnedFd, Refused> {
     umask(Mode::from_bits_truncate(0o022));
     let root = mounts::new(
         "tmpfs",
-        &[("mode", "0755"), ("size", "8m"), ("source", "lambdalab")],
+        &[
+            ("mode", Some("0755")),
+            ("size", Some("8m")),
+            ("source", Some("lambdalab")),
+        ],
         MountAttrFlags::empty(),
     )?;
     let stage = Path::new(STAGE);
@@ -122,6 +126,7 @@ fn assemble(resolv_conf: Option<String>) -> Result<OwnedFd, Refused> {
     for name in SYSTEM.iter().chain(&SETTINGS) {
         show(stage, name)?;
     }
+    local::hide(stage)?;
     for name in DEVICES {
         let (device, target) = (Path::new("/dev").join(name), stage.join("dev").join(name));
         fs::write(&target, "").map_err(refused())?;

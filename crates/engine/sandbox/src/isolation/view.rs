@@ -11,7 +11,7 @@ use rustix::mount::MountAttrFlags;
 use super::mounts::{self, Allows};
 use super::realm::{self, Realm};
 use super::user::{self, User};
-use super::{Isolation, helper, memory, network, pid_space};
+use super::{Isolation, helper, local, memory, network, pid_space};
 use crate::protocol::Refused;
 use crate::spec::{Egress, Shown};
 use crate::sys::{self, MountAttributes};
@@ -35,9 +35,38 @@ const STAGE: &str = "/run";
 /// By what hosts are found, whatever the root is.
 const NAME_FILES: [&str; 2] = ["/etc/hosts", "/etc/resolv.conf"];
 
-/// Files of the kernel's that are about the whole host, or about all that its user does. They are
-/// shown empty, where the kernel has them.
-const MASKED: [&str; 2] = ["/proc/keys", "/proc/key-users"];
+/// Files of the kernel's that are about the whole host, or about all that its user does, and no
+/// business of a function's: how it was started and built, its devices and disks, where things lie in
+/// its memory. They are shown empty, where the kernel has them.
+const MASKED: [&str; 14] = [
+    "/proc/cmdline",
+    "/proc/config.gz",
+    "/proc/diskstats",
+    "/proc/interrupts",
+    "/proc/kallsyms",
+    "/proc/keys",
+    "/proc/key-users",
+    "/proc/latency_stats",
+    "/proc/locks",
+    "/proc/modules",
+    "/proc/partitions",
+    "/proc/sched_debug",
+    "/proc/swaps",
+    "/proc/timer_list",
+];
+
+/// Folders of the same kind.
+const MASKED_FOLDERS: [&str; 6] = [
+    "/proc/acpi",
+    "/proc/bus",
+    "/proc/driver",
+    "/proc/irq",
+    "/proc/scsi",
+    "/proc/tty",
+];
+
+/// A folder of the root's in which nothing is.
+pub(super) const EMPTY: &str = "/home";
 
 /// The calling process's own view, still open for mounts.
 #[derive(Debug)]
@@ -86,8 +115,10 @@ impl<'a> View<'a> {
         if target == Path::new("/") {
             return change_root(mount, self.user);
         }
-        fs::create_dir_all(target).map_err(Refused::to(format!("make {}", target.display())))?;
-        mounts::attach(mount, target)
+        let folder = local::place(target);
+        fs::create_dir_all(&folder).map_err(Refused::to(format!("make {}", target.display())))?;
+        mounts::attach(mount, target)?;
+        local::hide_again(target)
     }
 
     /// Shows what a command needs and what the environment has at `/tmp`, of `scratch_mb` MiB in its
@@ -131,7 +162,7 @@ impl<'a> View<'a> {
 pub(super) fn proc() -> Result<OwnedFd, Refused> {
     mounts::new(
         "proc",
-        &[("hidepid", "2")],
+        &[("hidepid", Some("2"))],
         MountAttrFlags::MOUNT_ATTR_NODEV | MountAttrFlags::MOUNT_ATTR_NOEXEC,
     )
 }
@@ -139,10 +170,18 @@ pub(super) fn proc() -> Result<OwnedFd, Refused> {
 /// Puts a `/proc` in its place.
 pub(super) fn furnish_proc(proc: &OwnedFd) -> Result<(), Refused> {
     mounts::attach(proc, Path::new("/proc"))?;
-    for file in MASKED.map(Path::new) {
-        if file.exists() {
-            let nothing = mounts::clone_of("/dev/null".as_ref(), Allows::Devices)?;
-            mounts::attach(nothing, file)?;
+    for (masked, nothing, allows) in MASKED
+        .iter()
+        .map(|file| (file, "/dev/null", Allows::Devices))
+        .chain(
+            MASKED_FOLDERS
+                .iter()
+                .map(|folder| (folder, EMPTY, Allows::Reading)),
+        )
+    {
+        let masked = Path::new(masked);
+        if masked.exists() {
+            mounts::attach(mounts::clone_of(nothing.as_ref(), allows)?, masked)?;
         }
     }
     Ok(())

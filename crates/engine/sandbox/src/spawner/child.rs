@@ -169,6 +169,8 @@ fn fork_init(groups: &EnvironmentGroups, past: Past) -> Result<Pid, Refused> {
     match forked {
         ForkResult::Parent { child } => Ok(child),
         ForkResult::Child => super::run(|| {
+            // First, for the group may be frozen: it would keep what it holds of the spawner's.
+            pid_space::let_go()?;
             enter_unified(groups, entered)?;
             pid_space::init()
         }),
@@ -308,6 +310,8 @@ fn prepare(
         limit(Resource::RLIMIT_CORE, 0)?;
     }
     umask(Mode::from_bits_truncate(0o022));
+    // How urgent the engine is must not tell in what is measured. Who was put back may not come forward.
+    let _put_back = rustix::process::setpriority_process(None, 0);
     // Unlike the spawner, functions are to be killed first when memory runs out.
     fs::write("/proc/self/oom_score_adj", "500").map_err(Refused::to("set the OOM score"))
 }

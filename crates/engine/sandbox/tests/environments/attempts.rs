@@ -51,6 +51,11 @@ pub(crate) fn make(what: &[&str]) -> String {
         )),
         ["fill", mib] => fill(mib.parse().unwrap()),
         ["bomb"] => bomb(),
+        ["niceness"] => told(
+            rustix::process::getpriority_process(None)
+                .map(|nice| nice.to_string())
+                .map_err(io::Error::from),
+        ),
         ["kill-self"] => errno(kill(Pid::this(), Signal::SIGKILL)),
         ["abort"] => std::process::abort(),
         other => panic!("no such attempt: {other:?}"),

@@ -2,9 +2,11 @@
 
 use std::sync::Arc;
 
+use nix::unistd::geteuid;
 use sandbox::Means;
 
 use crate::harness::{Harness, eventually, line, role, within};
+use crate::isolation;
 
 pub(crate) async fn stands(harness: Arc<Harness>) {
     if harness.grouped.capabilities().freeze.means != Means::CgroupV2 {
@@ -71,5 +73,60 @@ pub(crate) async fn by_signals(harness: Arc<Harness>) {
     eventually("it stops", || state() == 'T').await;
     environment.thaw().unwrap();
     eventually("it runs", || state() == 'R').await;
+    environment.destroy().await.unwrap();
+}
+
+/// The children of the spawner that stand still, each with what it holds.
+fn standing(spawner: u32) -> Vec<Vec<String>> {
+    let children = format!("/proc/{spawner}/task/{spawner}/children");
+    let children = std::fs::read_to_string(children).unwrap();
+    let held = |pid: &str| {
+        let groups = std::fs::read_to_string(format!("/proc/{pid}/cgroup")).ok()?;
+        let unified = groups.lines().find_map(|line| line.strip_prefix("0::/"))?;
+        let events = ["/sys/fs/cgroup", "/sys/fs/cgroup/unified"]
+            .map(|root| format!("{root}/{unified}/cgroup.events"));
+        let mut events = events
+            .iter()
+            .filter_map(|at| std::fs::read_to_string(at).ok());
+        if !events.next()?.contains("frozen 1") {
+            return None;
+        }
+        let links = std::fs::read_dir(format!("/proc/{pid}/fd")).ok()?;
+        let links = links.filter_map(|link| std::fs::read_link(link.ok()?.path()).ok());
+        Some(links.map(|link| link.display().to_string()).collect())
+    };
+    children.split_whitespace().filter_map(held).collect()
+}
+
+/// What is prepared in an environment that stands still holds nothing of others: neither the spawner's
+/// own, nor listeners and ways out.
+pub(crate) async fn forked_into(harness: Arc<Harness>) {
+    if !geteuid().is_root() || harness.isolated.capabilities().freeze.means != Means::CgroupV2 {
+        harness.skip("it takes root to look, and cgroup v2 to freeze");
+        return;
+    }
+    let Some(environment) = isolation::sized(&harness, harness.spec()).await else {
+        return;
+    };
+    let process = environment.start(isolation::role(&["sleep"])).await;
+    let process = process.unwrap();
+    within(environment.freeze()).await.unwrap();
+    environment.kill_all().unwrap();
+    within(process.exit()).await.unwrap();
+    let mut found = Vec::new();
+    eventually("another one is prepared", || {
+        found = standing(harness.isolated.spawner_pid());
+        found.len() >= 2
+    })
+    .await;
+    // The last one is what it has entered its group by.
+    let own = ["/dev/null", "mnt:[", "socket:[", "/sys/fs/cgroup/"];
+    let is_own = |link: &&String| own.iter().any(|own| link.starts_with(own));
+    let foreign: Vec<_> = found.iter().flatten().filter(|it| !is_own(it)).collect();
+    assert!(foreign.is_empty(), "{found:?}");
+    // Of sockets, the channel of the one that waits for its command.
+    let sockets = found.iter().flatten();
+    let sockets = sockets.filter(|link| link.starts_with("socket:["));
+    assert_eq!(sockets.count(), 1, "{found:?}");
     environment.destroy().await.unwrap();
 }

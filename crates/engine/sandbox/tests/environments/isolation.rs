@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ids::{Clock, SystemClock};
+use nix::unistd::geteuid;
 use sandbox::{
     Command, ENGINE_PORT, Environment, EnvironmentSpec, ExitStatus, Limits, Means,
     RUNTIME_API_PORT, SandboxError, Shown,
@@ -353,6 +354,36 @@ pub(crate) async fn secrets(harness: Arc<Harness>) {
         &["ENOENT", "EACCES"],
     )
     .await;
+}
+
+/// Neither how the host was started and what it is made of, nor what its owner has installed.
+pub(crate) async fn looks_around(harness: Arc<Harness>) {
+    let Some(environment) = isolated(&harness).await else {
+        return;
+    };
+    for file in ["cmdline", "diskstats", "kallsyms", "partitions", "modules"] {
+        let path = format!("/proc/{file}");
+        let expected = match Path::new(&path).exists() {
+            true => "done",
+            false => "ENOENT",
+        };
+        let seen = attempt(&environment, &["read", &path]).await;
+        assert_eq!(seen, expected, "{path}");
+    }
+    for folder in ["/sys", "/home", "/proc/bus", "/proc/driver"] {
+        let seen = attempt(&environment, &["list", folder]).await;
+        assert_eq!(seen, "done", "{folder}");
+    }
+    if Path::new("/usr/local").is_dir() {
+        let seen = attempt(&environment, &["list", "/usr/local"]).await;
+        let mut names = seen.trim_start_matches("done").trim().split(',');
+        let libraries = ["lib", "lib32", "lib64", ""];
+        assert!(names.all(|name| libraries.contains(&name)), "{seen}");
+    }
+    let own = rustix::process::getpriority_process(None).unwrap();
+    let expected = if geteuid().is_root() { 0 } else { own.max(0) };
+    let nice = attempt(&environment, &["niceness"]).await;
+    assert_eq!(nice, format!("done {expected}"));
 }
 
 pub(crate) async fn foreign_processes(harness: Arc<Harness>) {

@@ -367,8 +367,17 @@ pub(crate) async fn probed(harness: Arc<Harness>) {
     })
     .await;
     let before = groups().len();
-    let capabilities = sandbox::probe(&SpawnerOptions::default()).unwrap();
+    let mut options = SpawnerOptions {
+        isolation: false,
+        ..SpawnerOptions::default()
+    };
+    let capabilities = sandbox::probe(&options).unwrap();
     assert_eq!(&capabilities, harness.grouped.capabilities());
+    let told = capabilities.isolation.remedy.unwrap();
+    assert!(told.contains("(isolation was turned off)"), "{told}");
+    options.isolation = true;
+    let told = sandbox::probe(&options).unwrap().isolation.remedy.unwrap();
+    assert!(told.contains("before a program starts threads"), "{told}");
     assert_eq!(groups().len(), before);
     assert!(!harness.bare.capabilities().complete());
 }

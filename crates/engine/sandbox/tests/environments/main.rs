@@ -199,6 +199,43 @@ const TESTS: &[(&str, Test)] = &[
     ("what_is_no_template_is_not_cloned", |h| {
         Box::pin(clones::not_one(h))
     }),
+    ("a_clone_is_given_its_outputs", |h| {
+        Box::pin(clones::honest(h))
+    }),
+    ("a_clone_that_is_its_own_init_is_refused", |h| {
+        Box::pin(clones::is_its_own_init(h))
+    }),
+    ("a_clone_without_an_init_is_refused", |h| {
+        Box::pin(clones::has_no_init(h))
+    }),
+    ("a_clone_outside_of_its_groups_is_refused", |h| {
+        Box::pin(clones::stayed_outside(h))
+    }),
+    ("a_clone_with_threads_is_refused", |h| {
+        Box::pin(clones::has_threads(h))
+    }),
+    ("a_clone_that_says_garbage_ends_alone", |h| {
+        Box::pin(clones::says_garbage(h))
+    }),
+    ("a_clone_that_hands_over_descriptors_ends_alone", |h| {
+        Box::pin(clones::hands_over_descriptors(h))
+    }),
+    ("a_clone_that_talks_on_ends_alone", |h| {
+        Box::pin(clones::talks_on(h))
+    }),
+    ("a_deaf_template_holds_nobody_up", |h| {
+        Box::pin(clones::deaf(h))
+    }),
+    ("escape_by_namespaces_without_end", |h| {
+        Box::pin(clones::bounded(h))
+    }),
+    ("escape_by_looking_around", |h| {
+        Box::pin(isolation::looks_around(h))
+    }),
+    (
+        "what_is_forked_into_a_frozen_environment_holds_nothing",
+        |h| Box::pin(freezing::forked_into(h)),
+    ),
     ("escape_by_exhausting_processes", |h| {
         Box::pin(isolation::processes(h))
     }),

@@ -21,7 +21,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Spawner;
 use crate::channel;
-use crate::isolation::clones;
+use crate::isolation::clones::{self, Claimant};
 use crate::protocol::{Done, Failure, Message, Refused, decode};
 use crate::spawner::child::Child;
 use crate::spawner::resident::{Coming, Resident, would_block};
@@ -160,13 +160,14 @@ impl Spawner {
         let own = Pid::this();
         let groups = &resident.groups;
         let known = self.by_pid.contains_key(&sender);
+        let claimant = Claimant::of(sender)?;
         let trust = |parent| {
-            clones::check(sender, parent)?;
+            claimant.check(parent, || groups.hold(sender))?;
             // Each plays one part: none is another environment's, or has reported before.
-            if known || !groups.hold(sender) {
-                return Err(clones::not_its_own(sender));
+            match known {
+                false => Ok(()),
+                true => Err(claimant.refused("another's already")),
             }
-            Ok(())
         };
         match report {
             // Its number is sure to mean it: a child of the spawner's that was not reaped.
@@ -177,7 +178,7 @@ impl Spawner {
             }
             Report::Init if coming.init.is_none() => {
                 trust(own)?;
-                clones::check_init(sender)?;
+                claimant.check_init()?;
                 coming.init = Some(sender);
                 resident.inits.push(sender);
                 self.by_pid.insert(sender, number);
@@ -187,7 +188,8 @@ impl Spawner {
                     return Err(ended());
                 };
                 trust(keeper)?;
-                return self.furnish_clone(number, (keeper, init, sender)).map(Some);
+                let furnished = self.furnish_clone(number, (keeper, init, sender), &claimant);
+                return furnished.map(Some);
             }
             Report::Keeper | Report::Init => return Err(ended()),
         }
@@ -202,12 +204,13 @@ impl Spawner {
         &mut self,
         number: u64,
         (keeper, init, function): (Pid, Pid, Pid),
+        claimant: &Claimant,
     ) -> Result<(Message, Vec<OwnedFd>), Failure> {
         let resident = self.residents.get_mut(&number).ok_or_else(ended)?;
         let shown = resident.coming.as_ref().map(|coming| &coming.shown);
         let shown = shown.map(Vec::as_slice).unwrap_or_default();
         let egress = resident.egress;
-        let doors = clones::dress(function, shown, egress == Egress::Nat)?;
+        let doors = clones::dress(claimant, shown, egress == Egress::Nat)?;
         let coming = resident.coming.take().ok_or_else(ended)?;
         resident.blank = Some(Child {
             pid: keeper,

@@ -194,16 +194,21 @@ impl Spawner {
                 true => channel::receive(executing.channel.as_fd(), &mut buffer, false),
                 false => channel::hear(executing.channel.as_fd(), &mut buffer),
             };
-            let received = match received {
+            let (word, quarters) = match received {
                 Err(error) if would_block(&error) => return Ok(None),
-                Ok(Some(received)) => received,
-                Ok(None) | Err(_) => break,
+                Ok(Some(received)) => {
+                    let text = buffer.get(..received.length).unwrap_or_default();
+                    (decode(text), received.descriptors)
+                }
+                Ok(None) => break,
+                // Descriptors came along that nobody takes, say: no word of a child's is like that.
+                Err(error) => (Err(error), Vec::new()),
             };
-            match decode(buffer.get(..received.length).unwrap_or_default()) {
+            match word {
                 Ok(Word::Executing) if !executing.has_spoken => {
                     executing.again = None;
                     executing.has_spoken = true;
-                    let quarters = Quarters::received(received.descriptors);
+                    let quarters = Quarters::received(quarters);
                     resident.quarters = quarters.or(resident.quarters.take());
                 }
                 Ok(Word::Failed(failure)) => {

@@ -182,8 +182,14 @@ def keep(report, entrances, namespaces):
         drop_capabilities()
         prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
         report.send(b'"Keeper"')
+        told, tells = os.pipe()
         if fork_beside() == 0:
-            watch_over(report)
+            watch_over(report, (told, tells))
+        os.close(tells)
+        # Nothing is ever written: the end tells that the init has reported, which comes before the
+        # function's word.
+        os.read(told, 1)
+        os.close(told)
         # So that the function's process has another number than the template's, by which libraries
         # tell that they were forked.
         burnt = fork_and_end()
@@ -205,7 +211,7 @@ def fork_and_end():
     return child
 
 
-def watch_over(report):
+def watch_over(report, until_reported):
     """The init's life: it ends when it is killed, and with it all processes of its table."""
     try:
         rename(b"lambdalab-init")
@@ -214,6 +220,8 @@ def watch_over(report):
         prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
         report.send(b'"Init"')
         report.close()
+        for end in until_reported:
+            os.close(end)
         silence(range(3))
         os.closerange(3, 1024)
         # Orphans are reaped by the kernel where nobody wants to know of their end.

@@ -132,6 +132,16 @@ def test_a_signal_stops_it_cleanly(own_engine, number):
     assert not (engine.data_dir / "engine.json").exists()
 
 
+def test_what_still_ran_leaves_no_folder(own_engine):
+    engine = own_engine()
+    busy_engine(engine)
+    folders = engine.data_dir / "environments"
+    assert len(list(folders.iterdir())) >= 3
+    assert engine.stop(signal.SIGINT) == 0
+    assert not folders.exists()
+    engine.assert_nothing_left()
+
+
 def test_an_invocation_in_flight_is_answered_before_it_stops(own_engine):
     engine = own_engine()
     name = deploy(

@@ -4,6 +4,7 @@ import concurrent.futures
 import itertools
 import os
 import re
+import time
 
 import pytest
 from botocore.exceptions import ClientError
@@ -273,3 +274,51 @@ def processes(engine, name):
         if f"AWS_LAMBDA_FUNCTION_NAME={name}".encode() in variables:
             found.append(int(pid))
     return found
+
+
+class TestLateClones:
+    """Code that keeps its process from being cloned: for a while, or for good."""
+
+    SOURCE = """
+        import sys
+        import time
+        import uuid
+
+        drawn = uuid.uuid4().hex
+        template = sys.modules.get("lambdalab_template")
+        serve = template.serve
+
+        def late(channel):
+            time.sleep(LATE)
+            serve(channel)
+
+        template.serve = late
+
+        def handler(event, context):
+            time.sleep(event["wait"])
+            return drawn
+    """
+
+    @clones
+    def test_one_that_is_late_does_not_spoil_the_next(self, client, publish):
+        name, version = restored(client, publish, source=self.SOURCE.replace("LATE", "6"))
+        _, log, _ = invoke(client, name, version, {"wait": 0})
+        assert "Restore Duration" in log
+
+    @clones
+    def test_a_snapshot_of_which_none_is_made_is_taken_anew(self, client, publish):
+        until = time.time() + 10.5
+        # Which of the two it is, is decided when the snapshot is taken.
+        late = f"drawn_at < {until} and 600 or 0"
+        source = self.SOURCE.replace("LATE", late).replace(
+            "drawn =", "drawn_at = time.time()\n        drawn ="
+        )
+        name, version = restored(client, publish, source=source)
+        first, log, _ = invoke(client, name, version, {"wait": 0})
+        assert "Restore Duration" not in log
+        eventually(lambda: time.time() > until, "it would not be late any more")
+        with concurrent.futures.ThreadPoolExecutor(2) as pool:
+            calls = [pool.submit(invoke, client, name, version, {"wait": 1}) for _ in range(2)]
+            answers = [call.result() for call in calls]
+        assert {first} < {drawn for drawn, _, _ in answers}
+        assert ["Restore Duration" in log for drawn, log, _ in answers if drawn != first] == [True]

@@ -448,8 +448,13 @@ impl Fleet {
         self.identities.lock().remove(environment.access_key_id());
         let folder = environment.folder();
         let removed = tokio::task::spawn_blocking(move || std::fs::remove_dir_all(folder)).await;
-        if let Ok(Err(error)) = removed {
-            tracing::warn!(%error, environment = %environment.id, "its folder could not be removed");
+        match removed {
+            // The engine has stopped meanwhile, and removed all of them.
+            Ok(Err(error)) if error.kind() == std::io::ErrorKind::NotFound => {}
+            Ok(Err(error)) => {
+                tracing::warn!(%error, environment = %environment.id, "its folder could not be removed");
+            }
+            _ => {}
         }
     }
 
@@ -528,7 +533,8 @@ impl Fleet {
         }
     }
 
-    /// Stops admitting and ends every idle environment. Running invocations are not waited for.
+    /// Stops admitting and ends every idle environment. Running invocations are not waited for: they end
+    /// with the engine, as nobody's failure. The folders of all go now.
     pub(crate) async fn shut_down(&self) {
         self.admission.close();
         let pools: Vec<_> = self.pools.write().drain().map(|(_, pool)| pool).collect();
@@ -536,6 +542,11 @@ impl Fleet {
             self.end(environment).await;
         }
         self.templates.end_all(self).await;
+        let folder = self.settings.environments.clone();
+        let removed = tokio::task::spawn_blocking(|| std::fs::remove_dir_all(folder)).await;
+        if let Ok(Err(error)) = removed {
+            tracing::warn!(%error, "the folders of environments could not be removed");
+        }
     }
 }
 

@@ -8,7 +8,7 @@
 use std::collections::HashMap;
 use std::io;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
@@ -32,6 +32,11 @@ const REFILL_AFTER: Duration = Duration::from_millis(100);
 
 /// How long a clone may be in the making. A function's own code may keep its process from it.
 const CLONE_LIMIT: Duration = Duration::from_secs(5);
+
+/// How many clones in a row may be late before the snapshot itself is given up and taken anew. A busy
+/// machine makes one late, and whoever needed it is served without; a process that has got stuck makes
+/// all of them late, and each would cost an invocation that limit.
+const MOST_LATE: u32 = 2;
 
 /// What came of taking a snapshot.
 #[derive(Debug, Clone)]
@@ -65,6 +70,8 @@ pub(crate) struct Template {
     ready: Mutex<Vec<Spare>>,
     /// One clone at a time is made.
     cloning: tokio::sync::Mutex<()>,
+    /// How many clones were late since the last one that was made.
+    late: AtomicU32,
     /// How many tasks see to it that there are spares.
     refilling: AtomicUsize,
     /// When a clone was last wanted, in milliseconds of the monotonic clock.
@@ -136,11 +143,17 @@ impl Template {
         environment.occupy();
         let made = tokio::select! {
             made = fleet.sandbox.clone_of(&site.sandbox, spec) => made,
-            () = fleet.clock.sleep(CLONE_LIMIT) => Err(SandboxError::Os {
-                doing: "clone an initialised process".to_owned(),
-                source: io::ErrorKind::TimedOut.into(),
-            }),
+            () = fleet.clock.sleep(CLONE_LIMIT) => {
+                self.late.fetch_add(1, Ordering::Relaxed);
+                Err(SandboxError::Os {
+                    doing: "clone an initialised process".to_owned(),
+                    source: io::ErrorKind::TimedOut.into(),
+                })
+            }
         };
+        if made.is_ok() {
+            self.late.store(0, Ordering::Relaxed);
+        }
         environment.vacate();
         environment.freeze_if_idle().await;
         match made {
@@ -180,6 +193,11 @@ impl Template {
 
     fn is_alive(&self) -> bool {
         self.environment.is_snapped()
+    }
+
+    /// Whether clones of it are to be expected.
+    fn is_fit(&self) -> bool {
+        self.is_alive() && self.late.load(Ordering::Relaxed) < MOST_LATE
     }
 }
 
@@ -297,7 +315,7 @@ impl Fleet {
         let slot = self.templates.slot(deployment.pool_key());
         let mut held = slot.lock().await;
         match &*held {
-            Some(Snapshot::Taken(template)) if template.is_alive() => {
+            Some(Snapshot::Taken(template)) if template.is_fit() => {
                 return Ok(Snapshot::Taken(Arc::clone(template)));
             }
             Some(Snapshot::Unfit(reason)) => return Ok(Snapshot::Unfit(reason.clone())),
@@ -375,6 +393,7 @@ impl Fleet {
             fleet: Arc::downgrade(self),
             ready: Mutex::default(),
             cloning: tokio::sync::Mutex::default(),
+            late: AtomicU32::new(0),
             refilling: AtomicUsize::new(0),
             used_at: AtomicU64::new(0),
         });

@@ -93,7 +93,9 @@ fn standing(spawner: u32) -> Vec<Vec<String>> {
         }
         let links = std::fs::read_dir(format!("/proc/{pid}/fd")).ok()?;
         let links = links.filter_map(|link| std::fs::read_link(link.ok()?.path()).ok());
-        Some(links.map(|link| link.display().to_string()).collect())
+        let held: Vec<String> = links.map(|link| link.display().to_string()).collect();
+        // Who was killed has let go of everything.
+        (!held.is_empty()).then_some(held)
     };
     children.split_whitespace().filter_map(held).collect()
 }

@@ -16,7 +16,9 @@ mod text;
 use std::fmt;
 use std::sync::Arc;
 
-use random::Seeded;
+pub(crate) use arrays::{partition, range};
+pub(crate) use functions::{Algorithm, uuid};
+pub(crate) use random::Seeded;
 
 use crate::jsonpath::{Path, PathError};
 use crate::scope::Scope;

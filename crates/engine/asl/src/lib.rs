@@ -4,6 +4,7 @@
 //!   in its numbers and the order of its keys.
 //! - [`jsonpath`]: paths into values, and putting values where paths say.
 //! - [`intrinsics`]: `States.Format` and its seventeen siblings.
+//! - [`jsonata`]: expressions in `{% … %}`.
 //! - [`payload`]: templates whose `.$` fields are computed.
 //! - [`Scope`]: what an expression may see beside its input: the context object, the variables, the
 //!   time and the dice.
@@ -16,6 +17,7 @@
 //! <https://docs.aws.amazon.com/step-functions/latest/dg/concepts-amazon-states-language.html>.
 
 pub mod intrinsics;
+pub mod jsonata;
 pub mod jsonpath;
 pub mod payload;
 pub mod scope;

@@ -30,8 +30,10 @@ impl Number {
         if !value.is_finite() {
             return None;
         }
+        // Above, neighbours are more than one apart, and not every digit is meant.
+        const EXACT: f64 = 9_007_199_254_740_992.0;
         #[expect(clippy::cast_possible_truncation, reason = "guarded by the bound")]
-        if value.fract() == 0.0 && value.abs() < 9e18 {
+        if value.fract() == 0.0 && value.abs() < EXACT {
             return Some(Self(Repr::Whole(value as i64)));
         }
         let magnitude = value.abs();
@@ -349,6 +351,10 @@ mod tests {
         let spelled = |value| Number::from_f64(value).map(|number| number.to_string());
         assert_eq!(spelled(3.0).as_deref(), Some("3"));
         assert_eq!(spelled(0.1).as_deref(), Some("0.1"));
+        assert_eq!(
+            spelled(1_152_921_504_606_846_976.0).as_deref(),
+            Some("1152921504606847000")
+        );
         assert_eq!(spelled(1e20).as_deref(), Some("100000000000000000000"));
         assert_eq!(spelled(1e21).as_deref(), Some("1e+21"));
         assert_eq!(spelled(1.5e-7).as_deref(), Some("1.5e-7"));

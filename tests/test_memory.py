@@ -105,7 +105,7 @@ def test_the_limit_is_the_configured_size(client, deploy, memory):
     assert dead.payload["errorType"] == "Runtime.OutOfMemory"
     fields = report(dead)
     assert fields["rest"] == OUT_OF_MEMORY
-    assert memory - 4 <= int(fields["used"]) <= memory
+    assert int(fields["used"]) == memory
 
 
 def test_memory_that_a_child_takes_ends_the_whole_tree(client, deploy):

@@ -201,6 +201,12 @@ class TestRestoring:
         assert again["tmp"] == ["from-init"], "as the snapshot has it"
         assert "Init Duration" not in log
 
+    def test_one_that_ran_out_of_memory_used_all_that_it_had(self, client, publish):
+        name, version = restored(client, publish, MemorySize=256)
+        payload, log, _ = invoke(client, name, version, {"take": 300})
+        assert payload["errorType"] == "Runtime.OutOfMemory"
+        assert "Max Memory Used: 256 MB" in log, "as without a snapshot"
+
     def test_an_after_restore_hook_that_fails_fails_the_invocation(self, client, publish):
         name, version = restored(
             client,

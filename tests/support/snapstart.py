@@ -48,6 +48,8 @@ STATEFUL = """
                 open("/tmp/mine", "w").write("here")
             case {"wait": seconds}:
                 time.sleep(seconds)
+            case {"take": mb}:
+                taken = b"x" * (mb << 20)
         return {
             "drawn": drawn,
             "hooks": hooks,

@@ -31,7 +31,7 @@ use bytes::Bytes;
 use control::Capacity;
 use ids::{EnvironmentId, RequestId, SharedClock, SharedEntropy};
 use parking_lot::{Mutex, RwLock};
-use sandbox::Process;
+use sandbox::{MemoryPeaks, Process};
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 use tokio::task::JoinHandle;
 
@@ -370,20 +370,14 @@ impl Environment {
         self.restore.lock().take()
     }
 
-    /// The most memory that it used so far, in bytes, as its log reports it; `None` where nobody
-    /// counts it.
-    pub(crate) fn peak_memory(&self) -> Option<u64> {
-        self.site().sandbox.memory_peak().ok().flatten()
+    /// The most memory that it used, and took of the host's, so far; nothing where nobody counts.
+    pub(crate) fn peak_memory(&self) -> MemoryPeaks {
+        self.site().sandbox.memory_peak().unwrap_or_default()
     }
 
     /// Where its process runs now.
     pub(crate) fn site(&self) -> Arc<Site> {
         Arc::clone(&self.site.read())
-    }
-
-    /// The most of the host's memory that it took so far, in bytes; `None` where nobody counts it.
-    pub(crate) fn charged_memory(&self) -> Option<u64> {
-        self.site().sandbox.charged_peak().ok().flatten()
     }
 
     /// Sets its share of the host's memory to what its function was seen to need: gives back what

@@ -5,6 +5,7 @@
 
 pub(crate) mod event;
 pub(crate) mod failure;
+pub(crate) mod lineage;
 pub(crate) mod recent;
 pub(crate) mod report;
 mod streaming;
@@ -19,7 +20,9 @@ use bytes::Bytes;
 use ids::{Qualifier, RequestId};
 use serde::de::IgnoredAny;
 use tokio::task::{JoinError, JoinHandle};
-use wire::lambda::{InvocationRequest, InvocationResponse, InvocationType, LogType, errors};
+use wire::lambda::{
+    InvocationRequest, InvocationResponse, InvocationType, LogType, RecursiveLoop, errors,
+};
 use wire::{Caller, ServiceError};
 
 use crate::authorization;
@@ -29,6 +32,8 @@ use crate::environment::outlet::{Closed, Link};
 use crate::environment::roster::Awaited;
 use crate::environment::stage::{Answer, Ended};
 use crate::environment::{Environment, Restore};
+use crate::error::ApiError;
+use crate::function::key::FunctionKey;
 use crate::function::registry::CachedVersion;
 use crate::function::status;
 use crate::function::target::{Target, not_found};
@@ -156,7 +161,7 @@ impl Inner {
             id: caller.request_id,
             payload: event_payload(payload)?,
             client_context: context.map(client_context).transpose()?,
-            trace_id: Some(self.trace_of(caller)),
+            trace_id: Some(lineage::prolonged(&self.trace_of(caller), &target.key)),
             invoked_arn: target.arn().into(),
             with_log: false,
         })
@@ -213,6 +218,15 @@ impl Inner {
         job: Job,
         link: Option<Link>,
     ) -> Result<Begun, ServiceError> {
+        if self
+            .is_stopped_loop(&target.key, job.trace_id.as_deref())
+            .await?
+        {
+            return Err(errors::recursive_invocation_exception(format!(
+                "The function {} is invoked in a loop, which was stopped after 16 invocations.",
+                target.arn()
+            )));
+        }
         let settings = self.registry.settings(&target.key).await?;
         let reserved = settings.and_then(|settings| settings.reserved_concurrency);
         let provision = self.provisions.of(version.record.live().1);
@@ -225,6 +239,20 @@ impl Inner {
         let running =
             tokio::spawn(async move { this.run((pool, environment), job, link, counted).await });
         Ok(Begun { version, running })
+    }
+
+    /// Whether an invocation with this trace header goes on with a loop that is to be stopped.
+    pub(crate) async fn is_stopped_loop(
+        &self,
+        key: &FunctionKey,
+        trace_id: Option<&str>,
+    ) -> Result<bool, ApiError> {
+        if !trace_id.is_some_and(|header| lineage::is_loop(header, key)) {
+            return Ok(false);
+        }
+        let settings = self.registry.settings(key).await?;
+        let chosen = settings.and_then(|settings| settings.recursive_loop.clone());
+        Ok(chosen != Some(RecursiveLoop::Allow))
     }
 
     /// What invocations of `target` run.
@@ -397,13 +425,18 @@ impl Inner {
             answer = Err(failure);
         }
         let duration = clock.monotonic().saturating_sub(started);
-        let peak = environment.peak_memory();
+        if let Err(Failure::Exited(status)) = &answer
+            && status.oom_killed
+        {
+            environment.site().sandbox.ran_out_of_memory();
+        }
+        let peaks = environment.peak_memory();
         let figures = Figures {
             duration,
             init,
             restore,
             memory_mb: deployment.memory_mb,
-            peak_bytes: peak.unwrap_or_default(),
+            peak_bytes: peaks.used.unwrap_or_default(),
         };
         let failure = answer.as_ref().err();
         let is_lost = failure.is_some_and(Failure::resets_environment);
@@ -432,7 +465,7 @@ impl Inner {
             },
         ];
         let tail = environment.log.close(&log, &closing);
-        if let Some(need_mb) = pool.learn(duration, environment.charged_memory()) {
+        if let Some(need_mb) = pool.learn(duration, peaks.charged) {
             environment.adjust_reservation(need_mb, &self.fleet.admission);
         }
         self.remember(id, environment, &figures, running.oversubscribed());

@@ -18,7 +18,7 @@ use crate::client::{Reply, Sandbox};
 use crate::freezer::Freezer;
 use crate::isolation::mounts::{self, Allows};
 use crate::isolation::{SCRATCH, Scratch};
-use crate::memory_use::MemoryUse;
+use crate::memory_use::{MemoryPeaks, MemoryUse};
 use crate::process::Process;
 use crate::protocol::{Ask, Done, GroupSignal, Refused};
 use crate::spec::{Command, Egress, EnvironmentSpec, Limits, Shown, Throttling};
@@ -432,12 +432,11 @@ impl Environment {
         Ok(limited.map_err(Refused::to("limit the environment's memory"))?)
     }
 
-    /// The most memory that it had at one time of its life, in bytes, with what its processes share
-    /// with others and without files; `None` where nobody counts it. See `memory_use`.
+    /// The most memory that it had at one time of its life. See `memory_use`.
     ///
     /// # Errors
-    /// [`SandboxError::Os`] when the figure cannot be read.
-    pub fn memory_peak(&self) -> Result<Option<u64>, SandboxError> {
+    /// [`SandboxError::Os`] when the figures cannot be read.
+    pub fn memory_peak(&self) -> Result<MemoryPeaks, SandboxError> {
         let cached = || {
             let charged = self.groups.charged().ok().flatten();
             charged.map_or(0, |charged| charged.cached)
@@ -446,14 +445,9 @@ impl Environment {
         Ok(peak.map_err(Refused::to("read the environment's memory use"))?)
     }
 
-    /// The most memory of the host's that it took at one time of its life, in bytes: without what
-    /// others share with it. `None` where nobody counts it.
-    ///
-    /// # Errors
-    /// [`SandboxError::Os`] when the figure cannot be read.
-    pub fn charged_peak(&self) -> Result<Option<u64>, SandboxError> {
-        let charged = self.memory.charged();
-        Ok(charged.map_err(Refused::to("read the environment's memory use"))?)
+    /// One of its processes was ended because memory had run out: what it used is its limit.
+    pub fn ran_out_of_memory(&self) {
+        self.memory.ran_out(self.memory_bytes);
     }
 
     /// The CPU time that it used so far; `None` where nobody counts it.

@@ -60,6 +60,8 @@ pub use client::Sandbox;
 #[cfg(target_os = "linux")]
 pub use environment::Environment;
 #[cfg(target_os = "linux")]
+pub use memory_use::MemoryPeaks;
+#[cfg(target_os = "linux")]
 pub use process::Process;
 #[cfg(target_os = "linux")]
 pub use spawner::{Spawner, SpawnerLink, SpawnerOptions, probe};

@@ -36,6 +36,15 @@ const KERNEL_SHARE: u64 = 4 << 20;
 /// The kernel needs some memory to keep a file in memory: at most one part of this many.
 const KEEPING: u64 = 16;
 
+/// The most that an environment had at one time of its life, in bytes; `None` where nobody counts it.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub struct MemoryPeaks {
+    /// With what its processes share with others and without files: the figure of the REPORT line.
+    pub used: Option<u64>,
+    /// Of the host's memory: without what others share with it.
+    pub charged: Option<u64>,
+}
+
 /// What is known of an environment's memory.
 #[derive(Debug)]
 pub(crate) struct MemoryUse {
@@ -83,9 +92,9 @@ impl MemoryUse {
         state.borrowed
     }
 
-    /// The most that it used so far, in bytes; `None` where nobody counts. `cached` says what of the
-    /// charge is page cache at the moment.
-    pub(crate) fn peak(&self, cached: impl FnOnce() -> u64) -> io::Result<Option<u64>> {
+    /// The most that it used and was charged with so far. `cached` says what of the charge is page
+    /// cache at the moment.
+    pub(crate) fn peak(&self, cached: impl FnOnce() -> u64) -> io::Result<MemoryPeaks> {
         let charged = self.charged()?;
         let mut state = self.state();
         if charged.is_none() || charged != state.seen {
@@ -93,7 +102,19 @@ impl MemoryUse {
             state.seen = charged;
             state.figure = state.figure.max(now);
         }
-        Ok(state.figure)
+        Ok(MemoryPeaks {
+            used: state.figure,
+            charged,
+        })
+    }
+
+    /// A process was ended because the environment had reached `limit`: that is what it used. The
+    /// counters cannot tell any more, for part of what they hold may be page cache.
+    pub(crate) fn ran_out(&self, limit: u64) {
+        let mut state = self.state();
+        if state.figure.is_some() || self.charged.is_some() {
+            state.figure = state.figure.max(Some(limit));
+        }
     }
 
     /// The highest charge so far, in bytes; `None` where nobody counts.
@@ -248,7 +269,7 @@ mod tests {
         }
 
         fn peak(&self) -> u64 {
-            self.usage.peak(|| 10 * MIB).unwrap().unwrap() / MIB
+            self.usage.peak(|| 10 * MIB).unwrap().used.unwrap() / MIB
         }
     }
 
@@ -308,13 +329,29 @@ mod tests {
     }
 
     #[test]
+    fn an_environment_that_ran_out_used_its_limit() {
+        let desk = Desk::new();
+        desk.resident(30, 30);
+        desk.charged(8);
+        desk.usage.settle(Some(CHARGED));
+        desk.write("status", "Name:\tx\nState:\tZ (zombie)\n");
+        desk.charged(106);
+        desk.usage.ran_out(128 * MIB);
+        assert_eq!(
+            desk.peak(),
+            128,
+            "22 are borrowed, and 10 of the charge may be files"
+        );
+    }
+
+    #[test]
     fn without_a_control_group_the_process_alone_tells() {
         let desk = Desk::new();
         desk.resident(30, 33);
         let usage = MemoryUse::new(None);
-        assert_eq!(usage.peak(|| 0).unwrap(), None);
+        assert_eq!(usage.peak(|| 0).unwrap(), MemoryPeaks::default());
         *usage.state() = std::mem::take(&mut *desk.usage.state());
-        assert_eq!(usage.peak(|| 0).unwrap(), Some(33 * MIB));
+        assert_eq!(usage.peak(|| 0).unwrap().used, Some(33 * MIB));
         assert_eq!(usage.charged().unwrap(), None);
     }
 
@@ -322,7 +359,7 @@ mod tests {
     fn the_kernel_is_understood() {
         let usage = MemoryUse::new(None);
         usage.follow(std::process::id());
-        let peak = usage.peak(|| 0).unwrap().unwrap();
+        let peak = usage.peak(|| 0).unwrap().used.unwrap();
         assert!((MIB..1 << 40).contains(&peak), "{peak}");
         let text = "rchar: 6976\nread_bytes: 4096\nwrite_bytes: 1\ncancelled_write_bytes: 9\n";
         assert_eq!(parse_transferred(text), Some(4097));

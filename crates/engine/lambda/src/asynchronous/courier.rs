@@ -12,6 +12,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
+use http::HeaderValue;
 use ids::{Arn, RequestId};
 use parking_lot::Mutex;
 use tokio::sync::Notify;
@@ -145,7 +146,12 @@ impl Inner {
         if destination.service == "lambda" && letter.body.len() > EVENT_BYTES {
             return Err(ServiceError::too_large("InvokeFunction", EVENT_BYTES));
         }
-        let caller = caller(&sender, &letter.role, letter.request_id);
+        let trace = letter.trace_id.as_deref().map(HeaderValue::try_from);
+        let caller = Caller {
+            // What the function has begun goes on.
+            trace: trace.and_then(Result::ok),
+            ..caller(&sender, &letter.role, letter.request_id)
+        };
         let (body, attributes) = (letter.body.clone(), letter.dead_letter.as_ref());
         let call = delivery(&destination, caller, body, attributes).ok_or_else(|| {
             ServiceError::validation(format!(

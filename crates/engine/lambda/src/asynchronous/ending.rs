@@ -26,6 +26,8 @@ pub(crate) enum Condition {
     EventAgeExceeded,
     /// No concurrency at all is reserved for its function, and somebody wants to be told.
     ZeroReservedConcurrency,
+    /// It goes on with a loop that is to be stopped. AWS documents no name for that.
+    RecursiveLoop,
 }
 
 impl Condition {
@@ -36,6 +38,7 @@ impl Condition {
             Self::RetriesExhausted => "the function failed over it as often as it may",
             Self::EventAgeExceeded => "it has reached its maximum age",
             Self::ZeroReservedConcurrency => "no concurrency is reserved for its function",
+            Self::RecursiveLoop => "its function is invoked in a loop",
         }
     }
 }
@@ -153,7 +156,14 @@ impl Ending {
                 let message = error.map(|error| error.error_message).unwrap_or_default();
                 (200, beginning(&message).to_owned())
             }
-            None => (429, self.condition.reason().to_owned()),
+            None => {
+                let code = match self.condition {
+                    // That of RecursiveInvocationException.
+                    Condition::RecursiveLoop => 400,
+                    _ => 429,
+                };
+                (code, self.condition.reason().to_owned())
+            }
         }
     }
 }

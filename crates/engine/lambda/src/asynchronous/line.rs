@@ -296,6 +296,12 @@ impl Inner {
             return Some(Condition::EventAgeExceeded);
         }
         // Source: <https://docs.aws.amazon.com/lambda/latest/dg/configuration-concurrency.html>.
+        let trace_id = event.trace_id.as_deref();
+        let is_stopped = self.is_stopped_loop(&event.key, trace_id).await;
+        // Where that cannot be read now, it is asked again before the event runs.
+        if is_stopped.is_ok_and(|is_stopped| is_stopped) {
+            return Some(Condition::RecursiveLoop);
+        }
         let may_run = self.width(&event.key).await > 0;
         let is_told = !may_run && self.tells_of_failures(&target, config.as_deref()).await;
         is_told.then_some(Condition::ZeroReservedConcurrency)

@@ -512,7 +512,7 @@ impl Fleet {
 
     /// Sets aside for an environment what those of its pool were seen to take of the host's memory.
     fn settle_reservation(&self, pool: &Pool, environment: &Environment) {
-        if let Some(need_mb) = pool.learn_peak(environment.charged_memory()) {
+        if let Some(need_mb) = pool.learn_peak(environment.peak_memory().charged) {
             environment.adjust_reservation(need_mb, &self.admission);
         }
     }

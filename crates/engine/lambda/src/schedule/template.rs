@@ -383,7 +383,7 @@ impl Fleet {
             self.end(environment).await;
             return Ok(Snapshot::Unfit(reason));
         }
-        if let Some(peak) = environment.charged_memory() {
+        if let Some(peak) = environment.peak_memory().charged {
             let need = seen_need_mb(peak).min(deployment.memory_mb);
             environment.adjust_reservation(need, &self.admission);
         }

@@ -16,7 +16,7 @@ use super::prelude::{self, Prelude};
 use super::{FunctionUrl, JSON, UrlRequest, answer, event};
 use crate::environment::outlet::{self, Link, Part, Parts};
 use crate::function::status;
-use crate::invoke::{Finished, Job, broken_off, trace};
+use crate::invoke::{Finished, Job, broken_off, lineage, trace};
 use crate::service::Inner;
 
 /// The type of a stream that does not say what it is.
@@ -32,6 +32,7 @@ impl Inner {
         let sent = request.parts.headers.get(TRACE_ID);
         let sent = sent.and_then(|trace_id| trace_id.to_str().ok());
         let trace_id = trace::continued(sent, self.trace_id());
+        let trace_id = lineage::prolonged(&trace_id, &url.target().key);
         let mut answer = match self.answer(url, request, &trace_id).await {
             Ok(answer) => answer,
             Err(error) => error.into_response(&RestJson, request.id),

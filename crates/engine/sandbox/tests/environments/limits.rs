@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use sandbox::{Environment, Limits, Throttling};
+use sandbox::{Environment, Limits, MemoryPeaks, Throttling};
 
 use crate::harness::{Harness, eventually, grouped, line, output, role, within};
 
@@ -26,7 +26,7 @@ pub(crate) async fn memory(harness: Arc<Harness>) {
         .await;
     let mut process = environment.start(role(&["eat", "32"])).await.unwrap();
     assert_eq!(line(&mut process).await, "full");
-    let peak = environment.memory_peak().unwrap().unwrap();
+    let peak = environment.memory_peak().unwrap().used.unwrap();
     assert!((32 << 20..64 << 20).contains(&peak), "{peak}");
     environment.kill_all().unwrap();
     let status = within(process.exit()).await.unwrap();
@@ -36,7 +36,7 @@ pub(crate) async fn memory(harness: Arc<Harness>) {
     let process = environment.start(role(&["eat", "256"])).await.unwrap();
     let status = within(process.exit()).await.unwrap();
     assert_eq!((status.signal, status.oom_killed), (Some(9), true));
-    let peak = environment.memory_peak().unwrap().unwrap();
+    let peak = environment.memory_peak().unwrap().used.unwrap();
     assert!((60 << 20..=64 << 20).contains(&peak), "{peak}");
 
     let process = environment.start(role(&["exit", "0"])).await.unwrap();
@@ -72,7 +72,7 @@ pub(crate) async fn memory_of_a_child(harness: Arc<Harness>) {
 
 pub(crate) async fn memory_by_rlimit(harness: Arc<Harness>) {
     let environment = harness.environment(&harness.bare).await;
-    assert_eq!(environment.memory_peak().unwrap(), None);
+    assert_eq!(environment.memory_peak().unwrap(), MemoryPeaks::default());
     let mut process = environment.start(role(&["eat", "2048"])).await.unwrap();
     let status = within(process.exit()).await.unwrap();
     assert_eq!(

@@ -6,6 +6,7 @@
 //! - [`intrinsics`]: `States.Format` and its seventeen siblings.
 //! - [`jsonata`]: expressions in `{% … %}`.
 //! - [`payload`]: templates whose `.$` fields are computed.
+//! - [`context`]: the context object, `$$`.
 //! - [`Scope`]: what an expression may see beside its input: the context object, the variables, the
 //!   time and the dice.
 //!
@@ -16,6 +17,7 @@
 //! The language is that of <https://states-language.net/> and
 //! <https://docs.aws.amazon.com/step-functions/latest/dg/concepts-amazon-states-language.html>.
 
+pub mod context;
 pub mod intrinsics;
 pub mod jsonata;
 pub mod jsonpath;

@@ -2,8 +2,8 @@
 //!
 //! A [`Value`] is cheap to clone: what is larger than a number is shared behind an [`Arc`], so that
 //! a state that hands its input on copies a pointer. Objects keep the order in which keys came, and
-//! numbers are exact ([`Number`]). Containers know their size in bytes ([`Value::size`]), since
-//! every transition is measured against a quota.
+//! numbers are exact ([`Number`]). Containers know their size in bytes ([`Value::size`]) and how deep
+//! they go ([`Value::depth`]), since every transition is measured against quotas.
 
 mod collections;
 mod convert;
@@ -72,6 +72,19 @@ impl Value {
             Self::String(text) => write::string_size(text),
             Self::Array(list) => list.size(),
             Self::Object(map) => map.size(),
+        }
+    }
+
+    /// How deep arrays and objects lie in one another: 0 for what is neither.
+    ///
+    /// Text that goes deeper than [`MAX_DEPTH`] cannot be read, so a value that states have made must
+    /// be measured before it is kept.
+    #[must_use]
+    pub fn depth(&self) -> usize {
+        match self {
+            Self::Array(list) => list.depth(),
+            Self::Object(map) => map.depth(),
+            _ => 0,
         }
     }
 

@@ -28,7 +28,7 @@ pub(super) fn from(value: &JValue) -> Result<Value, EvaluateError> {
 }
 
 fn inner(value: &JValue, depth: usize) -> Result<Value, EvaluateError> {
-    if depth > MAX_DEPTH {
+    if depth == MAX_DEPTH && matches!(value, JValue::Array(_) | JValue::Object(_)) {
         return Err(EvaluateError::Unsupported);
     }
     match value {

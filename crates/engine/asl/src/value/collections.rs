@@ -1,4 +1,4 @@
-//! Arrays and objects that know how long their text is.
+//! Arrays and objects that know how long their text is, and how deep they go.
 
 use std::ops::Deref;
 use std::sync::Arc;
@@ -13,6 +13,8 @@ pub struct List {
     items: Vec<Value>,
     /// Bytes of the elements' text, without brackets and commas.
     inner: usize,
+    /// The depth of the deepest element.
+    below: usize,
 }
 
 impl List {
@@ -27,13 +29,14 @@ impl List {
     pub fn with_capacity(capacity: usize) -> Self {
         Self {
             items: Vec::with_capacity(capacity),
-            inner: 0,
+            ..Self::default()
         }
     }
 
     /// Appends `value`.
     pub fn push(&mut self, value: Value) {
         self.inner += value.size();
+        self.below = self.below.max(value.depth());
         self.items.push(value);
     }
 
@@ -41,13 +44,21 @@ impl List {
     pub fn replace(&mut self, index: usize, value: Value) -> Option<Value> {
         let place = self.items.get_mut(index)?;
         self.inner = self.inner + value.size() - place.size();
-        Some(std::mem::replace(place, value))
+        let before = std::mem::replace(place, value);
+        self.below = deepest(&self.items);
+        Some(before)
     }
 
     /// Bytes as compact JSON.
     #[must_use]
     pub fn size(&self) -> usize {
         self.inner + 2 + self.items.len().saturating_sub(1)
+    }
+
+    /// How deep it goes: 1 without arrays and objects in it.
+    #[must_use]
+    pub fn depth(&self) -> usize {
+        self.below + 1
     }
 }
 
@@ -69,7 +80,12 @@ impl Deref for List {
 impl From<Vec<Value>> for List {
     fn from(items: Vec<Value>) -> Self {
         let inner = items.iter().map(Value::size).sum();
-        Self { items, inner }
+        let below = deepest(&items);
+        Self {
+            items,
+            inner,
+            below,
+        }
     }
 }
 
@@ -88,6 +104,10 @@ impl<'a> IntoIterator for &'a List {
     }
 }
 
+fn deepest<'a>(values: impl IntoIterator<Item = &'a Value>) -> usize {
+    values.into_iter().map(Value::depth).max().unwrap_or(0)
+}
+
 /// The entries of an object, in the order in which their keys first came.
 ///
 /// Two are equal if they have the same entries in any order.
@@ -96,6 +116,8 @@ pub struct Map {
     entries: IndexMap<Arc<str>, Value>,
     /// Bytes of the entries' text, without braces and commas.
     inner: usize,
+    /// The depth of the deepest value.
+    below: usize,
 }
 
 impl Map {
@@ -110,7 +132,7 @@ impl Map {
     pub fn with_capacity(capacity: usize) -> Self {
         Self {
             entries: IndexMap::with_capacity(capacity),
-            inner: 0,
+            ..Self::default()
         }
     }
 
@@ -142,10 +164,11 @@ impl Map {
     pub fn insert(&mut self, key: impl Into<Arc<str>>, value: impl Into<Value>) -> Option<Value> {
         let (key, value) = (key.into(), value.into());
         self.inner += value.size();
+        self.below = self.below.max(value.depth());
         let key_size = write::string_size(&key) + 1;
         let before = self.entries.insert(key, value);
         match &before {
-            Some(before) => self.inner -= before.size(),
+            Some(before) => self.forget(before),
             None => self.inner += key_size,
         }
         before
@@ -154,8 +177,17 @@ impl Map {
     /// Takes `key` out; the others keep their order.
     pub fn remove(&mut self, key: &str) -> Option<Value> {
         let (key, value) = self.entries.shift_remove_entry(key)?;
-        self.inner -= write::string_size(&key) + 1 + value.size();
+        self.inner -= write::string_size(&key) + 1;
+        self.forget(&value);
         Some(value)
+    }
+
+    /// What `value`, which is no longer here, counted for.
+    fn forget(&mut self, value: &Value) {
+        self.inner -= value.size();
+        if value.depth() == self.below {
+            self.below = deepest(self.entries.values());
+        }
     }
 
     /// Keys and values, in order.
@@ -177,6 +209,12 @@ impl Map {
     #[must_use]
     pub fn size(&self) -> usize {
         self.inner + 2 + self.entries.len().saturating_sub(1)
+    }
+
+    /// How deep it goes: 1 without arrays and objects in it.
+    #[must_use]
+    pub fn depth(&self) -> usize {
+        self.below + 1
     }
 }
 
@@ -218,16 +256,25 @@ mod tests {
     }
 
     #[test]
-    fn sizes_follow_every_change() {
+    fn sizes_and_depths_follow_every_change() {
         let mut map = Map::new();
         let check = |map: &Map| {
-            let value = Value::from(map.clone());
-            assert_eq!(map.size(), value.to_json().len());
+            let text = Value::from(map.clone()).to_json();
+            assert_eq!(map.size(), text.len());
+            let depth = Value::parse(&text).unwrap().depth();
+            assert_eq!(map.depth(), depth, "{text}");
         };
         check(&map);
         map.insert("a\n", "x");
         check(&map);
         map.insert("b", Value::from(vec![Value::from(1), Value::Null]));
+        check(&map);
+        map.insert("c", Value::parse("[[{}]]").unwrap());
+        check(&map);
+        map.insert("c", 1);
+        check(&map);
+        map.insert("c", Value::parse("[[[]]]").unwrap());
+        map.remove("c");
         check(&map);
         assert_eq!(map.insert("a\n", 10), Some(Value::from("x")));
         check(&map);
@@ -241,5 +288,9 @@ mod tests {
         assert_eq!(list.replace(0, Value::Null), Some(Value::from("one")));
         assert_eq!(list.replace(2, Value::Null), None);
         assert_eq!(list.size(), Value::from(list.clone()).to_json().len());
+        list.replace(1, Value::parse("[[]]").unwrap());
+        assert_eq!(list.depth(), 3);
+        list.replace(1, Value::Null);
+        assert_eq!(list.depth(), 1);
     }
 }

@@ -3,6 +3,17 @@
 //! Neither is part of this repository. `LAMBDALAB_SHARED` names the folder that holds
 //! `asl-corpus` and `aws-recordings`; without it, one beside the repository is looked for.
 
+#![allow(
+    dead_code,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "each test uses its part, and fails by panicking"
+)]
+
+pub(crate) mod compare;
+pub(crate) mod outside;
+pub(crate) mod recordings;
+
 use std::path::{Path, PathBuf};
 
 use asl::Value;
@@ -46,7 +57,8 @@ pub(crate) fn read(path: &Path) -> Result<Value, asl::value::ReadError> {
     Value::parse(&relaxed(&std::fs::read_to_string(path).unwrap()))
 }
 
-fn relaxed(text: &str) -> String {
+/// JSON5 as JSON, as far as the recorded machines use it.
+pub(crate) fn relaxed(text: &str) -> String {
     let mut strict = String::with_capacity(text.len());
     let mut characters = text.chars().peekable();
     let mut quoted = false;

@@ -1,0 +1,554 @@
+//! Evaluating the fields of a state, in the words of AWS where they have no value.
+
+use std::cell::OnceCell;
+use std::sync::Arc;
+
+use super::context::{self, Extra};
+use super::track::Track;
+use super::{Environment, Execution};
+use crate::choice::{Comparison, Operand};
+use crate::context::Context;
+use crate::definition::{
+    Condition, DataFlow, Dynamic, FieldPath, JsonataTemplate, ResultPath, Selector, State, Template,
+};
+use crate::jsonata::{EvaluateError, Session, States};
+use crate::jsonpath::Path;
+use crate::scope::Scope;
+use crate::value::{List, Map, Value};
+
+/// Why a state cannot do what it should.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum Trouble {
+    /// An error with its name; the cause is told as of this state.
+    Named(&'static str, String),
+    /// An error with its name and its whole cause.
+    Whole(&'static str, String),
+    /// JSONata has no value.
+    Query {
+        cause: String,
+        /// The field.
+        location: Option<String>,
+        /// Whether the state had already taken effect when it was noticed.
+        late: bool,
+    },
+}
+
+pub(super) const RUNTIME: &str = "States.Runtime";
+pub(super) const QUERY: &str = "States.QueryEvaluationError";
+
+impl Trouble {
+    pub(super) fn runtime(cause: impl Into<String>) -> Self {
+        Self::Named(RUNTIME, cause.into())
+    }
+
+    fn query(cause: String, field: &FieldPath<'_>) -> Self {
+        Self::Query {
+            cause,
+            location: Some(field.to_string()),
+            late: false,
+        }
+    }
+}
+
+type Evaluated<T> = Result<T, Trouble>;
+
+/// What a state hands on.
+#[derive(Debug)]
+pub(super) struct Exit {
+    pub(super) output: Value,
+    pub(super) assigned: Option<Arc<Map>>,
+}
+
+/// A state's fields and what they are evaluated against.
+pub(super) struct Evaluator<'a> {
+    execution: &'a Execution,
+    environment: Environment<'a>,
+    track: &'a Track,
+    state: &'a State,
+    extra: Extra,
+    of_execution: &'a OnceCell<Context>,
+    context: OnceCell<Value>,
+}
+
+impl<'a> Evaluator<'a> {
+    pub(super) fn new(
+        execution: &'a Execution,
+        environment: Environment<'a>,
+        track: &'a Track,
+        state: &'a State,
+        extra: Extra,
+        of_execution: &'a OnceCell<Context>,
+    ) -> Self {
+        Self {
+            execution,
+            environment,
+            track,
+            state,
+            extra,
+            of_execution,
+            context: OnceCell::new(),
+        }
+    }
+
+    fn scope(&self) -> Scope<'_> {
+        let context = self.context.get_or_init(|| {
+            let told = self
+                .of_execution
+                .get_or_init(|| context::of_execution(self.execution));
+            context::of_track(told, self.execution, self.track, self.state, &self.extra)
+        });
+        Scope {
+            context,
+            variables: &self.track.variables,
+            now: self.environment.now,
+            random: self.environment.random,
+        }
+    }
+
+    /// What the state works on: its input after `InputPath`.
+    pub(super) fn effective_input(&self) -> Evaluated<Value> {
+        match &self.state.data {
+            DataFlow::JsonPath(data) => self.select(&data.input_path, &self.track.input),
+            DataFlow::Jsonata(_) => Ok(self.track.input.clone()),
+        }
+    }
+
+    /// What the state hands to what works for it: its input after `Parameters`, or `Arguments`.
+    pub(super) fn arguments(&self) -> Evaluated<Value> {
+        match &self.state.data {
+            DataFlow::JsonPath(data) => {
+                let input = self.select(&data.input_path, &self.track.input)?;
+                match &data.parameters {
+                    Some(parameters) => self.render(parameters, "Parameters", &input, None, None),
+                    None => Ok(input),
+                }
+            }
+            DataFlow::Jsonata(data) => match &data.arguments {
+                Some(arguments) => {
+                    self.render(arguments, "Arguments", &self.track.input, None, None)
+                }
+                None => Ok(self.track.input.clone()),
+            },
+        }
+    }
+
+    /// What the state hands on, given its result; without one it is its input.
+    pub(super) fn exit(&self, result: Option<Value>) -> Evaluated<Exit> {
+        let raw = &self.track.input;
+        match &self.state.data {
+            DataFlow::JsonPath(data) => {
+                let has_result = result.is_some();
+                let mut result = match result {
+                    Some(result) => result,
+                    None => self.select(&data.input_path, raw)?,
+                };
+                if let Some(selector) = &data.result_selector {
+                    result = self.render(selector, "ResultSelector", &result, None, None)?;
+                }
+                let assigned =
+                    self.assigned(data.assign.as_ref(), "Assign", &result, None, None)?;
+                let output = if has_result {
+                    self.place(&data.result_path, raw, result)?
+                } else {
+                    result
+                };
+                Ok(Exit {
+                    output: self.select(&data.output_path, &output)?,
+                    assigned,
+                })
+            }
+            DataFlow::Jsonata(data) => {
+                let result = result.as_ref();
+                let output = match &data.output {
+                    Some(output) => self.render(output, "Output", raw, result, None)?,
+                    None => result.unwrap_or(raw).clone(),
+                };
+                let assigned = self.assigned(data.assign.as_ref(), "Assign", raw, result, None)?;
+                Ok(Exit { output, assigned })
+            }
+        }
+    }
+
+    /// What a Choice state hands on by a rule.
+    pub(super) fn exit_by_rule(
+        &self,
+        index: usize,
+        rule: &crate::definition::Rule,
+    ) -> Evaluated<Exit> {
+        let field = |name: &str| format!("Choices[{index}]/{name}");
+        let input = self.effective_input()?;
+        let output = match (&self.state.data, &rule.output) {
+            (DataFlow::JsonPath(data), _) => self.select(&data.output_path, &input)?,
+            (DataFlow::Jsonata(_), Some(output)) => {
+                self.render(output, &field("Output"), &input, None, None)?
+            }
+            (DataFlow::Jsonata(_), None) => input.clone(),
+        };
+        let assigned = self.assigned(rule.assign.as_ref(), &field("Assign"), &input, None, None)?;
+        Ok(Exit { output, assigned })
+    }
+
+    /// What a state hands on by a catcher.
+    pub(super) fn exit_by_catcher(&self, index: usize, error: Value) -> Evaluated<Exit> {
+        let raw = &self.track.input;
+        let Some(catcher) = self.state.catch().get(index) else {
+            return Ok(Exit {
+                output: error,
+                assigned: None,
+            });
+        };
+        let field = |name: &str| format!("Catch[{index}]/{name}");
+        match &self.state.data {
+            DataFlow::JsonPath(_) => {
+                let assigned = self.assigned(
+                    catcher.assign.as_ref(),
+                    &field("Assign"),
+                    &error,
+                    None,
+                    None,
+                )?;
+                Ok(Exit {
+                    output: self.place(&catcher.result_path, raw, error)?,
+                    assigned,
+                })
+            }
+            DataFlow::Jsonata(_) => {
+                let output = match &catcher.output {
+                    Some(output) => {
+                        self.render(output, &field("Output"), raw, None, Some(&error))?
+                    }
+                    None => error.clone(),
+                };
+                let assigned = self.assigned(
+                    catcher.assign.as_ref(),
+                    &field("Assign"),
+                    raw,
+                    None,
+                    Some(&error),
+                )?;
+                Ok(Exit { output, assigned })
+            }
+        }
+    }
+
+    fn assigned(
+        &self,
+        assign: Option<&Template>,
+        field: &str,
+        input: &Value,
+        result: Option<&Value>,
+        error: Option<&Value>,
+    ) -> Evaluated<Option<Arc<Map>>> {
+        let Some(assign) = assign else {
+            return Ok(None);
+        };
+        match self.render(assign, field, input, result, error)? {
+            Value::Object(assigned) => Ok(Some(assigned).filter(|assigned| !assigned.is_empty())),
+            other => Err(Trouble::runtime(format!(
+                "Assign must be an object but was: {other}"
+            ))),
+        }
+    }
+
+    fn place(&self, path: &ResultPath, raw: &Value, result: Value) -> Evaluated<Value> {
+        match path {
+            ResultPath::Replace => Ok(result),
+            ResultPath::Discard => Ok(raw.clone()),
+            ResultPath::At(path) => path.insert(raw, result).map_err(|error| {
+                Trouble::Named("States.ResultPathMatchFailure", error.to_string())
+            }),
+        }
+    }
+
+    pub(super) fn select(&self, selector: &Selector, input: &Value) -> Evaluated<Value> {
+        match selector {
+            Selector::Whole => Ok(input.clone()),
+            Selector::Nothing => Ok(Value::empty_object()),
+            Selector::At(path) => self.path(path, input),
+        }
+    }
+
+    fn path(&self, path: &Path, input: &Value) -> Evaluated<Value> {
+        path.evaluate(input, &self.scope())
+            .map_err(|error| Trouble::runtime(format!("Invalid path '{path}' : {error}")))
+    }
+
+    /// A field that is computed.
+    pub(super) fn render(
+        &self,
+        template: &Template,
+        field: &str,
+        input: &Value,
+        result: Option<&Value>,
+        error_output: Option<&Value>,
+    ) -> Evaluated<Value> {
+        match template {
+            Template::JsonPath(template) => template
+                .render(input, &self.scope())
+                .map_err(|error| Trouble::Named(error.name(), error.to_string())),
+            Template::Jsonata(template) => {
+                let session = Session::new(
+                    States {
+                        input,
+                        result,
+                        error_output,
+                    },
+                    self.scope(),
+                );
+                jsonata(template, &FieldPath::of(field), &session)
+            }
+        }
+    }
+
+    /// A value of JSONata that must be of a type.
+    fn typed<T>(
+        &self,
+        template: &Template,
+        field: &str,
+        expected: &'static str,
+        read: impl FnOnce(&Value) -> Option<T>,
+    ) -> Evaluated<T> {
+        let value = self.render(template, field, &self.track.input, None, None)?;
+        read(&value).ok_or_else(|| unexpected_type(template, field, expected, &value))
+    }
+
+    /// A whole number that a field gives.
+    pub(super) fn integer(&self, dynamic: &Dynamic<u64>, field: &str) -> Evaluated<u64> {
+        let read = |value: &Value| value.as_i64().and_then(|number| u64::try_from(number).ok());
+        match dynamic {
+            Dynamic::Fixed(number) => Ok(*number),
+            Dynamic::Expression(template) => self.typed(template, field, "integer", read),
+            Dynamic::Path(path) => {
+                let value = self.path(path, &self.effective_input()?)?;
+                read(&value).ok_or_else(|| refers_to(field, &value, "integer", path))
+            }
+            Dynamic::Call(_) => Err(Trouble::runtime(format!(
+                "The {field}Path field cannot be a function"
+            ))),
+        }
+    }
+
+    /// A number that a field gives.
+    pub(super) fn float(&self, dynamic: &Dynamic<f64>, field: &str) -> Evaluated<f64> {
+        let read = |value: &Value| value.as_number().map(crate::value::Number::as_f64);
+        match dynamic {
+            Dynamic::Fixed(number) => Ok(*number),
+            Dynamic::Expression(template) => self.typed(template, field, "number", read),
+            Dynamic::Path(path) => {
+                let value = self.path(path, &self.effective_input()?)?;
+                read(&value).ok_or_else(|| refers_to(field, &value, "float", path))
+            }
+            Dynamic::Call(_) => Err(Trouble::runtime(format!(
+                "The {field}Path field cannot be a function"
+            ))),
+        }
+    }
+
+    /// A text that a field of a Fail state gives.
+    pub(super) fn text(&self, dynamic: &Dynamic<Arc<str>>, field: &str) -> Evaluated<Arc<str>> {
+        let read = |value: &Value| match value {
+            Value::String(text) => Some(Arc::clone(text)),
+            _ => None,
+        };
+        let of_path = |source: &crate::payload::Source| {
+            let name: Arc<str> = format!("{field}Path").into();
+            let value = source
+                .evaluate(&name, &self.track.input, &self.scope())
+                .map_err(|error| Trouble::Named(error.name(), error.to_string()))?;
+            let wrong = || {
+                Trouble::runtime(format!(
+                    "The {name} field refers to a value that is not a string: {value}"
+                ))
+            };
+            read(&value).ok_or_else(wrong)
+        };
+        match dynamic {
+            Dynamic::Fixed(text) => Ok(Arc::clone(text)),
+            Dynamic::Expression(template) => self.typed(template, field, "string", read),
+            Dynamic::Path(path) => of_path(&crate::payload::Source::Path(path.clone())),
+            Dynamic::Call(source) => of_path(source),
+        }
+    }
+
+    /// The seconds that a Wait state waits.
+    pub(super) fn wait_seconds(&self, dynamic: &Dynamic<u64>) -> Evaluated<u64> {
+        let Dynamic::Path(path) = dynamic else {
+            return self.integer(dynamic, "Seconds");
+        };
+        let value = path
+            .evaluate(&self.effective_input()?, &self.scope())
+            .map_err(|_| {
+                Trouble::runtime(format!(
+                    "The SecondsPath parameter does not reference an input value: {path}"
+                ))
+            })?;
+        let seconds = value
+            .as_number()
+            .filter(|number| number.is_integer())
+            .and_then(crate::value::Number::as_i64);
+        seconds
+            .and_then(|seconds| u64::try_from(seconds).ok())
+            .ok_or_else(|| {
+                Trouble::runtime(format!(
+                    "The SecondsPath parameter cannot be parsed as a long value: {path} == {}",
+                    plain(&value)
+                ))
+            })
+    }
+
+    /// The moment until which a Wait state waits.
+    pub(super) fn wait_until(&self, dynamic: &Dynamic<Arc<str>>) -> Evaluated<jiff::Timestamp> {
+        let read = |text: &str| crate::time::parse(text);
+        let format = "ISO-8601 extended offset date-time format string";
+        match dynamic {
+            Dynamic::Path(path) => {
+                let value = path
+                    .evaluate(&self.effective_input()?, &self.scope())
+                    .map_err(|_| {
+                        Trouble::runtime(format!(
+                            "The TimestampPath parameter does not reference an input value: {path}"
+                        ))
+                    })?;
+                value.as_str().and_then(read).ok_or_else(|| {
+                    Trouble::runtime(format!(
+                        "The TimestampPath parameter does not reference a valid {format}: {path} == {}",
+                        plain(&value)
+                    ))
+                })
+            }
+            other => {
+                let text = self.text(other, "Timestamp")?;
+                read(&text).ok_or_else(|| Trouble::Query {
+                    cause: format!("The Timestamp field cannot be parsed as an {format}: {text}"),
+                    location: Some("Timestamp".to_owned()),
+                    late: true,
+                })
+            }
+        }
+    }
+
+    /// Whether the rule of a Choice state holds.
+    pub(super) fn holds(
+        &self,
+        condition: &Condition,
+        index: usize,
+        input: &Value,
+    ) -> Evaluated<bool> {
+        Ok(match condition {
+            Condition::And(all) => {
+                for one in all {
+                    if !self.holds(one, index, input)? {
+                        return Ok(false);
+                    }
+                }
+                true
+            }
+            Condition::Or(any) => {
+                for one in any {
+                    if self.holds(one, index, input)? {
+                        return Ok(true);
+                    }
+                }
+                false
+            }
+            Condition::Not(one) => !self.holds(one, index, input)?,
+            Condition::Compare {
+                variable,
+                comparison,
+            } => self.compares(variable, comparison, input)?,
+            Condition::Expression(template) => self.typed(
+                template,
+                &format!("Choices[{index}]/Condition"),
+                "boolean",
+                Value::as_bool,
+            )?,
+        })
+    }
+
+    fn compares(&self, variable: &Path, comparison: &Comparison, input: &Value) -> Evaluated<bool> {
+        let scope = self.scope();
+        let invalid = |path: &Path| {
+            Trouble::runtime(format!(
+                "Invalid path '{path}': The choice state's condition path references an invalid value."
+            ))
+        };
+        let Ok(value) = variable.evaluate(input, &scope) else {
+            return match comparison {
+                Comparison::IsPresent(expected) => Ok(!expected),
+                _ => Err(invalid(variable)),
+            };
+        };
+        let operand = match comparison {
+            Comparison::Order {
+                operand: Operand::Path(path),
+                ..
+            } => Some(path.evaluate(input, &scope).map_err(|_| invalid(path))?),
+            _ => None,
+        };
+        Ok(comparison.holds(&value, operand.as_ref()))
+    }
+}
+
+fn jsonata(
+    template: &JsonataTemplate,
+    field: &FieldPath<'_>,
+    session: &Session<'_>,
+) -> Evaluated<Value> {
+    match template {
+        JsonataTemplate::Literal(value) => Ok(value.clone()),
+        JsonataTemplate::Expression(expression) => expression
+            .evaluate(session)
+            .map_err(|error| Trouble::query(expression.cause(&field.to_string(), &error), field)),
+        JsonataTemplate::Array(items) => {
+            let items = items.iter().enumerate();
+            let items: Evaluated<List> = items
+                .map(|(index, item)| jsonata(item, &field.index(index), session))
+                .collect();
+            items.map(Value::from)
+        }
+        JsonataTemplate::Object(fields) => {
+            let mut map = Map::with_capacity(fields.len());
+            for (name, item) in fields {
+                map.insert(
+                    Arc::clone(name),
+                    jsonata(item, &field.field(name), session)?,
+                );
+            }
+            Ok(Value::from(map))
+        }
+    }
+}
+
+/// A value as AWS puts it into a sentence: strings without quotes.
+fn plain(value: &Value) -> String {
+    value
+        .as_str()
+        .map_or_else(|| value.to_json(), str::to_owned)
+}
+
+fn refers_to(field: &str, value: &Value, kind: &str, path: &Path) -> Trouble {
+    let value = plain(value);
+    Trouble::runtime(format!(
+        "The {field}Path field refers to value \"{value}\" which is not a valid {kind}: {path}"
+    ))
+}
+
+/// The trouble with a value of JSONata that is not of the type that its field needs.
+pub(super) fn unexpected_type(
+    template: &Template,
+    field: &str,
+    expected: &'static str,
+    value: &Value,
+) -> Trouble {
+    let error = EvaluateError::Type {
+        expected,
+        found: value.clone(),
+    };
+    let cause = match template {
+        Template::Jsonata(JsonataTemplate::Expression(expression)) => {
+            expression.cause(field, &error)
+        }
+        _ => format!("The value of the field '{field}' {error}"),
+    };
+    Trouble::query(cause, &FieldPath::of(field))
+}

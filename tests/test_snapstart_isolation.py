@@ -5,7 +5,7 @@ import os
 
 import pytest
 from support import functions
-from support.engine import Engine
+from support.engine import Engine, skipping_where_functions_share_the_network
 from support.snapstart import SNAP, STATEFUL, invoke, settled
 
 pytestmark = pytest.mark.skipif(
@@ -73,7 +73,8 @@ ATTEMPTS = """
 @pytest.fixture(scope="module")
 def secluded(tmp_path_factory):
     """A client of an engine with two published versions: `attempts`, and one that tells of itself."""
-    engine = Engine(tmp_path_factory.mktemp("secluded"), "--egress", "none")
+    with skipping_where_functions_share_the_network():
+        engine = Engine(tmp_path_factory.mktemp("secluded"), "--egress", "none")
     client = engine.client()
     for name, source in (("attempts", ATTEMPTS), ("snapped", STATEFUL)):
         archive = functions.python(source)

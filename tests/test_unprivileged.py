@@ -1,11 +1,15 @@
 """An engine that a user runs who is not root: the main job, its limits, and hosts that refuse."""
 
 import contextlib
+import json
 import os
 import shutil
+import subprocess
+import tempfile
 
 import pytest
 from support import functions, unprivileged
+from support.engine import BINARY
 from support.waiting import eventually
 
 SOURCE = """
@@ -67,6 +71,47 @@ def test_a_process_that_ends_is_replaced(ask):
 def test_memory_has_a_limit(ask):
     assert ask("eat").error == "Unhandled"
     assert ask().error is None
+
+
+def test_doctor_names_folders_that_others_own():
+    if os.geteuid() != 0:
+        pytest.skip("takes a folder of somebody else's: the tests are not root")
+    with tempfile.TemporaryDirectory() as its_home:
+        os.chown(its_home, unprivileged.USER, unprivileged.USER)
+        # On a way that is open to everybody, and yet not theirs.
+        with tempfile.TemporaryDirectory() as foreign:
+            os.chmod(foreign, 0o755)
+            own = doctor(its_home, LAMBDALAB_RUNTIMES=its_home)
+            assert (own["data folder"]["state"], own["runtimes folder"]["state"]) == ("ok", "ok")
+            refused = doctor(
+                its_home, LAMBDALAB_HOME=f"{foreign}/data", LAMBDALAB_RUNTIMES=foreign, exit=1
+            )
+            for name, state, remedy in (
+                ("data folder", "missing", "--data-dir"),
+                ("runtimes folder", "short", "LAMBDALAB_RUNTIMES"),
+            ):
+                check = refused[name]
+                assert check["state"] == state
+                assert f"{foreign} cannot be written to: Permission denied" in check["found"]
+                assert remedy in check["remedy"]
+
+
+def doctor(home, exit=0, **settings):
+    """What it tells that user, by name."""
+    try:
+        told = subprocess.run(
+            [BINARY, "doctor", "--output", "json"],
+            env=unprivileged.its_environment(home) | settings,
+            cwd=home,
+            capture_output=True,
+            text=True,
+            check=False,
+            **unprivileged.IDENTITY,
+        )
+    except PermissionError:
+        pytest.skip(f"other users may not execute {BINARY}")
+    assert told.returncode == exit, told
+    return {check["name"]: check for check in json.loads(told.stdout)["checks"]}
 
 
 def names(engine):

@@ -51,10 +51,22 @@ const STOP_PATIENCE: Duration = Duration::from_secs(60);
 #[derive(Debug, Args)]
 pub(crate) struct DemoArguments {
     /// How many invocations at once, 1 to 1000
-    #[arg(long, value_name = "COUNT", default_value_t = 180, value_parser = runs)]
+    #[arg(
+        long,
+        value_name = "COUNT",
+        default_value_t = 180,
+        value_parser = runs,
+        allow_hyphen_values = true
+    )]
     runs: usize,
     /// Memory of the functions in MB, 128 to 10240; from 1769 on a function has a whole vCPU
-    #[arg(long, value_name = "MB", default_value_t = 1769, value_parser = function::memory)]
+    #[arg(
+        long,
+        value_name = "MB",
+        default_value_t = 1769,
+        value_parser = function::memory,
+        allow_hyphen_values = true
+    )]
     memory: i32,
     /// The runtime [default: the newest Python whose client is installed, or else of this machine]
     #[arg(long, value_name = "RUNTIME")]

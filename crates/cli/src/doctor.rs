@@ -1,6 +1,7 @@
 //! `lambdalab doctor`: what this machine gives to functions, and what to do about the rest.
 
 mod environments;
+mod folders;
 mod host;
 mod runtimes;
 
@@ -8,7 +9,7 @@ use sandbox::Capabilities;
 use serde::Serialize;
 
 use crate::context::Context;
-use crate::engine::{self, RuntimeState};
+use crate::engine::{self, Demands, RuntimeState};
 use crate::error::CliError;
 use crate::exit::ExitCode;
 use crate::output::{Render, lines, table};
@@ -90,6 +91,15 @@ impl Check {
         }
     }
 
+    /// Something without which nothing works.
+    fn missing(subject: Subject, name: &str, found: impl Into<String>, remedy: String) -> Self {
+        Self {
+            state: State::Missing,
+            remedy: Some(remedy),
+            ..Self::ok(subject, name, found)
+        }
+    }
+
     /// Something that falls short, if there is a remedy; else as it should be.
     fn of(subject: Subject, name: &str, found: impl Into<String>, remedy: Option<String>) -> Self {
         Self {
@@ -118,14 +128,29 @@ impl Render for Diagnosis {
     }
 }
 
+/// What keeps an engine with these settings from starting.
+fn unmet(demands: &Demands, capabilities: &Capabilities) -> Option<Check> {
+    let unmet = demands.check(capabilities).err()?;
+    Some(Check::missing(
+        Subject::Isolation,
+        "what is asked for",
+        unmet.to_string(),
+        "ask for less, or give the machine what it lacks".to_owned(),
+    ))
+}
+
 pub(crate) async fn run(
     context: &Context,
     capabilities: &Capabilities,
 ) -> Result<ExitCode, CliError> {
     crate::target::refuse(&context.settings, "doctor")?;
-    let runtimes = engine::runtimes(context.settings.runtimes_dir()).await;
-    let mut checks = host::checks(&context.settings.data_dir.value);
+    let settings = &context.settings;
+    let runtimes_dir = settings.runtimes_dir();
+    let runtimes = engine::runtimes(runtimes_dir.clone()).await;
+    let mut checks = host::checks(&settings.data_dir.value);
+    checks.extend(folders::checks(&settings.data_dir.value, &runtimes_dir));
     checks.extend(environments::checks(capabilities));
+    checks.extend(unmet(&Demands::of(settings), capabilities));
     checks.extend(runtimes::checks(&runtimes));
     let broken = checks.iter().any(|check| check.state == State::Missing);
     context.console.result(&Diagnosis { checks, runtimes })?;

@@ -19,6 +19,8 @@ pub(crate) use server::EngineOptions;
 use crate::engine_failure::EngineFailure;
 use crate::error::CliError;
 use crate::exit::ExitCode;
+use crate::settings::value::SettingValue;
+use crate::settings::{Origin, Settings};
 use crate::signals::Stop;
 
 /// How far functions are kept apart from the host.
@@ -32,16 +34,56 @@ pub(crate) enum IsolationMode {
     None,
 }
 
+/// What this host must give, or the engine does not start.
+#[derive(Debug)]
+pub(crate) struct Demands {
+    pub isolation: IsolationMode,
+    /// What functions may reach at most, and who said so; nothing where nobody did.
+    pub egress: Option<(Egress, Origin)>,
+}
+
+impl Demands {
+    /// Those that the settings make.
+    pub(crate) fn of(settings: &Settings) -> Self {
+        let egress = &settings.egress;
+        Self {
+            isolation: settings.isolation.value,
+            egress: egress
+                .is_said()
+                .then(|| (egress.value, egress.origin.clone())),
+        }
+    }
+
+    /// Refuses a host that falls short of them.
+    ///
+    /// # Errors
+    /// What is demanded and not there.
+    pub(crate) fn check(&self, capabilities: &Capabilities) -> Result<(), EngineFailure> {
+        if self.isolation == IsolationMode::Required && !capabilities.isolates() {
+            let reason = capabilities.isolation.remedy.clone().unwrap_or_default();
+            return Err(EngineFailure::NotIsolated(reason));
+        }
+        match &self.egress {
+            Some((asked, origin)) if *asked != capabilities.egress => Err(EngineFailure::Egress {
+                asked: asked.show(),
+                origin: origin.clone(),
+                reason: capabilities.network.remedy.clone().unwrap_or_default(),
+            }),
+            _ => Ok(()),
+        }
+    }
+}
+
 /// Runs an engine in this process until Ctrl-C, SIGTERM or idleness ends it. Must be called while
 /// the process has one thread: the spawner is forked first.
 pub(crate) fn serve(
     options: EngineOptions,
-    isolation: IsolationMode,
+    demands: &Demands,
     ready: impl FnOnce(&str) -> Result<(), CliError>,
 ) -> Result<(), CliError> {
-    let sandbox_options = sandbox_options(isolation, options.egress);
+    let sandbox_options = sandbox_options(demands.isolation, options.egress);
     let link = Spawner::fork(&sandbox_options).map_err(EngineFailure::from)?;
-    require(isolation, link.capabilities())?;
+    demands.check(link.capabilities())?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
@@ -77,15 +119,6 @@ pub(crate) fn capabilities(
     egress: Egress,
 ) -> Result<Capabilities, EngineFailure> {
     Ok(sandbox::probe(&sandbox_options(isolation, egress))?)
-}
-
-/// Refuses a host that does not isolate where that is required.
-fn require(isolation: IsolationMode, capabilities: &Capabilities) -> Result<(), EngineFailure> {
-    if isolation != IsolationMode::Required || capabilities.isolates() {
-        return Ok(());
-    }
-    let reason = capabilities.isolation.remedy.clone().unwrap_or_default();
-    Err(EngineFailure::NotIsolated(reason))
 }
 
 fn sandbox_options(isolation: IsolationMode, egress: Egress) -> SpawnerOptions {
@@ -230,9 +263,20 @@ mod tests {
     #[test]
     fn what_is_required_must_be_there() {
         let open = capabilities(IsolationMode::None, Egress::default()).unwrap();
-        assert!(require(IsolationMode::Auto, &open).is_ok());
-        assert!(require(IsolationMode::None, &open).is_ok());
-        let refused = require(IsolationMode::Required, &open).unwrap_err();
+        let check = |isolation, egress: Option<Egress>| {
+            let egress = egress.map(|egress| (egress, Origin::Flag("egress")));
+            Demands { isolation, egress }.check(&open)
+        };
+        assert!(check(IsolationMode::Auto, None).is_ok());
+        assert!(check(IsolationMode::None, Some(Egress::Host)).is_ok());
+        let refused = check(IsolationMode::Required, None).unwrap_err();
         assert!(refused.to_string().starts_with("isolation is required"));
+        for (egress, named) in [(Egress::Nat, "`nat`"), (Egress::None, "`none`")] {
+            let refused = check(IsolationMode::Auto, Some(egress)).unwrap_err();
+            let message = refused.to_string();
+            assert!(message.contains(named), "{message}");
+            assert!(message.contains("--egress"), "{message}");
+            assert!(message.contains("without isolation"), "{message}");
+        }
     }
 }

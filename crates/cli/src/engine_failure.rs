@@ -6,6 +6,7 @@ use sandbox::SandboxError;
 use server::{RunError, StartError};
 
 use crate::exit::ExitCode;
+use crate::settings::Origin;
 
 /// The engine did not start, or not stay.
 #[derive(Debug, thiserror::Error, Diagnostic)]
@@ -17,6 +18,16 @@ pub(crate) enum EngineFailure {
     #[error("isolation is required, but {0}")]
     #[diagnostic(help("`lambdalab doctor` shows what this host lacks"))]
     NotIsolated(String),
+    #[error("{origin} lets functions reach `{asked}` and nothing more, but {reason}")]
+    #[diagnostic(help(
+        "leave --egress out and functions reach what this host can hold them to, with a warning; \
+         `lambdalab doctor` shows what it lacks"
+    ))]
+    Egress {
+        asked: String,
+        origin: Origin,
+        reason: String,
+    },
     #[error(transparent)]
     Sandbox(#[from] SandboxError),
     #[error(transparent)]

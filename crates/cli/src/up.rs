@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use crate::arguments::UpArguments;
 use crate::context::Context;
 use crate::detach;
-use crate::engine::{self, EngineOptions};
+use crate::engine::{self, Demands, EngineOptions};
 use crate::error::CliError;
 use crate::exit::ExitCode;
 use crate::logging;
@@ -43,7 +43,7 @@ pub(crate) fn run(context: &Context, arguments: &UpArguments) -> Result<ExitCode
         registry_auth: settings.registry_auth.value.clone(),
         ..EngineOptions::new(data_dir)
     };
-    engine::serve(options, settings.isolation.value, |endpoint| {
+    engine::serve(options, &Demands::of(settings), |endpoint| {
         let ready = Ready::new(context, endpoint);
         if arguments.announce {
             detach::announce_ready(&ready)

@@ -16,6 +16,15 @@ fn wrong_usage_says_what_and_ends_with_2() {
     let cases: &[(&[&str], &str)] = &[
         (&["nonsense"], "nonsense"),
         (&["up", "--idle-exit", "soon"], "1s to 30d"),
+        (&["up", "--idle-exit", "-5m"], "`-5m` is no value"),
+        (
+            &["up", "--cpu-scale", "-1"],
+            "`-1` is no value for --cpu-scale: expected 0.1 to 10",
+        ),
+        (&["up", "--cpu-scale", "nan"], "0.1 to 10"),
+        (&["up", "--cpu-scale", "-inf"], "`-inf` is no value"),
+        (&["up", "--memory-budget", "-1"], "128 to 16777216 MB"),
+        (&["up", "--account-concurrency", "-1"], "1 to 1000000"),
         (&["up", "--listen", "0.0.0.0:0"], "127.0.0.1"),
         (&["up", "--target", "aws"], "--target"),
         (&["down", "--profile", "p"], "--profile"),
@@ -35,7 +44,14 @@ fn wrong_usage_says_what_and_ends_with_2() {
             &["function", "invoke", "f", "--payload-file", "absent"],
             "absent",
         ),
+        (
+            &["function", "update", "f", "--memory", "-1"],
+            "128 to 10240",
+        ),
+        (&["function", "update", "f", "--timeout", "-1"], "1 to 900"),
+        (&["function", "logs", "f", "--since", "-1h"], "-1h"),
         (&["demo", "--runs", "0"], "1 to 1000"),
+        (&["demo", "--runs", "-1"], "1 to 1000"),
         (&["runtime", "install", "cobol"], "cobol"),
         (&["runtime", "install", "dotnet8"], "provided.al2023"),
     ];
@@ -244,6 +260,30 @@ fn a_taken_port_is_told_also_from_the_background() {
     let elsewhere = lab.run(&["up", "--detach", "--or-free-port", "--listen", &taken]);
     assert_eq!(elsewhere.code, Some(0), "{elsewhere:?}");
     assert!(!lab.endpoint().ends_with(&taken));
+}
+
+#[test]
+fn what_functions_may_reach_is_held_to_or_nothing_starts() {
+    let lab = Lab::new();
+    for asked in ["nat", "none"] {
+        let arguments = ["up", "--isolation", "none", "--egress", asked];
+        for detach in [&[][..], &["--detach"]] {
+            let said = lab.run(&[&arguments[..], detach].concat());
+            assert_eq!(said.code, Some(4), "{said:?}");
+            let promised = format!("--egress lets functions reach `{asked}` and nothing more");
+            assert!(said.err.contains(&promised), "{said:?}");
+            assert!(said.err.contains("without isolation"), "{said:?}");
+        }
+    }
+    assert!(!lab.engine_file().exists());
+    let doctor = lab
+        .command(&["doctor"])
+        .env("LAMBDALAB_ISOLATION", "none")
+        .env("LAMBDALAB_EGRESS", "none")
+        .output();
+    let said = Said::from(doctor.unwrap());
+    assert_eq!(said.code, Some(1), "{said:?}");
+    assert!(said.out.contains("LAMBDALAB_EGRESS"), "{said:?}");
 }
 
 #[test]

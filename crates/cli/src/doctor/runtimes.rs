@@ -1,6 +1,6 @@
 //! The runtimes: interpreters and clients.
 
-use super::{Check, State, Subject};
+use super::{Check, Subject};
 use crate::engine::RuntimeState;
 use crate::runtime;
 
@@ -60,9 +60,12 @@ fn no_python(runtimes: &[RuntimeState]) -> Option<Check> {
     let any = runtimes
         .iter()
         .any(|state| state.runtime.starts_with("python") && state.interpreter.is_some());
-    (!any).then(|| Check {
-        state: State::Missing,
-        remedy: Some("install python3".to_owned()),
-        ..Check::ok(Subject::Runtimes, "Python", "no interpreter from 3.8 on")
+    (!any).then(|| {
+        Check::missing(
+            Subject::Runtimes,
+            "Python",
+            "no interpreter from 3.8 on",
+            "install python3".to_owned(),
+        )
     })
 }

@@ -8,10 +8,10 @@ use lab_aws::ConfigurationChange;
 #[derive(Debug, Args)]
 pub(crate) struct ConfigurationArguments {
     /// Memory in MB, 128 to 10240; the CPU grows with it
-    #[arg(long, value_name = "MB", value_parser = memory)]
+    #[arg(long, value_name = "MB", value_parser = memory, allow_hyphen_values = true)]
     memory: Option<i32>,
     /// The longest time an invocation may take, in seconds, 1 to 900
-    #[arg(long, value_name = "SECONDS", value_parser = timeout)]
+    #[arg(long, value_name = "SECONDS", value_parser = timeout, allow_hyphen_values = true)]
     timeout: Option<i32>,
     /// An environment variable of the function (may be repeated)
     #[arg(long, value_name = "NAME=VALUE", value_parser = variable)]

@@ -23,7 +23,12 @@ pub(crate) struct InvokeArguments {
     #[arg(value_name = "NAME[:QUALIFIER]", value_parser = super::function_name)]
     name: String,
     /// The event, as JSON [default: {}]
-    #[arg(long, value_name = "JSON", conflicts_with = "payload_file")]
+    #[arg(
+        long,
+        value_name = "JSON",
+        conflicts_with = "payload_file",
+        allow_negative_numbers = true
+    )]
     payload: Option<String>,
     /// The event from a file; `-` reads it from standard input
     #[arg(long, value_name = "FILE")]

@@ -26,13 +26,25 @@ pub(crate) struct LogsArguments {
     #[arg(long, short)]
     follow: bool,
     /// From when on: a time ago (90s, 10m, 2h, 7d), or a time (2026-11-22T09:30:00Z)
-    #[arg(long, value_name = "TIME", default_value = DEFAULT_SINCE, value_parser = Moment::parse)]
+    #[arg(
+        long,
+        value_name = "TIME",
+        default_value = DEFAULT_SINCE,
+        value_parser = Moment::parse,
+        allow_hyphen_values = true
+    )]
     since: Moment,
     /// Until when, in the same forms
-    #[arg(long, value_name = "TIME", value_parser = Moment::parse, conflicts_with = "follow")]
+    #[arg(
+        long,
+        value_name = "TIME",
+        value_parser = Moment::parse,
+        conflicts_with = "follow",
+        allow_hyphen_values = true
+    )]
     until: Option<Moment>,
     /// A filter pattern of CloudWatch Logs: `ERROR -retry`, `{ $.level = "WARN" }`, …
-    #[arg(long, value_name = "PATTERN")]
+    #[arg(long, value_name = "PATTERN", allow_hyphen_values = true)]
     filter: Option<String>,
     /// Only streams whose names begin so: one environment, or one day
     #[arg(long, value_name = "PREFIX")]

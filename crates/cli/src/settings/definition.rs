@@ -28,6 +28,9 @@ pub(crate) struct Definition {
     pub scope: Scope,
     /// How many values it takes.
     pub arity: Arity,
+    /// Whether the value is an amount: what looks like a negative one is taken for the value, so that
+    /// the complaint names the range and not an unknown flag.
+    pub amount: bool,
 }
 
 /// Which commands carry a setting's flag.
@@ -63,6 +66,7 @@ const BASE: Definition = Definition {
     about: "",
     scope: Scope::Every,
     arity: Arity::One,
+    amount: false,
 };
 
 pub(crate) const DATA_DIR: Definition = Definition {
@@ -177,6 +181,7 @@ pub(crate) const IDLE_EXIT: Definition = Definition {
     expected: "a time from 1s to 30d such as 30s, 10m or 1h30m",
     about: "Stop once nobody has needed the engine for this long (30s, 10m, 1h30m)",
     scope: Scope::Engine,
+    amount: true,
     ..BASE
 };
 
@@ -189,6 +194,7 @@ pub(crate) const MEMORY_BUDGET: Definition = Definition {
     expected: "128 to 16777216 MB",
     about: "How much memory all environments together may be promised",
     scope: Scope::Engine,
+    amount: true,
     ..BASE
 };
 
@@ -202,6 +208,7 @@ pub(crate) const CPU_SCALE: Definition = Definition {
     about: "How many cores of this machine one vCPU of Lambda's is, 0.1 to 10; `doctor --calibrate` \
             proposes a value",
     scope: Scope::Engine,
+    amount: true,
     ..BASE
 };
 
@@ -214,6 +221,7 @@ pub(crate) const ACCOUNT_CONCURRENCY: Definition = Definition {
     expected: "1 to 1000000",
     about: "How many invocations an account may have at a time in a region",
     scope: Scope::Engine,
+    amount: true,
     ..BASE
 };
 
@@ -349,7 +357,10 @@ pub(crate) fn add_flags(command: Command, scope: Scope) -> Command {
 
 impl Definition {
     fn argument(&self) -> Arg {
-        let argument = Arg::new(self.name).long(self.flag).help(self.help());
+        let argument = Arg::new(self.name)
+            .long(self.flag)
+            .help(self.help())
+            .allow_hyphen_values(self.amount);
         let argument = match self.arity {
             Arity::Switch => argument.action(ArgAction::SetTrue),
             Arity::One => argument.action(ArgAction::Set).value_name(self.value_name),

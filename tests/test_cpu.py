@@ -162,8 +162,9 @@ def test_sizes_that_the_host_cannot_honour_are_told(own_engine):
     functions.wait_active(client, name)
     configuration = client.get_function_configuration(FunctionName=name)
     assert configuration["State"] == "Active", "it runs, with less than on AWS"
-    assert "CPU: 10240 MB have 57.8" in configuration["StateReason"]
-    assert "memory: this host has 1024 MB for all functions" in configuration["StateReason"]
+    reason = configuration["StateReason"]
+    assert "CPU: 10240 MB have 57.8" in reason
+    assert "memory: this host has 1024 MB for all functions (--memory-budget)" in reason
     whole = client.get_function(FunctionName=name)["Configuration"]
     assert whole["StateReason"] == configuration["StateReason"]
     listed = client.list_functions()["Functions"]

@@ -48,8 +48,8 @@ impl Capacity {
             }),
             memory: memory.then(|| {
                 format!(
-                    "this host has {} MB for all functions: one of {memory_mb} MB runs alone, and \
-                     may end before its limit",
+                    "this host has {} MB for all functions (--memory-budget): one of {memory_mb} MB \
+                     runs alone, and may end before its limit",
                     self.memory_mb
                 )
             }),
@@ -92,7 +92,7 @@ mod tests {
             told[0],
             ("CPU", "10240 MB have 5.79 cores, and this host has 2")
         );
-        assert!(told[1].0 == "memory" && told[1].1.contains("4096 MB for all"));
+        assert!(told[1].0 == "memory" && told[1].1.contains("4096 MB for all functions (--memory-budget)"));
         assert_eq!(SMALL.shortfalls(3_539).iter().count(), 1);
     }
 

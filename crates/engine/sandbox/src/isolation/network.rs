@@ -130,9 +130,15 @@ fn lead_out() -> Result<OwnedFd, Refused> {
     Ok(device)
 }
 
+/// How many connections may wait to be accepted: as many as a function may have files open. What finds
+/// no room is dropped, and tried again after a second, then two, then four.
+const WAITING: i32 = 1_024;
+
 /// A listener on the loopback that does not block.
 pub(crate) fn listen(port: u16) -> std::io::Result<OwnedFd> {
     let listener = TcpListener::bind(SocketAddr::from((Ipv4Addr::LOCALHOST, port)))?;
+    // The standard library asks for 128.
+    rustix::net::listen(&listener, WAITING)?;
     listener.set_nonblocking(true)?;
     Ok(listener.into())
 }
@@ -145,5 +151,25 @@ pub(crate) fn connect(port: u16) -> Result<OwnedFd, Refused> {
     match join(made.as_raw_fd(), &SockaddrIn::new(127, 0, 0, 1, port)) {
         Ok(()) | Err(Errno::EINPROGRESS) => Ok(made),
         Err(error) => Err(refused()(error)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::net::TcpStream;
+    use std::time::Duration;
+
+    #[test]
+    fn connections_wait_rather_than_being_dropped() {
+        let listener = TcpListener::from(listen(0).unwrap());
+        let address = listener.local_addr().unwrap();
+        // One that is dropped is tried again after a second at the earliest.
+        let at_once = Duration::from_millis(900);
+        let waiting: Vec<_> = (0..300)
+            .map(|_| TcpStream::connect_timeout(&address, at_once))
+            .collect();
+        let refused = waiting.iter().filter(|made| made.is_err()).count();
+        assert_eq!(refused, 0, "of 300");
     }
 }

@@ -3,6 +3,7 @@
 //! A caller that hangs up while it waits leaves the line. Once its invocation has begun it runs to
 //! its end in a task of its own, as on AWS.
 
+pub(crate) mod curtain;
 pub(crate) mod event;
 pub(crate) mod failure;
 pub(crate) mod lineage;
@@ -129,7 +130,10 @@ impl Inner {
                 ..Default::default()
             });
         }
-        let finished = self.run_version_to_its_end(&target, version, job).await?;
+        let finished = self
+            .curtain
+            .unless_fallen(self.run_version_to_its_end(&target, version, job))
+            .await?;
         let log_result =
             (input.log_type == Some(LogType::Tail)).then(|| STANDARD.encode(&finished.tail));
         let (payload, function_error) = match finished.answer {

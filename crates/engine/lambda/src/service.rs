@@ -24,6 +24,7 @@ use crate::door::Doors;
 use crate::environment::Environment;
 use crate::function::registry::Registry;
 use crate::identity::FunctionIdentity;
+use crate::invoke::curtain::Curtain;
 use crate::invoke::recent::{Measured, Recent};
 use crate::invoke::report::Figures;
 use crate::invoke::trace;
@@ -132,6 +133,7 @@ pub(crate) struct Inner {
     location_key: u128,
     recent: Recent,
     stopping: AtomicBool,
+    pub(crate) curtain: Curtain,
     pub(crate) concurrency: Arc<Concurrency>,
     pub(crate) provisions: Provisions,
 }
@@ -198,6 +200,7 @@ impl Lambda {
             code_gate: tokio::sync::RwLock::default(),
             recent: Recent::default(),
             stopping: AtomicBool::new(false),
+            curtain: Curtain::default(),
             concurrency: Arc::new(Concurrency::new(options.account_concurrency)),
             provisions: Provisions::default(),
         });
@@ -260,6 +263,12 @@ impl Lambda {
     pub fn hold_events(&self) {
         self.inner.lines.close();
         self.inner.courier.wake();
+    }
+
+    /// Answers everybody who waits for an invocation to end, also from now on, that the engine has
+    /// stopped before that.
+    pub fn break_off(&self) {
+        self.inner.curtain.fall();
     }
 
     /// What was measured of a recent invocation.

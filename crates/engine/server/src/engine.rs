@@ -27,7 +27,7 @@ use crate::activity::Activity;
 use crate::auth::keys_file::{self, KeysError};
 use crate::auth::{Enforcer, Verifier};
 use crate::body::Bodies;
-use crate::http_server::{self, Callers, until};
+use crate::http_server::{self, Callers, Stage, until};
 use crate::services::Services;
 use crate::shared::Shared;
 use crate::switchboard::Switchboard;
@@ -40,6 +40,9 @@ const LOGS_FILE: &str = "logs.db";
 
 /// The share of the host's memory that environments get where nothing else is said.
 const MEMORY_SHARE: (u64, u64) = (3, 4);
+
+/// How long answers may take on their way to those who are told that the engine stops.
+const LAST_WORDS: Duration = Duration::from_secs(1);
 
 /// How often an engine that stops looks whether invocations still run.
 const LOOK: Duration = Duration::from_millis(20);
@@ -125,7 +128,7 @@ pub struct Engine {
     idle_exit: Option<Duration>,
     drain: Duration,
     clock: SharedClock,
-    stop: watch::Sender<bool>,
+    stop: watch::Sender<Stage>,
     server: JoinHandle<()>,
     /// Dropped last: with it the next engine may come.
     data_dir: DataDir,
@@ -240,17 +243,17 @@ impl Engine {
             clock: Arc::clone(&clock),
             entropy: Arc::clone(&shared.entropy),
         });
-        let (stop, stopped) = watch::channel(false);
+        let (stop, stage) = watch::channel(Stage::Open);
         tokio::spawn(http_server::serve_doors(
             opened,
             (Arc::clone(&shared), nat),
-            stopped.clone(),
+            stage.clone(),
         ));
         let server = tokio::spawn(http_server::run(
             (listener, Callers::Anybody),
             shared,
-            until(stopped),
-            options.drain,
+            until(stage, Stage::Draining),
+            options.drain + LAST_WORDS,
         ));
         EngineFile {
             endpoint: endpoint.clone(),
@@ -282,8 +285,9 @@ impl Engine {
         &self.endpoint
     }
 
-    /// Serves until `shutdown` resolves or nobody needs the engine any more; then lets running
-    /// requests and invocations end, and ends every environment.
+    /// Serves until `shutdown` resolves or nobody needs the engine any more; then takes no more
+    /// connections, lets running requests and invocations end, answers 500 where they do not, and ends
+    /// every environment.
     ///
     /// # Errors
     /// The spawner died, or the data folder cannot be left in order.
@@ -303,15 +307,29 @@ impl Engine {
         // From here on nobody is told to come here.
         EngineFile::remove(self.data_dir.path())?;
         let deadline = self.clock.monotonic() + self.drain;
-        self.stop.send_replace(true);
+        self.stop.send_replace(Stage::Draining);
         self.services.logs.end_sessions();
         self.lambda.hold_events();
-        if let Err(error) = (&mut self.server).await {
+        let in_time = tokio::select! {
+            ended = &mut self.server => Some(ended),
+            () = self.clock.sleep(self.drain) => None,
+        };
+        let ended = match in_time {
+            Some(ended) => ended,
+            None => {
+                let (seconds, left) = (self.drain.as_secs(), self.lambda.invocations());
+                tracing::warn!("{left} invocations still run after {seconds} s and are broken off");
+                self.lambda.break_off();
+                (&mut self.server).await
+            }
+        };
+        if let Err(error) = ended {
             tracing::warn!(%error, "the HTTP server ended badly");
         }
         if outcome.is_ok() {
             self.invocations_end(deadline).await;
         }
+        self.stop.send_replace(Stage::Over);
         self.lambda.shut_down().await;
         tracing::info!("the engine has stopped");
         outcome

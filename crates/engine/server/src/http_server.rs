@@ -55,10 +55,21 @@ pub(crate) enum Callers {
     Functions,
 }
 
-/// Resolves when the engine is told to stop.
-pub(crate) async fn until(mut stop: watch::Receiver<bool>) {
+/// How far the engine is with stopping.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Stage {
+    /// It serves everybody.
+    Open,
+    /// What was begun ends. Functions that still run may need the engine for that.
+    Draining,
+    /// Nobody is served any more.
+    Over,
+}
+
+/// Resolves when the engine has come as far as `wanted`.
+pub(crate) async fn until(mut stage: watch::Receiver<Stage>, wanted: Stage) {
     // An error means that the engine is gone already.
-    let _gone = stop.wait_for(|stop| *stop).await;
+    let _gone = stage.wait_for(|stage| *stage >= wanted).await;
 }
 
 /// Serves each environment at the listener inside its network, and carries what it sends further, as
@@ -66,7 +77,7 @@ pub(crate) async fn until(mut stop: watch::Receiver<bool>) {
 pub(crate) async fn serve_doors(
     mut opened: UnboundedReceiver<Door>,
     (shared, nat): (Arc<Shared>, Nat),
-    stop: watch::Receiver<bool>,
+    stage: watch::Receiver<Stage>,
 ) {
     while let Some(door) = opened.recv().await {
         let Door {
@@ -81,11 +92,11 @@ pub(crate) async fn serve_doors(
                 continue;
             }
         };
-        let stopped = until(stop.clone());
+        let over = until(stage.clone(), Stage::Over);
         let ended = async move {
             tokio::select! {
                 _ = closed => {}
-                () = stopped => {}
+                () = over => {}
             }
         };
         let served = run(

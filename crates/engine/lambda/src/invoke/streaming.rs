@@ -19,6 +19,7 @@ use wire::lambda::{
 };
 use wire::{Caller, EventStream, ServiceError};
 
+use super::curtain::{self, Stage};
 use super::{Finished, Job, broken_off};
 use crate::environment::outlet::{self, Part, Parts};
 use crate::service::Inner;
@@ -49,12 +50,14 @@ impl Inner {
         };
         let (link, parts) = outlet::link();
         let begun = self
-            .begin_version(&target, version, job, Some(link))
+            .curtain
+            .unless_fallen(self.begin_version(&target, version, job, Some(link)))
             .await?;
         let telling = Telling {
             id: caller.request_id,
             parts,
             running: begun.running,
+            stage: self.curtain.stage(),
             streamed: false,
             with_log: input.log_type == Some(LogType::Tail),
         };
@@ -75,6 +78,7 @@ struct Telling {
     id: RequestId,
     parts: Parts,
     running: JoinHandle<Finished>,
+    stage: Stage,
     /// Whether the function streams.
     streamed: bool,
     with_log: bool,
@@ -88,20 +92,31 @@ enum Step {
 }
 
 async fn next(step: Step) -> Option<(Result<Event, ServiceError>, Step)> {
-    let mut telling = match step {
-        Step::Answer(telling) => telling,
-        Step::Complete(end) => return Some((Ok(Event::InvokeComplete(end)), Step::Nothing)),
-        Step::Nothing => return None,
-    };
+    match step {
+        Step::Answer(telling) => {
+            let mut stage = telling.stage.clone();
+            tokio::select! {
+                biased;
+                told = tell(telling) => Some(told),
+                () = stage.over() => Some((Ok(stopped()), Step::Nothing)),
+            }
+        }
+        Step::Complete(end) => Some((Ok(Event::InvokeComplete(end)), Step::Nothing)),
+        Step::Nothing => None,
+    }
+}
+
+/// What the invocation says next.
+async fn tell(mut telling: Telling) -> (Result<Event, ServiceError>, Step) {
     while let Some(part) = telling.parts.recv().await {
         match part {
             Part::Head(_) => telling.streamed = true,
-            Part::Data(bytes) => return Some((Ok(chunk(bytes)), Step::Answer(telling))),
+            Part::Data(bytes) => return (Ok(chunk(bytes)), Step::Answer(telling)),
         }
     }
     let finished = match telling.running.await {
         Ok(finished) => finished,
-        Err(error) => return Some((Err(broken_off(&error)), Step::Nothing)),
+        Err(error) => return (Err(broken_off(&error)), Step::Nothing),
     };
     let mut end = InvokeWithResponseStreamCompleteEvent {
         log_result: telling.with_log.then(|| STANDARD.encode(&finished.tail)),
@@ -109,7 +124,7 @@ async fn next(step: Step) -> Option<(Result<Event, ServiceError>, Step)> {
     };
     match finished.answer {
         Ok(whole) if !telling.streamed && !whole.is_empty() => {
-            return Some((Ok(chunk(whole)), Step::Complete(end)));
+            return (Ok(chunk(whole)), Step::Complete(end));
         }
         Ok(_) => {}
         Err(failure) => {
@@ -118,7 +133,17 @@ async fn next(step: Step) -> Option<(Result<Event, ServiceError>, Step)> {
             end.error_details = Some(String::from_utf8_lossy(&details).into_owned());
         }
     }
-    Some((Ok(Event::InvokeComplete(end)), Step::Nothing))
+    (Ok(Event::InvokeComplete(end)), Step::Nothing)
+}
+
+/// The end of an invocation that the engine does not see through.
+fn stopped() -> Event {
+    let error = curtain::stopped();
+    Event::InvokeComplete(InvokeWithResponseStreamCompleteEvent {
+        error_code: Some(error.code.into_owned()),
+        error_details: error.message,
+        ..Default::default()
+    })
 }
 
 fn chunk(bytes: Bytes) -> Event {

@@ -16,6 +16,7 @@ use super::prelude::{self, Prelude};
 use super::{FunctionUrl, JSON, UrlRequest, answer, event};
 use crate::environment::outlet::{self, Link, Part, Parts};
 use crate::function::status;
+use crate::invoke::curtain::Stage;
 use crate::invoke::{Finished, Job, broken_off, lineage, trace};
 use crate::service::Inner;
 
@@ -33,7 +34,8 @@ impl Inner {
         let sent = sent.and_then(|trace_id| trace_id.to_str().ok());
         let trace_id = trace::continued(sent, self.trace_id());
         let trace_id = lineage::prolonged(&trace_id, &url.target().key);
-        let mut answer = match self.answer(url, request, &trace_id).await {
+        let answered = self.answer(url, request, &trace_id);
+        let mut answer = match self.curtain.unless_fallen(answered).await {
             Ok(answer) => answer,
             Err(error) => error.into_response(&RestJson, request.id),
         };
@@ -80,7 +82,7 @@ impl Inner {
             .await?
             .running;
         match parts {
-            Some(parts) => streamed(parts, running).await,
+            Some(parts) => streamed(parts, running, self.curtain.stage()).await,
             None => {
                 let finished = running.await.map_err(|error| broken_off(&error))?;
                 let whole = finished.answer.ok();
@@ -105,6 +107,7 @@ fn failed() -> Response<Body> {
 async fn streamed(
     mut parts: Parts,
     running: JoinHandle<Finished>,
+    stage: Stage,
 ) -> Result<Response<Body>, ServiceError> {
     let Some(Part::Head(kind)) = parts.recv().await else {
         // It answers as a whole, which this kind of URL passes on as it is.
@@ -155,24 +158,33 @@ async fn streamed(
     let kind = kind.filter(|_| !has_prelude).unwrap_or(BYTES);
     answer.headers_mut().entry(CONTENT_TYPE).or_insert(kind);
     let first = stream::iter((!first.is_empty()).then_some(Ok(first)));
-    let rest = stream::unfold(Some((parts, running)), next);
+    let rest = stream::unfold(Some((parts, running, stage)), next);
     *answer.body_mut() = Body::Stream(first.chain(rest).boxed());
     Ok(answer)
 }
 
-type Left = Option<(Parts, JoinHandle<Finished>)>;
+type Left = Option<(Parts, JoinHandle<Finished>, Stage)>;
 
 /// The next bytes of a stream. One that the function did not end as it should is broken off: the
 /// status has gone out, and there is no other way left to say it.
 async fn next(left: Left) -> Option<(Result<Bytes, BrokenOff>, Left)> {
-    let (mut parts, running) = left?;
-    while let Some(part) = parts.recv().await {
-        if let Part::Data(bytes) = part {
-            return Some((Ok(bytes), Some((parts, running))));
+    let (mut parts, running, mut stage) = left?;
+    loop {
+        let part = tokio::select! {
+            biased;
+            part = parts.recv() => part,
+            () = stage.over() => return Some((Err(BrokenOff), None)),
+        };
+        match part {
+            Some(Part::Data(bytes)) => return Some((Ok(bytes), Some((parts, running, stage)))),
+            Some(Part::Head(_)) => {}
+            None => break,
         }
     }
-    match running.await {
-        Ok(finished) if finished.answer.is_ok() => None,
-        _ => Some((Err(BrokenOff), None)),
-    }
+    let in_order = tokio::select! {
+        biased;
+        ended = running => ended.is_ok_and(|finished| finished.answer.is_ok()),
+        () = stage.over() => false,
+    };
+    (!in_order).then_some((Err(BrokenOff), None))
 }

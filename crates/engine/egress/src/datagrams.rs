@@ -12,9 +12,10 @@ use tokio::io::Interest;
 use tokio::net::UdpSocket;
 use tokio::task::{AbortHandle, JoinSet};
 
+use crate::Shared;
 use crate::packet::{Ends, LONGEST, Unreachable, datagram, unreachable};
+use crate::permits::Permit;
 use crate::stack::Stack;
-use crate::{Permit, Shared};
 
 /// How long a flow is kept without a datagram in either direction. RFC 4787 asks for two minutes at
 /// least (REQ-5).

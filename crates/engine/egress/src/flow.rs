@@ -9,41 +9,62 @@ use smoltcp::iface::SocketHandle;
 use smoltcp::socket::tcp::{RecvError, Socket, State};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use crate::Permit;
 use crate::packet::Ends;
+use crate::permits::Permit;
+use crate::pulse::Pulse;
 use crate::stack::Stack;
 
-/// The inner end of a flow. Dropped before [`Flow::finish`], it is reset.
+/// The inner end of a flow. Dropped before [`Flow::end`], it is reset.
 #[derive(Debug)]
 pub(crate) struct Flow {
     stack: Arc<Stack>,
     handle: SocketHandle,
     ends: Ends,
+    pulse: Arc<Pulse>,
     permit: Option<Permit>,
-    finished: bool,
+    ending: Ending,
+}
+
+/// How a flow ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Ending {
+    /// Both sides have said all they had to say.
+    InOrder,
+    /// With a reset.
+    BrokenOff,
+    /// Without a word.
+    Forgotten,
 }
 
 impl Flow {
-    pub(crate) fn new(stack: Arc<Stack>, handle: SocketHandle, ends: Ends, permit: Permit) -> Self {
+    pub(crate) fn new(
+        stack: Arc<Stack>,
+        (handle, ends): (SocketHandle, Ends),
+        pulse: Arc<Pulse>,
+        permit: Permit,
+    ) -> Self {
         Self {
             stack,
             handle,
             ends,
+            pulse,
             permit: Some(permit),
-            finished: false,
+            ending: Ending::BrokenOff,
         }
     }
 
-    /// Both sides have said all they had to say.
-    pub(crate) fn finish(mut self) {
-        self.finished = true;
+    /// Ends it so.
+    pub(crate) fn end(mut self, ending: Ending) {
+        self.ending = ending;
     }
 }
 
 impl Drop for Flow {
     fn drop(&mut self) {
-        if !self.finished {
-            self.stack.with(self.handle, Socket::abort);
+        match self.ending {
+            Ending::InOrder => {}
+            Ending::BrokenOff => self.stack.with(self.handle, Socket::abort),
+            Ending::Forgotten => return self.stack.drop_flow(&self.ends, self.handle),
         }
         if let Some(permit) = self.permit.take() {
             self.stack.leave(self.ends, self.handle, permit);
@@ -62,6 +83,7 @@ impl AsyncRead for Flow {
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
+        let before = buffer.filled().len();
         let read = self.stack.look(self.handle, |socket| {
             if is_opening(socket) || (socket.may_recv() && !socket.can_recv()) {
                 socket.register_recv_waker(context.waker());
@@ -80,6 +102,10 @@ impl AsyncRead for Flow {
         if read.is_ready() {
             // There is room for more, of which the other side may have to be told.
             self.stack.nudge();
+            match buffer.filled().len() > before {
+                true => self.pulse.beat(),
+                false => self.pulse.half_close(),
+            }
         }
         read
     }
@@ -100,6 +126,7 @@ impl AsyncWrite for Flow {
             Poll::Ready(sent.map_err(|_| io::ErrorKind::BrokenPipe.into()))
         });
         if written.is_ready() {
+            self.pulse.beat();
             self.stack.nudge();
         }
         written
@@ -111,6 +138,7 @@ impl AsyncWrite for Flow {
 
     /// What was written before is still sent.
     fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.pulse.half_close();
         self.stack.with(self.handle, Socket::close);
         Poll::Ready(Ok(()))
     }

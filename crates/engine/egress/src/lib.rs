@@ -21,10 +21,14 @@
 mod datagrams;
 mod flow;
 mod packet;
+mod permits;
 mod policy;
+mod pulse;
 mod resolver;
 mod stack;
 mod tcp;
+#[cfg(test)]
+mod tests;
 mod tunnel;
 
 use std::io;
@@ -32,17 +36,31 @@ use std::net::Ipv4Addr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
-use ids::{SharedClock, SharedEntropy};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use ids::{Clock, SharedClock, SharedEntropy};
 
 pub use policy::{BeyondThisHost, Policy};
 
+use permits::{Bounds, Pool};
 use resolver::Resolver;
 use tunnel::Tunnel;
 
-/// The most flows of all environments together: each takes a descriptor of the engine's.
-const FLOWS: usize = 2_048;
+/// Flows: each takes a descriptor of the engine's. A function may have 1,024 files open, and uses few
+/// of them so.
+const FLOWS: Bounds = Bounds {
+    own: 16,
+    each: 256,
+    all: 2_048,
+};
+
+/// Questions for names that wait for their answer. They are apart from flows, so that who has many of
+/// these can still look up names.
+const QUESTIONS: Bounds = Bounds {
+    own: 4,
+    each: 64,
+    all: 512,
+};
 
 /// Where packets come from and go to, one at a time: a TUN device.
 pub trait Link: Send + Sync + 'static {
@@ -90,7 +108,8 @@ pub struct Nat {
 struct Shared {
     policy: Arc<dyn Policy>,
     resolver: Resolver,
-    flows: Arc<Semaphore>,
+    flows: Pool,
+    questions: Pool,
     clock: SharedClock,
     entropy: SharedEntropy,
 }
@@ -99,11 +118,17 @@ impl Nat {
     /// A NAT that carries nothing yet.
     #[must_use]
     pub fn new(options: NatOptions) -> Self {
+        Self::within(options, Limits::default())
+    }
+
+    fn within(options: NatOptions, limits: Limits) -> Self {
+        let servers = (options.servers, limits.name_server_port);
         Self {
             shared: Arc::new(Shared {
                 policy: options.policy,
-                resolver: Resolver::new(options.resolver, options.servers),
-                flows: Arc::new(Semaphore::new(FLOWS)),
+                resolver: Resolver::new(options.resolver, servers, Arc::clone(&options.clock)),
+                flows: Pool::new(limits.flows),
+                questions: Pool::new(limits.questions),
                 clock: options.clock,
                 entropy: options.entropy,
             }),
@@ -120,23 +145,33 @@ impl Nat {
     /// How many flows there are, of all environments together.
     #[must_use]
     pub fn flows(&self) -> usize {
-        FLOWS - self.shared.flows.available_permits()
+        self.shared.flows.taken()
     }
 }
 
-/// The right to one flow.
-#[derive(Debug)]
-struct Permit {
-    _own: OwnedSemaphorePermit,
-    _shared: OwnedSemaphorePermit,
+/// What is as it is for everybody but the tests.
+#[derive(Debug, Clone, Copy)]
+struct Limits {
+    flows: Bounds,
+    questions: Bounds,
+    name_server_port: u16,
 }
 
-impl Permit {
-    /// Another flow of an environment that may have `own`; `None` where there are enough.
-    fn take(own: &Arc<Semaphore>, shared: &Shared) -> Option<Self> {
-        Some(Self {
-            _own: Arc::clone(own).try_acquire_owned().ok()?,
-            _shared: Arc::clone(&shared.flows).try_acquire_owned().ok()?,
-        })
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            flows: FLOWS,
+            questions: QUESTIONS,
+            name_server_port: resolver::PORT,
+        }
+    }
+}
+
+/// What `work` comes to; `None` where that takes longer than `limit`.
+async fn within<T>(clock: &dyn Clock, limit: Duration, work: impl Future<Output = T>) -> Option<T> {
+    tokio::select! {
+        biased;
+        done = work => Some(done),
+        () = clock.sleep(limit) => None,
     }
 }

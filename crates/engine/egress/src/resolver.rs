@@ -8,10 +8,13 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4};
 use std::path::PathBuf;
 use std::time::Duration;
 
+use ids::SharedClock;
 use tokio::net::{TcpStream, UdpSocket};
 
+use crate::within;
+
 /// The port of name servers.
-const PORT: u16 = 53;
+pub(crate) const PORT: u16 = 53;
 
 /// How many servers are asked, as by the C library.
 const SERVERS: usize = 3;
@@ -27,13 +30,19 @@ const LONGEST_ANSWER: usize = 65_535;
 pub(crate) struct Resolver {
     address: SocketAddrV4,
     file: PathBuf,
+    /// That of the servers that the file names.
+    port: u16,
+    clock: SharedClock,
 }
 
 impl Resolver {
-    pub(crate) fn new(address: Ipv4Addr, file: PathBuf) -> Self {
+    /// Environments ask at `address`; the servers that `file` names answer, at their `port`.
+    pub(crate) fn new(address: Ipv4Addr, (file, port): (PathBuf, u16), clock: SharedClock) -> Self {
         Self {
             address: SocketAddrV4::new(address, PORT),
             file,
+            port,
+            clock,
         }
     }
 
@@ -45,10 +54,12 @@ impl Resolver {
     /// The answer to a question that came as a datagram, from the first server that gives one.
     pub(crate) async fn ask(&self, question: &[u8]) -> Option<Vec<u8>> {
         for server in self.servers() {
-            match tokio::time::timeout(PATIENCE, ask(server, question)).await {
-                Ok(Ok(answer)) => return Some(answer),
-                Ok(Err(error)) => tracing::debug!(%error, %server, "a name server cannot be asked"),
-                Err(_) => tracing::debug!(%server, "a name server does not answer"),
+            match within(&*self.clock, PATIENCE, ask(server, question)).await {
+                Some(Ok(answer)) => return Some(answer),
+                Some(Err(error)) => {
+                    tracing::debug!(%error, %server, "a name server cannot be asked");
+                }
+                None => tracing::debug!(%server, "a name server does not answer"),
             }
         }
         None
@@ -58,17 +69,18 @@ impl Resolver {
     pub(crate) async fn connect(&self) -> io::Result<TcpStream> {
         let mut last = io::ErrorKind::ConnectionRefused.into();
         for server in self.servers() {
-            match tokio::time::timeout(PATIENCE, TcpStream::connect(server)).await {
-                Ok(Ok(stream)) => return Ok(stream),
-                Ok(Err(error)) => last = error,
-                Err(_) => last = io::ErrorKind::TimedOut.into(),
+            match within(&*self.clock, PATIENCE, TcpStream::connect(server)).await {
+                Some(Ok(stream)) => return Ok(stream),
+                Some(Err(error)) => last = error,
+                None => last = io::ErrorKind::TimedOut.into(),
             }
         }
         Err(last)
     }
 
     fn servers(&self) -> Vec<SocketAddr> {
-        parse(&std::fs::read_to_string(&self.file).unwrap_or_default())
+        let text = std::fs::read_to_string(&self.file).unwrap_or_default();
+        parse(&text, self.port)
     }
 }
 
@@ -92,9 +104,9 @@ async fn ask(server: SocketAddr, question: &[u8]) -> io::Result<Vec<u8>> {
     }
 }
 
-/// The servers that a `resolv.conf` names; without one, that of the host itself.
+/// The servers that a `resolv.conf` names, at `port`; without one, that of the host itself.
 /// Source: `resolv.conf(5)`.
-fn parse(text: &str) -> Vec<SocketAddr> {
+fn parse(text: &str, port: u16) -> Vec<SocketAddr> {
     let address = |line: &str| {
         let mut words = line.split_whitespace();
         let named = words.next()? == "nameserver";
@@ -104,10 +116,10 @@ fn parse(text: &str) -> Vec<SocketAddr> {
         .lines()
         .filter_map(address)
         .take(SERVERS)
-        .map(|address| SocketAddr::new(address, PORT))
+        .map(|address| SocketAddr::new(address, port))
         .collect();
     if servers.is_empty() {
-        servers.push((Ipv4Addr::LOCALHOST, PORT).into());
+        servers.push((Ipv4Addr::LOCALHOST, port).into());
     }
     servers
 }
@@ -120,8 +132,8 @@ mod tests {
     fn servers_are_read_as_the_c_library_reads_them() {
         let text = "# by hand\nsearch example.com\nnameserver 127.0.0.53\n\tnameserver ::1 # six\n\
                     nameserver nonsense\nnameserver 192.0.2.1\nnameserver 192.0.2.2\n";
-        let servers: Vec<String> = parse(text).iter().map(ToString::to_string).collect();
+        let servers: Vec<String> = parse(text, PORT).iter().map(ToString::to_string).collect();
         assert_eq!(servers, ["127.0.0.53:53", "[::1]:53", "192.0.2.1:53"]);
-        assert_eq!(parse(""), ["127.0.0.1:53".parse().unwrap()]);
+        assert_eq!(parse("", PORT), ["127.0.0.1:53".parse().unwrap()]);
     }
 }

@@ -5,6 +5,7 @@
 //! is one. A packet that finds no socket is answered with a reset, which is how flows are refused.
 
 use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
 use std::time::Duration;
 
 use ids::{Clock, Entropy, SharedClock};
@@ -16,8 +17,9 @@ use smoltcp::time::Instant;
 use smoltcp::wire::{HardwareAddress, IpAddress, IpEndpoint, IpListenEndpoint};
 use tokio::sync::Notify;
 
-use crate::Permit;
 use crate::packet::{Ends, LONGEST};
+use crate::permits::Permit;
+use crate::pulse::Pulse;
 
 /// What a flow may have under way in each direction, in bytes. Memory for it is touched as it is
 /// used.
@@ -46,7 +48,7 @@ enum Stage {
     /// The connection outside is being made.
     Opening,
     /// Bytes are carried.
-    Open,
+    Open(Arc<Pulse>),
     /// Nobody uses it any more: it ends as TCP does.
     Ending {
         handle: SocketHandle,
@@ -109,6 +111,17 @@ impl Stack {
         self.work.notify_one();
     }
 
+    /// Takes a packet from inside that belongs to a flow, if there is one.
+    pub(crate) fn take_of(&self, ends: &Ends, packet: Vec<u8>) {
+        let mut inner = self.inner.lock();
+        if let Some(Stage::Open(pulse)) = inner.flows.get(ends) {
+            pulse.beat();
+        }
+        inner.packets.incoming.push_back(packet);
+        drop(inner);
+        self.work.notify_one();
+    }
+
     /// Sends a packet inside that is no part of a TCP flow.
     pub(crate) fn give(&self, packet: Option<Vec<u8>>) {
         let mut inner = self.inner.lock();
@@ -122,7 +135,12 @@ impl Stack {
     }
 
     /// Opens a flow by the packet that asked for it.
-    pub(crate) fn open(&self, ends: Ends, packet: Vec<u8>) -> Result<SocketHandle, GivenUp> {
+    pub(crate) fn open(
+        &self,
+        ends: Ends,
+        packet: Vec<u8>,
+        pulse: Arc<Pulse>,
+    ) -> Result<SocketHandle, GivenUp> {
         let mut inner = self.inner.lock();
         // Nothing that came before may meet the socket that waits, and it nothing else.
         self.poll(&mut inner);
@@ -141,7 +159,7 @@ impl Stack {
             inner.flows.remove(&ends);
             return Err(GivenUp);
         }
-        inner.flows.insert(ends, Stage::Open);
+        inner.flows.insert(ends, Stage::Open(pulse));
         drop(inner);
         self.work.notify_one();
         Ok(handle)
@@ -157,6 +175,13 @@ impl Stack {
         inner.flows.insert(ends, ending);
         drop(inner);
         self.work.notify_one();
+    }
+
+    /// Forgets a flow without a word: what comes for it from now on is answered with a reset.
+    pub(crate) fn drop_flow(&self, ends: &Ends, handle: SocketHandle) {
+        let mut inner = self.inner.lock();
+        inner.sockets.remove(handle);
+        inner.flows.remove(ends);
     }
 
     /// Does something with a flow's socket, after which there may be packets to send.

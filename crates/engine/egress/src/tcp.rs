@@ -7,10 +7,12 @@ use std::time::Duration;
 
 use tokio::net::TcpStream;
 
-use crate::flow::Flow;
+use crate::flow::{Ending, Flow};
 use crate::packet::{Ends, Unreachable, unreachable};
+use crate::permits::Permit;
+use crate::pulse::Pulse;
 use crate::stack::Stack;
-use crate::{Permit, Shared};
+use crate::{Shared, within};
 
 /// How long a connection outside may take. Then nothing is said inside either, where it takes two
 /// minutes and more to give up.
@@ -20,33 +22,41 @@ const PATIENCE: Duration = Duration::from_secs(60);
 const PIECE: usize = 32 * 1024;
 
 /// Makes the connection outside that `packet` asks for, and carries bytes until both sides have
-/// ended.
+/// ended or nothing has come of either for too long.
 pub(crate) async fn carry(
     shared: Arc<Shared>,
     stack: Arc<Stack>,
     (ends, packet): (Ends, Vec<u8>),
     permit: Permit,
 ) {
-    let made = tokio::time::timeout(PATIENCE, connect(&shared, ends)).await;
+    let made = within(&*shared.clock, PATIENCE, connect(&shared, ends)).await;
     let mut outside = match made {
-        Ok(Ok(outside)) => outside,
-        Ok(Err(error)) => {
+        Some(Ok(outside)) => outside,
+        Some(Err(error)) => {
             stack.forget(&ends);
             return refuse(&stack, packet, &error);
         }
-        Err(_too_long) => return stack.forget(&ends),
+        None => return stack.forget(&ends),
     };
-    let Ok(handle) = stack.open(ends, packet) else {
+    let pulse = Arc::new(Pulse::new(Arc::clone(&shared.clock)));
+    let Ok(handle) = stack.open(ends, packet, Arc::clone(&pulse)) else {
         return;
     };
-    let mut inside = Flow::new(stack, handle, ends, permit);
-    let carried =
-        tokio::io::copy_bidirectional_with_sizes(&mut inside, &mut outside, PIECE, PIECE).await;
+    let mut inside = Flow::new(stack, (handle, ends), Arc::clone(&pulse), permit);
+    let copying = tokio::io::copy_bidirectional_with_sizes(&mut inside, &mut outside, PIECE, PIECE);
+    let carried = tokio::select! {
+        carried = copying => Some(carried),
+        () = pulse.stops() => None,
+    };
     match carried {
-        Ok(_) => inside.finish(),
-        // What is dropped in the middle is reset, on both sides.
-        Err(error) => {
+        Some(Ok(_)) => inside.end(Ending::InOrder),
+        Some(Err(error)) => {
             tracing::trace!(%error, ?ends, "a flow broke off");
+            reset(&outside);
+        }
+        None => {
+            tracing::debug!(?ends, "nothing happened in a flow for too long");
+            inside.end(Ending::Forgotten);
             reset(&outside);
         }
     }

@@ -5,16 +5,13 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
 use crate::datagrams::Datagrams;
 use crate::packet::{self, Ends, Kind, LONGEST, Unreachable};
+use crate::permits::Share;
 use crate::stack::Stack;
-use crate::{Link, Permit, Shared, tcp};
-
-/// The most flows of one environment: a function may have 1,024 files open, and uses few of them so.
-const FLOWS: usize = 256;
+use crate::{Link, Shared, tcp};
 
 /// The most packets that are taken before others get their turn.
 const BATCH: usize = 64;
@@ -24,7 +21,8 @@ pub(crate) struct Tunnel<L> {
     shared: Arc<Shared>,
     link: L,
     stack: Arc<Stack>,
-    flows: Arc<Semaphore>,
+    flows: Share,
+    questions: Share,
     datagrams: Datagrams,
     tasks: JoinSet<()>,
 }
@@ -32,11 +30,13 @@ pub(crate) struct Tunnel<L> {
 impl<L: Link> Tunnel<L> {
     pub(crate) fn new(shared: Arc<Shared>, link: L) -> Self {
         let stack = Stack::new(Arc::clone(&shared.clock), &*shared.entropy);
+        let (flows, questions) = (shared.flows.share(), shared.questions.share());
         Self {
             shared,
             link,
             stack: Arc::new(stack),
-            flows: Arc::new(Semaphore::new(FLOWS)),
+            flows,
+            questions,
             datagrams: Datagrams::default(),
             tasks: JoinSet::new(),
         }
@@ -51,7 +51,7 @@ impl<L: Link> Tunnel<L> {
                 self.link.send(&packet);
             }
             let sweep = self.datagrams.sweep(&*self.shared.clock);
-            if self.flows.available_permits() == FLOWS {
+            if self.flows.is_whole() {
                 // Nothing is held for an environment that says nothing.
                 buffer = Vec::new();
             }
@@ -74,7 +74,7 @@ impl<L: Link> Tunnel<L> {
     fn take(&mut self, packet: Vec<u8>) {
         match packet::read(&packet) {
             Some(Kind::Tcp { ends, opens: true }) => self.open(ends, packet),
-            Some(Kind::Tcp { .. }) => self.stack.take(packet),
+            Some(Kind::Tcp { ends, .. }) => self.stack.take_of(&ends, packet),
             Some(Kind::Datagram { ends, payload }) => {
                 let content = packet.get(payload).unwrap_or_default();
                 if !self.datagrams.send(&ends, content, &*self.shared.clock) {
@@ -95,7 +95,7 @@ impl<L: Link> Tunnel<L> {
             return;
         }
         if self.may_reach(&ends)
-            && let Some(permit) = Permit::take(&self.flows, &self.shared)
+            && let Some(permit) = self.flows.take()
             && self.stack.begin(ends)
         {
             let (shared, stack) = (Arc::clone(&self.shared), Arc::clone(&self.stack));
@@ -109,14 +109,14 @@ impl<L: Link> Tunnel<L> {
 
     /// Takes the first datagram of a flow.
     fn begin(&mut self, ends: Ends, packet: &[u8], content: &[u8]) {
+        if self.shared.resolver.serves(ends.outside) {
+            return self.ask(ends, content.to_vec());
+        }
         let refused = || packet::unreachable(Unreachable::Port, packet);
-        let permit = Permit::take(&self.flows, &self.shared).filter(|_| self.may_reach(&ends));
+        let permit = self.flows.take().filter(|_| self.may_reach(&ends));
         let Some(permit) = permit else {
             return self.stack.give(refused());
         };
-        if self.shared.resolver.serves(ends.outside) {
-            return self.ask(ends, content.to_vec(), permit);
-        }
         let place = (&*self.shared, &self.stack);
         let opened = self
             .datagrams
@@ -127,8 +127,11 @@ impl<L: Link> Tunnel<L> {
         }
     }
 
-    /// Forwards a question for a name.
-    fn ask(&mut self, ends: Ends, question: Vec<u8>, permit: Permit) {
+    /// Forwards a question for a name. One too many is lost, for those are asked again.
+    fn ask(&mut self, ends: Ends, question: Vec<u8>) {
+        let Some(permit) = self.questions.take() else {
+            return;
+        };
         let (shared, stack) = (Arc::clone(&self.shared), Arc::clone(&self.stack));
         self.tasks.spawn(async move {
             if let Some(answer) = shared.resolver.ask(&question).await {

@@ -9,7 +9,7 @@ import time
 import botocore.exceptions
 import pytest
 
-from support import census, functions, raw, runtimes, urls
+from support import census, functions, host, raw, runtimes, urls
 from support.waiting import eventually
 
 NODE = "nodejs22.x"
@@ -97,15 +97,15 @@ def test_who_still_waits_is_told_that_the_engine_stopped(own_engine, stack):
         Runtime=NODE,
         Handler="index.handler",
     )
-    host = urls.create(client, sleeper)
-    streaming_host = urls.create(client, streamer, InvokeMode="RESPONSE_STREAM")
+    url = urls.create(client, sleeper)
+    streaming_url = urls.create(client, streamer, InvokeMode="RESPONSE_STREAM")
 
     whole = Call(lambda: functions.invoke(client, sleeper))
-    by_url = Call(lambda: urls.call(engine, host))
+    by_url = Call(lambda: urls.call(engine, url))
     eventually(lambda: len(census.functions(engine.mark)) >= 2, "both invocations run")
     stream = iter(client.invoke_with_response_stream(FunctionName=streamer)["EventStream"])
     assert next(stream)["PayloadChunk"]["Payload"] == b"begun"
-    begun = stack.enter_context(contextlib.closing(urls.Open(engine, streaming_host)))
+    begun = stack.enter_context(contextlib.closing(urls.Open(engine, streaming_url)))
     assert begun.read(5) == b"begun"
     client.invoke(FunctionName=sleeper, InvocationType="Event")
 
@@ -131,7 +131,7 @@ def test_functions_reach_the_engine_until_they_have_ended(own_engine):
     engine = own_engine()
     measures = raw.request(engine.address, "GET", "/_lambdalab/v1/measures", signed=False).json
     if missing := next(it["missing"] for it in measures if it["name"] == "network"):
-        pytest.skip(f"functions come by the door of everybody, which is shut: {missing}")
+        host.lacks(f"a network of its own: functions come by the door of everybody, which is shut: {missing}")
     client = engine.client()
     name = deploy(engine, functions.python(CALLER), "caller")
     call = Call(lambda: functions.invoke(client, name).value)

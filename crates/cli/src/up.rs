@@ -34,6 +34,7 @@ pub(crate) fn run(context: &Context, arguments: &UpArguments) -> Result<ExitCode
         allow_origins: settings.allow_origin.value.clone().unwrap_or_default().0,
         idle_exit: settings.idle_exit.value.map(|span| span.0),
         memory_budget_mb: settings.memory_budget.value.map(|budget| budget.0),
+        log_budget_mb: settings.log_budget.value.0,
         cpu_scale: settings.cpu_scale.value.0,
         account_concurrency: settings.account_concurrency.value.0,
         strict_runtimes: settings.strict_runtimes.value,

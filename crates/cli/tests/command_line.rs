@@ -24,6 +24,7 @@ fn wrong_usage_says_what_and_ends_with_2() {
         (&["up", "--cpu-scale", "nan"], "0.1 to 10"),
         (&["up", "--cpu-scale", "-inf"], "`-inf` is no value"),
         (&["up", "--memory-budget", "-1"], "128 to 16777216 MB"),
+        (&["up", "--log-budget", "1"], "128 to 16777216 MB"),
         (&["up", "--account-concurrency", "-1"], "1 to 1000000"),
         (&["up", "--listen", "0.0.0.0:0"], "127.0.0.1"),
         (&["up", "--target", "aws"], "--target"),

@@ -92,7 +92,12 @@ mod tests {
             told[0],
             ("CPU", "10240 MB have 5.79 cores, and this host has 2")
         );
-        assert!(told[1].0 == "memory" && told[1].1.contains("4096 MB for all functions (--memory-budget)"));
+        assert!(
+            told[1].0 == "memory"
+                && told[1]
+                    .1
+                    .contains("4096 MB for all functions (--memory-budget)")
+        );
         assert_eq!(SMALL.shortfalls(3_539).iter().count(), 1);
     }
 

@@ -62,6 +62,9 @@ pub struct Health {
     /// Records of ended events that could not be delivered since the engine started.
     #[serde(default)]
     pub destination_delivery_failures: u64,
+    /// Log events, the oldest, that were removed for want of room since the engine started.
+    #[serde(default)]
+    pub log_events_removed: u64,
 }
 
 /// `GET` with a request id behind it: the [`InvocationFigures`] of a recent invocation.

@@ -35,11 +35,18 @@ pub(crate) fn open_writer(options: &StoreOptions) -> Result<Connection, OpenErro
         set(&connection, "locking_mode", "EXCLUSIVE").map_err(sqlite)?;
     }
     schema::check(&connection, options)?;
+    if options.shrinks {
+        // Before the first table; a file that has some keeps to what it has until it is rewritten.
+        set(&connection, "auto_vacuum", "INCREMENTAL").map_err(sqlite)?;
+    }
     let mode = configure_writer(&connection, options).map_err(sqlite)?;
     if mode != "wal" {
         return Err(OpenError::NoLog { path, mode });
     }
     schema::migrate(&mut connection, options)?;
+    if options.shrinks {
+        make_shrink(&connection);
+    }
     if options.vfs.is_none() {
         disk::sync_folder(&options.folder).map_err(|source| OpenError::Io {
             action: "flush",
@@ -48,6 +55,17 @@ pub(crate) fn open_writer(options: &StoreOptions) -> Result<Connection, OpenErro
         })?;
     }
     Ok(connection)
+}
+
+/// Rewrites a file that was made to keep its length. Where that fails, for want of room perhaps, it does
+/// what it did until now.
+fn make_shrink(connection: &Connection) {
+    let keeps_its_length = connection
+        .pragma_query_value(None, "auto_vacuum", |row| row.get::<_, i64>(0))
+        .is_ok_and(|mode| mode == 0);
+    if keeps_its_length && let Err(error) = connection.execute_batch("VACUUM") {
+        tracing::warn!(%error, "a store could not be rewritten so that it can shrink");
+    }
 }
 
 /// Opens a connection that cannot write.

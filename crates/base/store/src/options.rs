@@ -37,6 +37,10 @@ pub struct StoreOptions {
     /// How many connections read. With 0, reads queue up with the writes, and the file is locked
     /// against every other connection.
     pub readers: usize,
+    /// Whether room that was freed inside the file can be given back to the disk, which is then done by
+    /// [`Store::give_back`](crate::Store::give_back). It costs a page in a thousand and, once, the
+    /// rewriting of a file that was made without.
+    pub shrinks: bool,
     /// The SQLite VFS to go through, by its registered name; for tests that make the disk fail.
     /// With one, the file system is not touched by other means: no backup before migrations.
     pub vfs: Option<String>,
@@ -44,7 +48,7 @@ pub struct StoreOptions {
 
 impl StoreOptions {
     /// Full durability, two readers, 4096 waiting requests, 1024 writes a transaction, 2048 pages
-    /// (8 MiB) of log.
+    /// (8 MiB) of log, a file that keeps its length.
     #[must_use]
     pub fn new(
         folder: impl Into<PathBuf>,
@@ -60,6 +64,7 @@ impl StoreOptions {
             batch: 1024,
             log_pages: 2048,
             readers: 2,
+            shrinks: false,
             vfs: None,
         }
     }

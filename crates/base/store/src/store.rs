@@ -3,6 +3,7 @@
 use std::fmt;
 use std::future::Future;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
 use std::thread::{self, JoinHandle};
 
@@ -66,6 +67,8 @@ struct Inner {
     writes: Option<SyncSender<Box<dyn Job>>>,
     writer: Option<JoinHandle<()>>,
     counters: Arc<Counters>,
+    /// Has the writer copy the log into the file, however short it is.
+    checkpoint_soon: Arc<AtomicBool>,
     options: StoreOptions,
 }
 
@@ -88,6 +91,7 @@ impl Store {
                 let path = path.clone();
                 OpenError::Sqlite { path, source }
             })?;
+        let checkpoint_soon = writer.checkpoint_soon();
         let writer = thread::Builder::new()
             .name("store-writer".to_owned())
             .spawn(move || writer.run())
@@ -98,6 +102,7 @@ impl Store {
                 writes: Some(writes),
                 writer: Some(writer),
                 counters,
+                checkpoint_soon,
                 options,
             }),
         })
@@ -162,6 +167,39 @@ impl Store {
         E: From<StoreError> + Send + 'static,
     {
         self.inner.submit_read(work)?.wait_blocking()
+    }
+
+    /// Gives up to `pages` of the file's free pages back to the disk, as long as more than `keep` are
+    /// free; answers whether there are more to give. The file gets shorter at the checkpoint that the last
+    /// of them brings about. Without [`StoreOptions::shrinks`] it does nothing. Some hundred pages at a
+    /// time cost least: SQLite writes fewer of those that stay to its log then.
+    ///
+    /// # Errors
+    /// As [`Store::write`].
+    pub fn give_back(
+        &self,
+        pages: u32,
+        keep: u32,
+    ) -> impl Future<Output = Result<bool, StoreError>> + Send + use<> {
+        let checkpoint_soon = Arc::clone(&self.inner.checkpoint_soon);
+        self.write(move |connection| {
+            let free = || -> rusqlite::Result<u32> {
+                connection.pragma_query_value(None, "freelist_count", |row| row.get(0))
+            };
+            let before = free()?;
+            let wanted = before.saturating_sub(keep).min(pages);
+            if wanted == 0 {
+                return Ok(false);
+            }
+            // One row for each page: it is done when they have all been asked for.
+            let mut vacuum = connection.prepare(&format!("PRAGMA incremental_vacuum({wanted})"))?;
+            let mut rows = vacuum.query([])?;
+            while rows.next()?.is_some() {}
+            let left = free()?;
+            let more = left > keep && left < before;
+            checkpoint_soon.store(!more, Ordering::Relaxed);
+            Ok(more)
+        })
     }
 
     /// What has been counted since the store was opened.

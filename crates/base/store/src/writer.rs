@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::Receiver;
 
 use rusqlite::config::DbConfig;
@@ -26,6 +26,8 @@ pub(crate) struct Writer {
     logged: Arc<AtomicUsize>,
     /// Pages in the log at which to copy them next.
     checkpoint_at: usize,
+    /// Set where that is wanted sooner.
+    checkpoint_soon: Arc<AtomicBool>,
     /// Once set, nothing is written any more.
     halted: Option<StoreError>,
 }
@@ -59,8 +61,14 @@ impl Writer {
             counters,
             logged,
             checkpoint_at: options.log_pages,
+            checkpoint_soon: Arc::default(),
             halted: None,
         })
+    }
+
+    /// What has the log copied after the next batch, however short it is.
+    pub(crate) fn checkpoint_soon(&self) -> Arc<AtomicBool> {
+        Arc::clone(&self.checkpoint_soon)
     }
 
     /// Serves until every sender is gone and the queue is empty.
@@ -207,7 +215,8 @@ impl Writer {
     /// between batches, after the answers: nobody waits for it but the next batch.
     fn checkpoint_if_due(&mut self) {
         let logged = self.logged.load(Ordering::Relaxed);
-        if logged < self.checkpoint_at || self.halted.is_some() {
+        let asked = self.checkpoint_soon.swap(false, Ordering::Relaxed);
+        if (logged < self.checkpoint_at && !asked) || self.halted.is_some() {
             return;
         }
         let sql = if logged < self.log_pages.saturating_mul(PATIENCE) {

@@ -198,6 +198,19 @@ pub(crate) const MEMORY_BUDGET: Definition = Definition {
     ..BASE
 };
 
+pub(crate) const LOG_BUDGET: Definition = Definition {
+    name: "log_budget",
+    flag: "log-budget",
+    value_name: "MB",
+    env: &["LAMBDALAB_LOG_BUDGET"],
+    default: Some("2048"),
+    expected: "128 to 16777216 MB",
+    about: "How much room functions' logs may take on the disk; beyond that the oldest events go",
+    scope: Scope::Engine,
+    amount: true,
+    ..BASE
+};
+
 pub(crate) const CPU_SCALE: Definition = Definition {
     name: "cpu_scale",
     flag: "cpu-scale",
@@ -324,7 +337,7 @@ pub(crate) const LOG: Definition = Definition {
 };
 
 /// All settings, in the order in which they are shown.
-pub(crate) const ALL: [&Definition; 21] = [
+pub(crate) const ALL: [&Definition; 22] = [
     &DATA_DIR,
     &RUNTIMES_DIR,
     &TARGET,
@@ -336,6 +349,7 @@ pub(crate) const ALL: [&Definition; 21] = [
     &ACCOUNT,
     &IDLE_EXIT,
     &MEMORY_BUDGET,
+    &LOG_BUDGET,
     &CPU_SCALE,
     &ACCOUNT_CONCURRENCY,
     &STRICT_RUNTIMES,

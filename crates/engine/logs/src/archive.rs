@@ -4,11 +4,12 @@
 //! in which a group is searched (time, then order of arrival); an index leads to those of one
 //! stream. Deleting a group or a stream only marks it, in one step however much it holds; [`sweep`]
 //! removes what is marked, and what is older than its retention, a bounded number of events at a
-//! time, so that nobody who writes waits long.
+//! time, so that nobody who writes waits long. [`room`] bounds the whole.
 
 pub(crate) mod append;
 pub(crate) mod groups;
 pub(crate) mod page;
+pub(crate) mod room;
 pub(crate) mod scan;
 pub(crate) mod streams;
 pub(crate) mod sweep;
@@ -18,11 +19,12 @@ use store::{Migration, Schema, StoreError};
 /// The tables of this service, for [`store::StoreOptions`].
 pub const SCHEMA: Schema = Schema {
     component: "logs",
-    migrations: &[Migration {
-        name: "make groups, streams and events",
-        // Times are milliseconds since the epoch. `last_event` is -1 where there is no event, so
-        // that streams can be ordered and paged by it.
-        sql: "
+    migrations: &[
+        Migration {
+            name: "make groups, streams and events",
+            // Times are milliseconds since the epoch. `last_event` is -1 where there is no event, so
+            // that streams can be ordered and paged by it.
+            sql: "
             CREATE TABLE log_group (
                 id        INTEGER PRIMARY KEY,
                 account   TEXT NOT NULL,
@@ -73,7 +75,12 @@ pub const SCHEMA: Schema = Schema {
             CREATE TABLE log_event_counter (next INTEGER NOT NULL) STRICT;
             INSERT INTO log_event_counter VALUES (1);
         ",
-    }],
+        },
+        Migration {
+            name: "find the oldest events of all groups",
+            sql: "CREATE INDEX log_event_by_time ON log_event (time, log_group, id);",
+        },
+    ],
 };
 
 /// What every event counts beside its message, in bytes.

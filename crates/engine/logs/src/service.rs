@@ -11,7 +11,7 @@ use wire::logs as shapes;
 use wire::{Caller, ServiceError};
 
 use crate::archive::ArchiveError;
-use crate::sweeper;
+use crate::sweeper::{Losses, Sweeper};
 use crate::tail::Tails;
 
 /// What the service stands on.
@@ -19,6 +19,8 @@ use crate::tail::Tails;
 pub struct LogsOptions {
     /// Holds [`crate::SCHEMA`].
     pub store: Store,
+    /// How many bytes of the store may be in use; beyond that the oldest events go.
+    pub limit: u64,
     /// Time.
     pub clock: SharedClock,
     /// Randomness.
@@ -34,6 +36,8 @@ pub struct Logs {
 #[derive(Debug)]
 pub(crate) struct Inner {
     pub(crate) store: Store,
+    pub(crate) limit: u64,
+    pub(crate) removed: Arc<Losses>,
     pub(crate) clock: SharedClock,
     pub(crate) entropy: SharedEntropy,
     pub(crate) tails: Arc<Tails>,
@@ -54,22 +58,38 @@ impl Logs {
     pub fn start(options: LogsOptions) -> Self {
         let LogsOptions {
             store,
+            limit,
             clock,
             entropy,
         } = options;
         let deleted = Arc::new(Notify::new());
-        let sweeping = sweeper::run(store.clone(), Arc::clone(&deleted), Arc::clone(&clock));
+        let removed = Arc::new(Losses::default());
+        let sweeper = Sweeper {
+            store: store.clone(),
+            limit,
+            removed: Arc::clone(&removed),
+            wake: Arc::clone(&deleted),
+            clock: Arc::clone(&clock),
+        };
         let inner = Inner {
             store,
+            limit,
+            removed,
             clock,
             entropy,
             tails: Arc::new(Tails::new()),
             deleted,
-            sweeping: tokio::spawn(sweeping).abort_handle(),
+            sweeping: tokio::spawn(sweeper.run()).abort_handle(),
         };
         Self {
             inner: Arc::new(inner),
         }
+    }
+
+    /// How many events have been removed for want of room since the start.
+    #[must_use]
+    pub fn events_removed(&self) -> u64 {
+        self.inner.removed.count()
     }
 
     /// Ends every live-tail session, which would go on for hours otherwise.

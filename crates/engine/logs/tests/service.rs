@@ -8,7 +8,7 @@ use ids::{ManualClock, RequestId, SeededEntropy, Timestamp};
 use logs::{Logs, LogsOptions, SCHEMA};
 use store::{Durability, Store, StoreOptions};
 use wire::logs::{
-    CreateLogGroupRequest, CreateLogStreamRequest, DescribeLogGroupsRequest,
+    CreateLogGroupRequest, CreateLogStreamRequest, DeleteLogGroupRequest, DescribeLogGroupsRequest,
     FilterLogEventsRequest, GetLogEventsRequest, InputLogEvent, LogsApi as _, PutLogEventsRequest,
     PutRetentionPolicyRequest,
 };
@@ -20,19 +20,26 @@ struct Fixture {
     logs: Logs,
     clock: Arc<ManualClock>,
     caller: Caller,
-    _folder: tempfile::TempDir,
+    folder: tempfile::TempDir,
 }
 
 impl Fixture {
     /// A service with the group `g` and the stream `s`.
     async fn start() -> Self {
+        Self::within(u64::MAX).await
+    }
+
+    /// The same, whose store may use so many bytes.
+    async fn within(limit: u64) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let mut options = StoreOptions::new(folder.path(), "logs.db", vec![SCHEMA]);
         options.durability = Durability::Async;
+        options.shrinks = true;
         let clock = Arc::new(ManualClock::at(Timestamp(NOW * 1_000)));
         let entropy = Arc::new(SeededEntropy::new(1));
         let logs = Logs::start(LogsOptions {
             store: Store::open(options).unwrap(),
+            limit,
             clock: Arc::clone(&clock) as _,
             entropy: Arc::clone(&entropy) as _,
         });
@@ -50,7 +57,7 @@ impl Fixture {
             logs,
             clock,
             caller,
-            _folder: folder,
+            folder,
         };
         let group = CreateLogGroupRequest {
             log_group_name: Some("g".into()),
@@ -166,4 +173,71 @@ async fn what_expires_is_hidden_at_once_and_removed_soon() {
     };
     let in_time = tokio::time::timeout(Duration::from_secs(20), removed).await;
     assert!(in_time.is_ok(), "the expired event is still there");
+}
+
+impl Fixture {
+    /// A batch of almost a megabyte, of lines that begin with `mark`.
+    async fn put_much(&self, mark: &str) {
+        let line = format!("{mark} {}", "x".repeat(400));
+        let event = InputLogEvent {
+            timestamp: Some(NOW),
+            message: Some(line),
+        };
+        let request = PutLogEventsRequest {
+            log_group_name: Some("g".into()),
+            log_stream_name: Some("s".into()),
+            log_events: Some(vec![event; 2_000]),
+            ..PutLogEventsRequest::default()
+        };
+        self.logs
+            .put_log_events(&self.caller, request)
+            .await
+            .unwrap();
+    }
+
+    fn length(&self) -> u64 {
+        let file = self.folder.path().join("logs.db");
+        std::fs::metadata(file).unwrap().len()
+    }
+}
+
+#[tokio::test]
+async fn what_is_kept_has_a_bound_on_the_disk() {
+    const LIMIT: u64 = 4 << 20;
+    let fixture = Fixture::within(LIMIT).await;
+    fixture.put_much("old").await;
+    for _ in 0..10 {
+        fixture.put_much("new").await;
+        let length = fixture.length();
+        assert!(length < LIMIT + LIMIT / 2, "{length} bytes");
+    }
+    assert!(fixture.found("old").await.is_empty());
+    assert!(!fixture.found("new").await.is_empty());
+    assert!(fixture.logs.events_removed() > 10_000);
+    let kept = u64::try_from(fixture.stored_bytes().await).unwrap();
+    assert!((LIMIT / 2..LIMIT).contains(&kept), "{kept} bytes are kept");
+}
+
+#[tokio::test]
+async fn what_is_deleted_gives_its_room_back() {
+    let fixture = Fixture::start().await;
+    for _ in 0..16 {
+        fixture.put_much("much").await;
+    }
+    let group = DeleteLogGroupRequest {
+        log_group_name: Some("g".into()),
+    };
+    fixture
+        .logs
+        .delete_log_group(&fixture.caller, group)
+        .await
+        .unwrap();
+    let shorter = async {
+        // Some megabytes are kept for what comes next.
+        while fixture.length() > 6 << 20 {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    let in_time = tokio::time::timeout(Duration::from_secs(20), shorter).await;
+    assert!(in_time.is_ok(), "{} bytes", fixture.length());
 }

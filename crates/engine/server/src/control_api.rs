@@ -82,6 +82,7 @@ fn health(shared: &Shared) -> Health {
         invocations: shared.services.lambda.invocations(),
         events: shared.services.lambda.events(),
         destination_delivery_failures: shared.services.lambda.destination_delivery_failures(),
+        log_events_removed: shared.services.logs.events_removed(),
     }
 }
 

@@ -175,6 +175,7 @@ impl Engine {
         let blobs = Blobs::open(folder.join("blobs"))?;
         let logs = Logs::start(LogsOptions {
             store: Store::open(logs_store(folder))?,
+            limit: options.log_budget_mb << 20,
             clock: Arc::clone(&clock),
             entropy: Arc::clone(&entropy),
         });
@@ -348,6 +349,7 @@ impl Engine {
 fn logs_store(folder: &Path) -> StoreOptions {
     let mut options = StoreOptions::new(folder, LOGS_FILE, vec![logs::SCHEMA]);
     options.durability = Durability::Async;
+    options.shrinks = true;
     options
 }
 

@@ -25,6 +25,8 @@ pub struct EngineOptions {
     pub idle_exit: Option<Duration>,
     /// Memory that environments may share, in MB; by default most of what the host has free.
     pub memory_budget_mb: Option<u64>,
+    /// How much room logs may take on the disk, in MB.
+    pub log_budget_mb: u64,
     /// How many of the host's cores one of Lambda's vCPUs is.
     pub cpu_scale: f64,
     /// How many invocations an account may have at a time in a region.
@@ -60,6 +62,7 @@ impl EngineOptions {
             allow_origins: Vec::new(),
             idle_exit: None,
             memory_budget_mb: None,
+            log_budget_mb: 2_048,
             cpu_scale: 1.0,
             account_concurrency: lambda::ACCOUNT_CONCURRENCY,
             strict_runtimes: false,

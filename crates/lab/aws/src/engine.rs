@@ -154,6 +154,7 @@ mod tests {
             invocations: 0,
             events: 0,
             destination_delivery_failures: 0,
+            log_events_removed: 0,
         };
         Answer::json(200, &serde_json::to_string(&health).unwrap())
     }

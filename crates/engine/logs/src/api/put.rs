@@ -6,7 +6,7 @@ use wire::{Caller, ServiceError};
 use super::names::named;
 use super::streams::sequence_token;
 use crate::archive::append::{NewEvent, insert, target};
-use crate::archive::{EVENT_OVERHEAD, horizon};
+use crate::archive::{horizon, room};
 use crate::error::invalid;
 use crate::service::Inner;
 
@@ -35,13 +35,18 @@ impl Inner {
         let stream = input.log_stream_name.unwrap_or_default();
         let now = self.now();
         let (key, name) = (group.clone(), stream.clone());
+        let limit = self.limit;
         let putting = self.write(move |connection| {
             let target = target(connection, &key, &name)?;
             let (events, rejected) = accept(events, target.retention, now);
             insert(connection, &target, &events, now)?;
-            Ok((target.stream, events, rejected))
+            let brought: usize = events.iter().map(NewEvent::size).sum();
+            let brought = u64::try_from(brought).unwrap_or(u64::MAX);
+            let removed = room::make(connection, limit, brought.saturating_mul(2))?;
+            Ok((target.stream, events, rejected, removed))
         });
-        let (id, events, rejected) = putting.await?;
+        let (id, events, rejected, removed) = putting.await?;
+        self.removed.add(removed);
         self.tails.publish(group, stream, events, now);
         Ok(PutLogEventsResponse {
             next_sequence_token: Some(sequence_token(id)),
@@ -60,13 +65,16 @@ fn events(events: Vec<InputLogEvent>) -> Result<Vec<NewEvent>, ServiceError> {
             message: event.message.unwrap_or_default(),
         })
         .collect();
-    let size = |event: &NewEvent| event.message.len() + EVENT_OVERHEAD;
-    if let Some(large) = events.iter().map(size).find(|size| *size > BATCH_BYTES) {
+    if let Some(large) = events
+        .iter()
+        .map(NewEvent::size)
+        .find(|size| *size > BATCH_BYTES)
+    {
         return Err(invalid(format!(
             "Log event too large: {large} bytes exceeds limit of {BATCH_BYTES}"
         )));
     }
-    let total: usize = events.iter().map(size).sum();
+    let total: usize = events.iter().map(NewEvent::size).sum();
     if total > BATCH_BYTES {
         return Err(invalid(format!(
             "Upload too large: {total} bytes exceeds limit of {BATCH_BYTES}"

@@ -14,6 +14,13 @@ pub(crate) struct NewEvent {
     pub(crate) message: String,
 }
 
+impl NewEvent {
+    /// What it counts, in bytes.
+    pub(crate) fn size(&self) -> usize {
+        self.message.len() + EVENT_OVERHEAD
+    }
+}
+
 /// Where events are put.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Target {
@@ -60,7 +67,7 @@ pub(crate) fn insert(
     let mut bytes = 0;
     for (id, event) in (next - count..next).zip(events) {
         statement.execute((group, event.time, id, stream, now, &event.message))?;
-        bytes += event.message.len() + EVENT_OVERHEAD;
+        bytes += event.size();
     }
     connection
         .prepare_cached("UPDATE log_group SET bytes = bytes + ?2 WHERE id = ?1")?

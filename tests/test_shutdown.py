@@ -103,9 +103,11 @@ def test_who_still_waits_is_told_that_the_engine_stopped(own_engine, stack):
     whole = Call(lambda: functions.invoke(client, sleeper))
     by_url = Call(lambda: urls.call(engine, url))
     eventually(lambda: len(census.functions(engine.mark)) >= 2, "both invocations run")
-    stream = iter(client.invoke_with_response_stream(FunctionName=streamer)["EventStream"])
+    events = client.invoke_with_response_stream(FunctionName=streamer)["EventStream"]
+    stream = iter(stack.enter_context(contextlib.closing(events)))
     assert next(stream)["PayloadChunk"]["Payload"] == b"begun"
     begun = stack.enter_context(contextlib.closing(urls.Open(engine, streaming_url)))
+    stack.enter_context(contextlib.closing(begun.answer))
     assert begun.read(5) == b"begun"
     client.invoke(FunctionName=sleeper, InvocationType="Event")
 

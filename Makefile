@@ -43,6 +43,7 @@ bench: $(VENV)/.ready .cache/ministack/.ready runtimes ## Measure, side by side 
 	@$(PY) bench/run.py
 	@$(CARGO) bench $(LOCKED) -p lambdalab-store --bench group_commit
 	@$(CARGO) bench $(LOCKED) -p lambdalab-sandbox --bench start
+	@$(CARGO) bench $(LOCKED) -p lambdalab-asl --bench data
 
 fmt: toolchain ## Format the Rust code
 	@$(CARGO) fmt --all

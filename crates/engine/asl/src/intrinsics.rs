@@ -132,7 +132,7 @@ pub enum Problem {
         /// What it was applied to, as JSON.
         input: String,
         /// What the path itself says.
-        source: PathError,
+        source: Box<PathError>,
     },
     /// An argument is of a wrong type.
     #[error("The value of argument {position} must be {expected}, but it is of type {found}")]
@@ -188,7 +188,7 @@ impl Call {
                         failed(Problem::NotFound {
                             path: path.as_str().into(),
                             input: input.to_json(),
-                            source,
+                            source: Box::new(source),
                         })
                     })?;
                     arguments.push(found);

@@ -59,6 +59,8 @@ pub struct Expression {
     text: Arc<str>,
     tree: Arc<AstNode>,
     references: References,
+    /// The functions of ours that it names.
+    functions: Vec<&'static str>,
     /// The names that the expression walks along, if that is all it does.
     walk: Option<Vec<Arc<str>>>,
 }
@@ -174,6 +176,7 @@ impl Expression {
             walk: analyse::walk(&tree),
             tree: Arc::new(tree),
             references: analysis.references,
+            functions: analysis.functions,
         })
     }
 
@@ -204,7 +207,7 @@ impl Expression {
             max_sequence_length: Some(MAX_SEQUENCE),
         };
         let mut evaluator = Evaluator::with_options(context, options);
-        functions::register(&mut evaluator, &session.scope)?;
+        functions::register(&mut evaluator, &self.functions, &session.scope)?;
         let result = evaluator.evaluate(&self.tree, &JValue::Undefined)?;
         convert::from(&result)
     }

@@ -91,7 +91,7 @@ pub enum RenderError {
         /// What the path was applied to, as JSON.
         input: String,
         /// What the path itself says.
-        source: PathError,
+        source: Box<PathError>,
     },
     /// A call failed.
     #[error(transparent)]
@@ -161,7 +161,7 @@ impl Source {
                             Root::Context => scope.context.to_json(),
                             Root::Input | Root::Variable(_) => input.to_json(),
                         },
-                        source,
+                        source: Box::new(source),
                     })
             }
             Self::Call(call) => Ok(call.evaluate(input, scope)?),

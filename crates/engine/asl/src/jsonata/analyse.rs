@@ -9,10 +9,12 @@ use std::sync::Arc;
 
 use jsonata_core::ast::{AstNode, BinaryOp, PathStep, Stage};
 
-use super::References;
+use super::{References, functions};
 
 pub(super) struct Analysis {
     pub(super) references: References,
+    /// The functions of ours that it names.
+    pub(super) functions: Vec<&'static str>,
     /// The first thing that Step Functions does not support, in AWS's words.
     pub(super) unsupported: Option<String>,
 }
@@ -21,6 +23,7 @@ pub(super) fn analyse(tree: &AstNode) -> Analysis {
     let mut walker = Walker {
         analysis: Analysis {
             references: References::default(),
+            functions: Vec::new(),
             unsupported: None,
         },
         local: Vec::new(),
@@ -76,7 +79,17 @@ impl Walker {
         self.unsupported(|| format!("Reference to '{name}' at the top level is not supported."));
     }
 
+    fn function(&mut self, name: &str) {
+        if let Some(ours) = functions::ours(name)
+            && !self.analysis.functions.contains(&ours)
+        {
+            self.analysis.functions.push(ours);
+        }
+    }
+
     fn variable(&mut self, name: &str) {
+        // A function may be handed on by its name.
+        self.function(name);
         if !self.local.iter().any(|local| local == name) {
             self.analysis.references.variables.insert(name.into());
         }
@@ -151,6 +164,7 @@ impl Walker {
                 if top && !is_builtin {
                     self.top(name);
                 }
+                self.function(name);
                 self.nodes(args, top);
             }
             AstNode::Call { procedure, args } => {

@@ -172,22 +172,48 @@ fn operand(cursor: &mut Cursor<'_>) -> Parse<Operand> {
                 cursor.nested(|cursor| cursor.steps(Until::Operator))?,
             ))
         }
-        Some('\'' | '"') => Ok(Operand::Literal(cursor.quoted()?.into())),
-        Some('[' | '{') => Ok(Operand::Literal(cursor.json()?)),
-        Some(_) => {
+        _ => Ok(Operand::Literal(literal(cursor)?)),
+    }
+}
+
+/// A string in either quotes, a list, an object as JSON has it, or a word: a number, `true`, `false`
+/// or `null`, and anything else as a string.
+fn literal(cursor: &mut Cursor<'_>) -> Parse<Value> {
+    match cursor.peek() {
+        Some('\'' | '"') => Ok(cursor.quoted()?.into()),
+        Some('[') => cursor.nested(list),
+        Some('{') => cursor.json(),
+        _ => {
             let word = cursor.take_while(|c| {
                 !matches!(
                     c,
-                    ' ' | ')' | '(' | '&' | '|' | '=' | '<' | '>' | '!' | '~' | ']' | '['
+                    ' ' | ',' | ')' | '(' | '&' | '|' | '=' | '<' | '>' | '!' | '~' | ']' | '['
                 )
             });
             if word.is_empty() {
                 return Err("a value is expected");
             }
-            let value = Value::parse(word).unwrap_or_else(|_| Value::from(word));
-            Ok(Operand::Literal(value))
+            Ok(Value::parse(word).unwrap_or_else(|_| Value::from(word)))
         }
-        None => Err("a value is expected"),
+    }
+}
+
+/// `['S', 'M']`.
+fn list(cursor: &mut Cursor<'_>) -> Parse<Value> {
+    cursor.expect("[", "'[' is expected")?;
+    let mut items = List::new();
+    cursor.space();
+    if cursor.eat("]") {
+        return Ok(items.into());
+    }
+    loop {
+        cursor.space();
+        items.push(literal(cursor)?);
+        cursor.space();
+        if cursor.eat("]") {
+            return Ok(items.into());
+        }
+        cursor.expect(",", "',' or ']' is expected")?;
     }
 }
 

@@ -3,6 +3,7 @@
 use std::ops::Deref;
 use std::sync::Arc;
 
+use foldhash::fast::RandomState;
 use indexmap::IndexMap;
 
 use super::{Value, write};
@@ -113,7 +114,7 @@ fn deepest<'a>(values: impl IntoIterator<Item = &'a Value>) -> usize {
 /// Two are equal if they have the same entries in any order.
 #[derive(Debug, Clone, Default)]
 pub struct Map {
-    entries: IndexMap<Arc<str>, Value>,
+    entries: IndexMap<Arc<str>, Value, RandomState>,
     /// Bytes of the entries' text, without braces and commas.
     inner: usize,
     /// The depth of the deepest value.
@@ -131,7 +132,7 @@ impl Map {
     #[must_use]
     pub fn with_capacity(capacity: usize) -> Self {
         Self {
-            entries: IndexMap::with_capacity(capacity),
+            entries: IndexMap::with_capacity_and_hasher(capacity, RandomState::default()),
             ..Self::default()
         }
     }

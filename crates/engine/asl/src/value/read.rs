@@ -24,7 +24,11 @@ pub struct ReadError {
 }
 
 pub(super) fn parse(text: &str) -> Result<Value, ReadError> {
-    let mut reader = Reader { text, at: 0 };
+    let mut reader = Reader {
+        text,
+        at: 0,
+        keys: [const { None }; KEYS],
+    };
     let read = reader.value(0).and_then(|value| {
         reader.space();
         match reader.peek() {
@@ -44,9 +48,15 @@ pub(super) fn parse(text: &str) -> Result<Value, ReadError> {
     })
 }
 
+/// How many keys are remembered.
+const KEYS: usize = 32;
+
 struct Reader<'a> {
     text: &'a str,
     at: usize,
+    /// Keys that came before, each at a place that its ends and length decide: the objects of a list
+    /// mostly have the same, which are then one string in memory.
+    keys: [Option<Arc<str>>; KEYS],
 }
 
 /// What went wrong; where is the reader's position.
@@ -133,7 +143,7 @@ impl<'a> Reader<'a> {
             if self.peek() != Some(b'"') {
                 return Err("a key in quotes is expected");
             }
-            let key = self.string()?;
+            let key = self.key()?;
             self.space();
             if !self.eat(b':') {
                 return Err("`:` is expected");
@@ -174,6 +184,26 @@ impl<'a> Reader<'a> {
             self.digits()?;
         }
         Ok(&self.text[start..self.at])
+    }
+
+    fn key(&mut self) -> Read<Arc<str>> {
+        let start = self.at;
+        self.at += 1;
+        let plain = self.plain()?;
+        if !self.eat(b'"') {
+            self.at = start;
+            return self.string();
+        }
+        let (first, last) = match plain.as_bytes() {
+            [] => (0, 0),
+            [first, .., last] => (usize::from(*first), usize::from(*last)),
+            [only] => (usize::from(*only), 0),
+        };
+        let place = &mut self.keys[(first + last * 7 + plain.len() * 13) % KEYS];
+        match place {
+            Some(key) if key.as_ref() == plain => Ok(Arc::clone(key)),
+            _ => Ok(Arc::clone(place.insert(plain.into()))),
+        }
     }
 
     fn string(&mut self) -> Read<Arc<str>> {
@@ -290,6 +320,17 @@ mod tests {
             parse(r#""a\"\\\/\b\f\n\r\t\u00e9\ud83d\ude00""#).unwrap(),
             Value::from("a\"\\/\u{8}\u{c}\n\r\té😀")
         );
+    }
+
+    #[test]
+    fn equal_keys_are_one_string() {
+        let value = parse(r#"[{"key": 1, "k\u0065y2": 1}, {"key": 2, "key2": 2}]"#).unwrap();
+        let keys = |index| {
+            let map = value.at(index).and_then(Value::as_object).unwrap();
+            map.keys().cloned().collect::<Vec<_>>()
+        };
+        assert!(Arc::ptr_eq(&keys(0)[0], &keys(1)[0]));
+        assert_eq!(keys(0), keys(1));
     }
 
     #[test]

@@ -31,8 +31,10 @@ const SPARE_PAGES: u32 = 1_024;
 pub(crate) struct Losses(AtomicU64);
 
 impl Losses {
-    pub(crate) fn add(&self, removed: Removed) {
-        self.0.fetch_add(removed.events, Ordering::Relaxed);
+    /// Counts some more; answers whether they are the first.
+    pub(crate) fn add(&self, removed: Removed) -> bool {
+        let before = self.0.fetch_add(removed.events, Ordering::Relaxed);
+        before == 0 && removed.events > 0
     }
 
     pub(crate) fn count(&self) -> u64 {
@@ -93,7 +95,7 @@ impl Sweeper {
             if removed.events == 0 {
                 break;
             }
-            self.removed.add(removed);
+            let _told_below = self.removed.add(removed);
         }
         while self.store.give_back(STEP_PAGES, SPARE_PAGES).await? {}
         Ok(())

@@ -46,7 +46,10 @@ impl Inner {
             Ok((target.stream, events, rejected, removed))
         });
         let (id, events, rejected, removed) = putting.await?;
-        self.removed.add(removed);
+        if self.removed.add(removed) {
+            // It says so; later ones are told now and then.
+            self.deleted.notify_one();
+        }
         self.tails.publish(group, stream, events, now);
         Ok(PutLogEventsResponse {
             next_sequence_token: Some(sequence_token(id)),

@@ -11,6 +11,7 @@
 )]
 
 pub(crate) mod compare;
+pub(crate) mod machines;
 pub(crate) mod outside;
 pub(crate) mod recordings;
 

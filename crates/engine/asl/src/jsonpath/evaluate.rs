@@ -1,8 +1,9 @@
 //! Paths to values.
 
 use std::fmt::Write;
+use std::sync::Arc;
 
-use super::{PathError, Step, is_definite, names_one};
+use super::{PathError, Step, is_definite};
 use crate::value::{List, Map, Value};
 
 /// How many places one path may visit.
@@ -19,11 +20,13 @@ pub(super) fn path(steps: &[Step], here: &Value, root: &Value) -> Result<Value, 
     let mut walk = Walk {
         steps,
         root,
+        // Recorded: a path that may find many things finds none where the way to them is missing.
+        definite: is_definite(steps),
         found: Found::None,
         visits: 0,
     };
-    walk.from(0, here, true)?;
-    if is_definite(steps) {
+    walk.from(0, here)?;
+    if walk.definite {
         match walk.found {
             Found::Value(value) => Ok(value),
             _ => Err(PathError::NoResults(normal(steps))),
@@ -46,6 +49,8 @@ enum Found {
 struct Walk<'a> {
     steps: &'a [Step],
     root: &'a Value,
+    /// Whether what is not there is an error, and not just no match.
+    definite: bool,
     found: Found,
     visits: usize,
 }
@@ -62,9 +67,8 @@ impl Walk<'_> {
         };
     }
 
-    /// Follows the steps from number `at` on. While every step so far leads to one place
-    /// (`definite`), what is not there is an error; afterwards it is no match.
-    fn from(&mut self, at: usize, here: &Value, definite: bool) -> Result<(), PathError> {
+    /// Follows the steps from number `at` on.
+    fn from(&mut self, at: usize, here: &Value) -> Result<(), PathError> {
         self.visits += 1;
         if self.visits > MAX_VISITS {
             return Err(PathError::TooMany(MAX_VISITS));
@@ -73,90 +77,62 @@ impl Walk<'_> {
             self.add(here.clone());
             return Ok(());
         };
+        match (step, here) {
+            (Step::Properties(names), Value::Object(map)) => self.properties(at, names, map)?,
+            (Step::Properties(_), _) if self.definite => return Err(self.not_an_object(at, here)),
+            (Step::Wildcard, _) => {
+                for value in children(here) {
+                    self.from(at + 1, value)?;
+                }
+            }
+            (Step::Descend, _) => self.descend(at + 1, here)?,
+            (Step::Filter(filter), Value::Object(_)) if filter.accepts(here, self.root)? => {
+                self.from(at + 1, here)?;
+            }
+            (Step::Filter(filter), Value::Array(items)) => {
+                for item in items.as_ref() {
+                    if filter.accepts(item, self.root)? {
+                        self.from(at + 1, item)?;
+                    }
+                }
+            }
+            (Step::Indexes(indexes), Value::Array(items)) => {
+                for index in indexes {
+                    if let Some(item) = element(items, *index) {
+                        self.from(at + 1, item)?;
+                    }
+                }
+            }
+            (Step::Slice(first, end), Value::Array(items)) => {
+                for item in slice(items, *first, *end) {
+                    self.from(at + 1, item)?;
+                }
+            }
+            (Step::Indexes(_), _) if self.definite => return Err(self.not_an_array(at, here)),
+            // Nothing matches. Functions are applied to what the steps before them found.
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn properties(&mut self, at: usize, names: &[Arc<str>], map: &Map) -> Result<(), PathError> {
         let last = at + 1 == self.steps.len();
-        let next = definite && names_one(step, last);
-        match step {
-            Step::Properties(names) => {
-                let Value::Object(map) = here else {
-                    return if definite {
-                        Err(self.not_an_object(at, here))
-                    } else {
-                        Ok(())
-                    };
-                };
-                if last && names.len() > 1 {
-                    let chosen: Map = names
-                        .iter()
-                        .filter_map(|name| Some((name.clone(), map.get(name)?.clone())))
-                        .collect();
-                    self.add(chosen.into());
-                    return Ok(());
+        if last && names.len() > 1 {
+            let chosen: Map = names
+                .iter()
+                .filter_map(|name| Some((Arc::clone(name), map.get(name)?.clone())))
+                .collect();
+            self.add(chosen.into());
+            return Ok(());
+        }
+        for name in names {
+            match map.get(name) {
+                Some(value) => self.from(at + 1, value)?,
+                None if self.definite && !last => {
+                    return Err(PathError::Missing(normal(&self.steps[..=at])));
                 }
-                for name in names {
-                    match map.get(name) {
-                        Some(value) => self.from(at + 1, value, next)?,
-                        None if !last && next => {
-                            return Err(PathError::Missing(normal(&self.steps[..=at])));
-                        }
-                        None => {}
-                    }
-                }
+                None => {}
             }
-            Step::Wildcard => match here {
-                Value::Object(map) => {
-                    for value in map.values() {
-                        self.from(at + 1, value, false)?;
-                    }
-                }
-                Value::Array(items) => {
-                    for item in items.as_ref() {
-                        self.from(at + 1, item, false)?;
-                    }
-                }
-                _ => {}
-            },
-            Step::Descend => self.descend(at + 1, here)?,
-            Step::Filter(filter) => match here {
-                Value::Object(_) if filter.accepts(here, self.root)? => {
-                    self.from(at + 1, here, false)?;
-                }
-                Value::Object(_) => {}
-                Value::Array(items) => {
-                    for item in items.as_ref() {
-                        if filter.accepts(item, self.root)? {
-                            self.from(at + 1, item, false)?;
-                        }
-                    }
-                }
-                _ if definite => return Err(self.not_an_array(at, here)),
-                _ => {}
-            },
-            Step::Indexes(_) | Step::Slice(..) => {
-                let Value::Array(items) = here else {
-                    return if definite {
-                        Err(self.not_an_array(at, here))
-                    } else {
-                        Ok(())
-                    };
-                };
-                match step {
-                    Step::Indexes(indexes) => {
-                        for index in indexes {
-                            if let Some(item) = element(items, *index) {
-                                self.from(at + 1, item, next)?;
-                            }
-                        }
-                    }
-                    Step::Slice(first, end) => {
-                        for item in slice(items, *first, *end) {
-                            self.from(at + 1, item, false)?;
-                        }
-                    }
-                    _ => {}
-                }
-            }
-            // Only the last step is one, and that is applied to what the others found.
-            Step::Function(_) => {}
         }
         Ok(())
     }
@@ -166,29 +142,14 @@ impl Walk<'_> {
         // A filter after `..` judges the objects that it comes by, each once.
         match (self.steps.get(at), here) {
             (Some(Step::Filter(_)), Value::Array(_)) => {}
-            _ => self.from(at, here, false)?,
+            _ => self.from(at, here)?,
         }
-        match here {
-            Value::Object(map) => {
-                for value in map.values() {
-                    self.descend_into(at, value)?;
-                }
+        for value in children(here) {
+            if matches!(value, Value::Object(_) | Value::Array(_)) {
+                self.descend(at, value)?;
             }
-            Value::Array(items) => {
-                for item in items.as_ref() {
-                    self.descend_into(at, item)?;
-                }
-            }
-            _ => {}
         }
         Ok(())
-    }
-
-    fn descend_into(&mut self, at: usize, here: &Value) -> Result<(), PathError> {
-        match here {
-            Value::Object(_) | Value::Array(_) => self.descend(at, here),
-            _ => Ok(()),
-        }
     }
 
     fn not_an_object(&self, at: usize, here: &Value) -> PathError {
@@ -208,6 +169,13 @@ impl Walk<'_> {
             found: here.to_json(),
         }
     }
+}
+
+/// The values of an object, the elements of an array.
+fn children(here: &Value) -> impl Iterator<Item = &Value> {
+    let (map, items) = (here.as_object(), here.as_array());
+    let values = map.into_iter().flat_map(Map::values);
+    values.chain(items.into_iter().flat_map(|items| items.iter()))
 }
 
 /// Counted from the end if negative.

@@ -100,6 +100,11 @@ fn indefinite_paths_give_arrays() {
             r#"[{"title":"Century"},{"title":"Honour"},{"title":"Moby","isbn":"0-553"},{"title":"Rings","isbn":"0-395"}]"#,
         ),
         ("$..nowhere", "[]"),
+        // Recorded with these paths and an empty input.
+        ("$.item.items[*]", "[]"),
+        ("$.items[1:]", "[]"),
+        ("$.items[:1].itemValue", "[]"),
+        ("$.code[1:]", "[]"),
         ("$.store.book[*].nowhere", "[]"),
         ("$.tags[*]", r#"["new","old"]"#),
     ] {

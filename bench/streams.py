@@ -19,6 +19,8 @@ from servers import RELEASE, Engine
 BOOTSTRAP = RELEASE / "lambdalab-test-function"
 SAMPLES = 200
 OPEN = 1000
+# The size of the chunk of an open stream, which is all zeros.
+CHUNK = 64
 PATIENCE = 300
 CREDENTIALS = (
     "AWS4-HMAC-SHA256 Credential=bench/20260101/us-east-1/lambda/aws4_request, "
@@ -85,7 +87,7 @@ def open_streams(engine, name):
     begin = time.perf_counter()
     waiting = selectors.DefaultSelector()
     for _ in range(OPEN):
-        connection = _begin(engine, name, chunks=1, size=64, end="hang")
+        connection = _begin(engine, name, chunks=1, size=CHUNK, end="hang")
         waiting.register(connection, selectors.EVENT_READ, bytearray())
     connections = [key.fileobj for key in waiting.get_map().values()]
     silent = OPEN
@@ -98,8 +100,8 @@ def open_streams(engine, name):
             key.data.extend(chunk)
             if not chunk:
                 raise SystemExit(f"a stream ended: {bytes(key.data)!r}")
-            # The metadata ends with zeros, as does the chunk behind it.
-            if b"\0" * 72 in key.data:
+            # The chunk; the mark behind the metadata has eight zeros, in a frame of its own or not.
+            if bytes(CHUNK) in key.data:
                 waiting.unregister(key.fileobj)
                 silent -= 1
     elapsed = time.perf_counter() - begin

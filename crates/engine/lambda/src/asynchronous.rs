@@ -12,7 +12,7 @@
 //! - [`ending`]: what is told of an event that has ended.
 //! - [`letters`]: to whom.
 //! - [`outbox`]: what is still to be told, on disk.
-//! - [`courier`]: its delivery.
+//! - [`courier`] and [`rounds`]: its delivery.
 //! - [`permission`]: whether the function's role permits that.
 
 pub(crate) mod courier;
@@ -24,3 +24,4 @@ pub(crate) mod outbox;
 mod permission;
 pub(crate) mod queue;
 pub(crate) mod retry;
+mod rounds;

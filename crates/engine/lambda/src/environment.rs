@@ -5,6 +5,7 @@
 //! process is lost (crash, timeout) the environment stays, files and all, and the next invocation
 //! initialises it anew inside its own time, as AWS does.
 
+mod answers;
 mod extensions;
 mod extensions_api;
 mod frames;
@@ -39,18 +40,18 @@ use crate::deployment::Deployment;
 use crate::door::{self, Doors, Latch};
 use crate::invoke::event::Event;
 use crate::invoke::failure::Failure;
+use crate::invoke::report::Restore;
 use crate::logging::platform::PlatformEvent;
 use crate::logging::shipper::{Destination, Shipper};
 use crate::logging::stream::StreamWriter;
 use crate::runtime::identity::Identity;
 use crate::schedule::admission::Admission;
 use crate::schedule::provision::Provision;
-use crate::schedule::template::Template;
 use extensions::ShutdownReason;
 use idleness::Power;
 use log::Log;
 use outlet::Outlet;
-pub(crate) use restore::Restore;
+pub(crate) use restore::{Origin, Spare};
 use roster::{Awaited, Roster};
 use stage::{Asked, Ended, Refusal, Stage};
 
@@ -87,7 +88,7 @@ pub(crate) enum Purpose {
     /// The same, initialised ahead of them and kept.
     Provisioned(Arc<Provision>),
     /// To serve invocations, restored from a snapshot.
-    Restored(Arc<Template>),
+    Restored(Arc<dyn Origin>),
     /// To be the snapshot: its initialised process is cloned, and serves none.
     Snapshot,
 }

@@ -29,10 +29,10 @@ use wire::{Caller, ServiceError};
 use crate::authorization;
 use crate::control::settle::MISSING_RUNTIME;
 use crate::deployment::Deployment;
+use crate::environment::Environment;
 use crate::environment::outlet::{Closed, Link};
 use crate::environment::roster::Awaited;
 use crate::environment::stage::{Answer, Ended};
-use crate::environment::{Environment, Restore};
 use crate::error::ApiError;
 use crate::function::key::FunctionKey;
 use crate::function::registry::CachedVersion;
@@ -45,7 +45,7 @@ use crate::schedule::pool::{NoEnvironment, Pool};
 use crate::service::Inner;
 use event::Event;
 use failure::Failure;
-use report::Figures;
+use report::{Figures, Restore};
 
 /// The longest client context, in bytes of base64.
 /// Source: <https://docs.aws.amazon.com/lambda/latest/api/API_Invoke.html>.

@@ -4,16 +4,18 @@
 //! - [`Runtime`]: a name such as `nodejs22.x`, taken apart.
 //! - [`interpreter`]: the interpreters of this host.
 //! - [`install`]: AWS's runtime interface clients, and what AWS's runtimes bundle.
-//! - `container`: what a function from a container image starts instead.
+//! - `container`: what a function from a container image starts instead, and `container_start` how.
 //! - `launch`, `variables` and `places`: program, arguments and environment of a process, and where
 //!   the paths lie that AWS documents.
 
 pub(crate) mod container;
+mod container_start;
 pub(crate) mod identity;
 pub mod install;
 pub mod interpreter;
 pub(crate) mod launch;
 mod places;
+pub(crate) mod settings;
 mod variables;
 
 use std::fmt;

@@ -33,7 +33,7 @@ use crate::package::code_store::CodeStore;
 use crate::package::error::CodeError;
 use crate::runtime::identity::trace_id;
 use crate::runtime::install::Runtimes;
-use crate::runtime::launch;
+use crate::runtime::settings::Settings;
 use crate::schedule::admission::Admission;
 use crate::schedule::concurrency::Concurrency;
 use crate::schedule::fleet::Fleet;
@@ -159,7 +159,7 @@ impl Lambda {
         let capabilities = options.sandbox.capabilities();
         let isolated = capabilities.isolates();
         let host = Host::new(options.capacity, capabilities);
-        let settings = launch::Settings {
+        let settings = Settings {
             endpoint: options.endpoint.clone(),
             environments,
             isolated,

@@ -8,10 +8,8 @@ use control::Capacity;
 use sandbox::{Capabilities, Means};
 use wire::lambda::{FunctionConfiguration, Runtime as RuntimeName, State};
 
-use super::image;
 use crate::runtime::Runtime;
 use crate::runtime::install::Runtimes;
-use crate::service::Inner;
 
 /// What this host gives to functions.
 #[derive(Debug)]
@@ -27,6 +25,23 @@ impl Host {
             capacity,
             everywhere: limits(capabilities),
         }
+    }
+
+    /// The reason of an active function's state: what it has less of than on AWS, behind what is kept of
+    /// that.
+    pub(super) fn tell(&self, configuration: &mut FunctionConfiguration, runtimes: &Runtimes) {
+        if configuration.state != Some(State::Active) {
+            return;
+        }
+        let kept = configuration.state_reason.take();
+        let memory_mb = configuration.memory_size.unwrap_or(128).unsigned_abs();
+        let told: Vec<String> = kept
+            .into_iter()
+            .chain(stand_in(runtimes, configuration))
+            .chain(self.shortfalls(memory_mb))
+            .collect();
+        configuration.state_reason = (!told.is_empty())
+            .then(|| format!("It runs, with less than on AWS: {}.", told.join("; ")));
     }
 
     /// What a function of this size has less of than on AWS.
@@ -60,9 +75,6 @@ fn limits(capabilities: &Capabilities) -> Vec<&'static str> {
 
 /// What runs in place of a runtime that this host does not have as it should be.
 fn stand_in(runtimes: &Runtimes, configuration: &FunctionConfiguration) -> Option<String> {
-    if image::is_image(configuration) {
-        return None;
-    }
     let name = configuration.runtime.as_ref().map(RuntimeName::as_str);
     let runtime = Runtime::parse(name?)?;
     if runtime.is_custom() {
@@ -73,29 +85,6 @@ fn stand_in(runtimes: &Runtimes, configuration: &FunctionConfiguration) -> Optio
         None => Some(format!(
             "{runtime} is not installed here: the next invocation installs it, or says what is missing"
         )),
-    }
-}
-
-impl Inner {
-    /// A configuration as it is shown: one that is active says what it has less of than on AWS,
-    /// behind what is kept of that.
-    pub(super) fn on_this_host(
-        &self,
-        mut configuration: FunctionConfiguration,
-    ) -> FunctionConfiguration {
-        if configuration.state != Some(State::Active) {
-            return configuration;
-        }
-        let kept = configuration.state_reason.take();
-        let memory_mb = configuration.memory_size.unwrap_or(128).unsigned_abs();
-        let told: Vec<String> = kept
-            .into_iter()
-            .chain(stand_in(&self.runtimes, &configuration))
-            .chain(self.host.shortfalls(memory_mb))
-            .collect();
-        configuration.state_reason = (!told.is_empty())
-            .then(|| format!("It runs, with less than on AWS: {}.", told.join("; ")));
-        configuration
     }
 }
 

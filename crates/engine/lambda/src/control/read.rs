@@ -114,6 +114,15 @@ impl Inner {
         self.on_this_host(configuration)
     }
 
+    /// A configuration as it is shown where what this host lacks for it belongs to it.
+    pub(super) fn on_this_host(
+        &self,
+        mut configuration: FunctionConfiguration,
+    ) -> FunctionConfiguration {
+        self.host.tell(&mut configuration, &self.runtimes);
+        configuration
+    }
+
     /// Where a package can be fetched without a signature, by who was told: at the endpoint that he
     /// uses himself.
     pub(super) fn location(&self, caller: &Caller, digest: &Digest) -> String {

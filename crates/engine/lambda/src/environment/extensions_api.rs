@@ -15,8 +15,8 @@ use serde::Deserialize;
 use serde_json::json;
 
 use super::Environment;
+use super::answers::{self, Answer, refuse};
 use super::roster::{Complaint, Fault, Interests, LIMIT};
-use super::runtime_api::{self, Answer, refuse};
 
 /// Where it is served.
 pub(super) const ROOT: &str = "/2020-01-01/extension/";
@@ -57,9 +57,9 @@ async fn register(environment: &Arc<Environment>, headers: &HeaderMap, body: Inc
     let Some(name) = text(headers, NAME).filter(|name| !name.is_empty()) else {
         return forbid("Extension.InvalidExtensionName", "Empty extension name");
     };
-    let registration = match runtime_api::whole(body, BODY_LIMIT).await {
+    let registration = match answers::whole(body, BODY_LIMIT).await {
         Ok(body) => serde_json::from_slice::<Registration>(&body),
-        Err(refusal) => return runtime_api::refused(refusal),
+        Err(refusal) => return answers::refused(refusal),
     };
     let registration = match registration {
         Ok(registration) => registration,
@@ -94,7 +94,7 @@ async fn register(environment: &Arc<Environment>, headers: &HeaderMap, body: Inc
     {
         members.insert("accountId".to_owned(), json!(&*deployment.key.account));
     }
-    let mut answer = runtime_api::json(StatusCode::OK, Bytes::from(answer.to_string()));
+    let mut answer = answers::json(StatusCode::OK, Bytes::from(answer.to_string()));
     identify(&mut answer, IDENTIFIER, id);
     answer
 }
@@ -108,7 +108,7 @@ async fn next(environment: &Arc<Environment>, headers: &HeaderMap) -> Answer {
         Ok(event) => event,
         Err(complaint) => return complain(&complaint, &id.to_string()),
     };
-    let mut answer = runtime_api::json(StatusCode::OK, event);
+    let mut answer = answers::json(StatusCode::OK, event);
     identify(&mut answer, EVENT_IDENTIFIER, environment.draw_id());
     answer
 }
@@ -124,7 +124,7 @@ fn report(environment: &Arc<Environment>, headers: &HeaderMap, fault: Fault) -> 
         return forbid("Extension.MissingHeader", message);
     };
     match environment.extension_reports(id, fault, error_type) {
-        Ok(()) => runtime_api::settle(Ok(())),
+        Ok(()) => answers::settle(Ok(())),
         Err(complaint) => complain(&complaint, &id.to_string()),
     }
 }

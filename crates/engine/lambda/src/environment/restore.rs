@@ -4,27 +4,36 @@
 //! restored from it is a clone of its process at a site of its own. When that process is lost, the
 //! environment goes on with another clone, at another site: a snapshot holds what was at `/tmp` too.
 
+use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use ids::EnvironmentId;
+use sandbox::SandboxError;
+use wire::BoxFuture;
+
 use super::lifecycle::INIT_LIMIT;
-use super::{Environment, Purpose};
+use super::{Environment, Purpose, Site};
 use crate::invoke::failure::Failure;
+use crate::invoke::report::Restore;
 use crate::logging::platform::PlatformEvent;
 
 /// How long the init phase of a snapshot may take at least; else as long as the function's timeout.
 /// Source: <https://docs.aws.amazon.com/lambda/latest/dg/snapstart-runtime-hooks-python.html>.
 const SNAPSHOT_LIMIT: Duration = Duration::from_secs(130);
 
-/// How long a restore took.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Restore {
-    /// From the wish for an environment until it is ready.
-    pub(crate) took: Duration,
-    /// The part of it in which the function's process was at work: to load the runtime, and to run
-    /// its hooks.
-    pub(crate) billed: Duration,
+/// A clone that waits for its environment.
+#[derive(Debug)]
+pub(crate) struct Spare {
+    pub(crate) id: EnvironmentId,
+    pub(crate) site: Arc<Site>,
+}
+
+/// What an environment was restored from, which stays as long as this is held.
+pub(crate) trait Origin: fmt::Debug + Send + Sync {
+    /// Another clone.
+    fn another(self: Arc<Self>) -> BoxFuture<'static, Result<Spare, SandboxError>>;
 }
 
 impl Environment {
@@ -75,16 +84,19 @@ impl Environment {
     /// fresh, at a site of its own.
     pub(super) async fn move_on(self: &Arc<Self>) -> Result<(), Failure> {
         let used = self.used.swap(true, Ordering::SeqCst);
-        let Purpose::Restored(template) = &self.purpose else {
+        let Purpose::Restored(origin) = &self.purpose else {
             return Ok(());
         };
         if !used {
             return Ok(());
         }
-        let spare = template.take().await.map_err(|error| Failure::NotStarted {
-            error_type: "Runtime.Unknown",
-            reason: error.to_string(),
-        })?;
+        let spare = Arc::clone(origin)
+            .another()
+            .await
+            .map_err(|error| Failure::NotStarted {
+                error_type: "Runtime.Unknown",
+                reason: error.to_string(),
+            })?;
         let left = std::mem::replace(&mut *self.site.write(), spare.site);
         if let Err(error) = left.sandbox.destroy().await {
             tracing::warn!(%error, environment = %self.id, "the sandbox could not be removed");

@@ -8,10 +8,9 @@ use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
-use http::header::{CONTENT_LENGTH, CONTENT_TYPE};
+use http::header::CONTENT_TYPE;
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode};
-use http_body_util::{BodyExt, Collected, Full, LengthLimitError, Limited};
+use http_body_util::Full;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
@@ -21,6 +20,7 @@ use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
 use super::Environment;
+use super::answers::{Answer, collected, refuse, refused, settle, whole};
 use super::extensions_api;
 use super::prompt::Prompt;
 use super::stage::Refusal;
@@ -40,8 +40,6 @@ const CONNECTION_LIMIT: usize = 64;
 const ACCEPT_PAUSE: Duration = Duration::from_millis(20);
 /// The longest error document that is taken.
 const ERROR_LIMIT: usize = 1 << 20;
-
-pub(super) type Answer = Response<Full<Bytes>>;
 
 /// Serves the Runtime API of `environment` until the returned future is dropped.
 pub(super) async fn serve(listener: TcpListener, environment: Arc<Environment>) {
@@ -175,18 +173,6 @@ async fn invocation(
     }
 }
 
-async fn collected(body: Incoming, limit: usize) -> Result<Collected<Bytes>, Refusal> {
-    match Limited::new(body, limit).collect().await {
-        Ok(body) => Ok(body),
-        Err(error) if error.is::<LengthLimitError>() => Err(Refusal::TooLarge),
-        Err(_) => Err(Refusal::WrongState),
-    }
-}
-
-pub(super) async fn whole(body: Incoming, limit: usize) -> Result<Bytes, Refusal> {
-    Ok(collected(body, limit).await?.to_bytes())
-}
-
 async fn reported(headers: &HeaderMap, body: Incoming, in_init: bool) -> Result<Failure, Refusal> {
     let error_type = headers
         .get(ERROR_TYPE)
@@ -221,53 +207,5 @@ fn event_answer(event: Event) -> Answer {
     if let Some(context) = &event.client_context {
         set("lambda-runtime-client-context", context);
     }
-    answer
-}
-
-pub(super) fn settle(outcome: Result<(), Refusal>) -> Answer {
-    match outcome {
-        Ok(()) => json(
-            StatusCode::ACCEPTED,
-            Bytes::from_static(b"{\"status\":\"OK\"}\n"),
-        ),
-        Err(refusal) => refused(refusal),
-    }
-}
-
-pub(super) fn refused(refusal: Refusal) -> Answer {
-    match refusal {
-        Refusal::UnknownRequest => refuse(
-            StatusCode::BAD_REQUEST,
-            "InvalidRequestID",
-            "Invalid request ID",
-        ),
-        Refusal::WrongState => refuse(
-            StatusCode::FORBIDDEN,
-            "InvalidStateTransition",
-            "State transition is not allowed",
-        ),
-        Refusal::TooLarge => refuse(
-            StatusCode::PAYLOAD_TOO_LARGE,
-            "RequestEntityTooLarge",
-            &format!("Exceeded maximum allowed payload size ({RESPONSE_LIMIT} bytes)."),
-        ),
-    }
-}
-
-pub(super) fn refuse(status: StatusCode, error_type: &str, message: &str) -> Answer {
-    let body = serde_json::json!({ "errorMessage": message, "errorType": error_type });
-    json(status, Bytes::from(body.to_string()))
-}
-
-pub(super) fn json(status: StatusCode, body: Bytes) -> Answer {
-    let length = body.len();
-    let mut answer = Response::new(Full::new(body));
-    *answer.status_mut() = status;
-    answer
-        .headers_mut()
-        .insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    answer
-        .headers_mut()
-        .insert(CONTENT_LENGTH, HeaderValue::from(length));
     answer
 }

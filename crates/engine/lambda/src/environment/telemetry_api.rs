@@ -10,8 +10,8 @@ use http::{Method, StatusCode};
 use hyper::body::Incoming;
 
 use super::Environment;
+use super::answers::{self, Answer, refuse};
 use super::extensions_api::identified;
-use super::runtime_api::{self, Answer, refuse};
 use super::telemetry::subscription::Subscription;
 
 /// Where it is served.
@@ -29,9 +29,9 @@ pub(super) async fn handle(environment: &Arc<Environment>, head: &Parts, body: I
         Ok(id) => id,
         Err(stranger) => return stranger.answer(),
     };
-    let body = match runtime_api::whole(body, BODY_LIMIT).await {
+    let body = match answers::whole(body, BODY_LIMIT).await {
         Ok(body) => body,
-        Err(refusal) => return runtime_api::refused(refusal),
+        Err(refusal) => return answers::refused(refusal),
     };
     let subscription = match Subscription::read(&body) {
         Ok(subscription) => subscription,
@@ -41,7 +41,7 @@ pub(super) async fn handle(environment: &Arc<Environment>, head: &Parts, body: I
         }
     };
     match environment.subscribe(id, subscription) {
-        Ok(()) => runtime_api::json(StatusCode::OK, Bytes::from_static(b"\"OK\"")),
+        Ok(()) => answers::json(StatusCode::OK, Bytes::from_static(b"\"OK\"")),
         Err(_closed) => refuse(
             StatusCode::FORBIDDEN,
             "Telemetry.SubscriptionClosed",

@@ -19,6 +19,12 @@ pub(crate) const RESPONSE_LIMIT: usize = 6_291_556;
 /// Source: <https://docs.aws.amazon.com/lambda/latest/dg/configuration-response-streaming.html>.
 pub(crate) const STREAM_LIMIT: usize = 200 << 20;
 
+/// AWS's name for a program that could not be started.
+pub(crate) const INVALID_ENTRYPOINT: &str = "Runtime.InvalidEntrypoint";
+
+/// And for a working directory that could not be entered.
+pub(crate) const INVALID_WORKING_DIRECTORY: &str = "Runtime.InvalidWorkingDir";
+
 /// Why an invocation or an init phase ended without an answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Failure {

@@ -10,8 +10,17 @@ use std::time::Duration;
 use ids::{RequestId, Timestamp};
 
 use super::failure::Failure;
-use crate::environment::Restore;
 use crate::environment::roster::Description;
+
+/// How long a restore took.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Restore {
+    /// From the wish for an environment until it is ready.
+    pub(crate) took: Duration,
+    /// The part of it in which the function's process was at work: to load the runtime, and to run
+    /// its hooks.
+    pub(crate) billed: Duration,
+}
 
 /// The figures of one finished invocation.
 #[derive(Debug, Clone)]

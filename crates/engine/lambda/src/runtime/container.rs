@@ -5,11 +5,6 @@ use std::path::{Path, PathBuf};
 use image::{Architecture, ImageLease};
 use wire::lambda::ImageConfig;
 
-use super::identity::Identity;
-use super::launch::{INVALID_ENTRYPOINT, INVALID_WORKING_DIRECTORY};
-use super::places::Places;
-use super::variables;
-use crate::deployment::Deployment;
 use crate::invoke::failure::Failure;
 
 /// What environments of a function from a container image run.
@@ -67,47 +62,19 @@ impl Container {
         self.image.settings().variables()
     }
 
-    /// The command that starts it.
-    ///
-    /// # Errors
-    /// Nothing says what to start, or it can run nowhere.
-    pub(super) fn start(
-        &self,
-        deployment: &Deployment,
-        places: &Places,
-        identity: &Identity,
-        runtime_api: &str,
-    ) -> Result<sandbox::Command, Failure> {
-        let refused = |error_type, reason| Err(Failure::NotStarted { error_type, reason });
-        if !identity.isolated {
-            return refused(INVALID_ENTRYPOINT, NOT_ISOLATED.to_owned());
-        }
-        let mut words = self.entry_point.iter().chain(&self.command);
-        let Some(program) = words.next() else {
-            let reason = "Couldn't find valid bootstrap(s): []".to_owned();
-            return refused(INVALID_ENTRYPOINT, reason);
-        };
-        if !self.working_directory.starts_with('/') {
-            let reason = format!(
-                "the working directory '{}' is invalid, it needs to be an absolute path",
-                self.working_directory
-            );
-            return refused(INVALID_WORKING_DIRECTORY, reason);
-        }
-        let env = variables::of_container(deployment, self, places, identity, runtime_api);
-        let path = env.iter().find(|(name, _)| name == "PATH");
-        let path = path.map_or("", |(_, path)| path);
-        // What is found nowhere fails by the name that it was given.
-        let found = image::find_program(self.root(), program, path);
-        Ok(sandbox::Command {
-            program: found.unwrap_or_else(|| PathBuf::from(program)),
-            args: words.cloned().collect(),
-            env,
-            cwd: PathBuf::from(&self.working_directory),
-            telemetry: true,
-            shows: places.shows(),
-            cloneable: false,
-        })
+    /// The program and its arguments; nothing where neither image nor function names any.
+    pub(super) fn words(&self) -> impl Iterator<Item = &String> {
+        self.entry_point.iter().chain(&self.command)
+    }
+
+    /// Where it starts.
+    pub(super) fn working_directory(&self) -> &str {
+        &self.working_directory
+    }
+
+    /// Where a program lies, by the image's folders and this `PATH`.
+    pub(super) fn find_program(&self, program: &str, path: &str) -> Option<PathBuf> {
+        image::find_program(self.root(), program, path)
     }
 
     /// What the log says where it could not be started, in AWS's words.

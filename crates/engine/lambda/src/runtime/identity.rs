@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use ids::{Clock, Entropy, EnvironmentId};
 
-use super::launch::Settings;
+use super::settings::Settings;
 use crate::deployment::Deployment;
 use crate::identity::FunctionIdentity;
 

@@ -9,27 +9,13 @@ use sandbox::{EnvironmentSpec, Limits, SandboxError};
 use super::identity::Identity;
 use super::install::{Installed, JAVA_MAIN, NODE_BOOTSTRAP, PYTHON_BOOTSTRAP};
 use super::places::Places;
-use super::{Runtime, variables};
+use super::{Runtime, container_start, variables};
 use crate::deployment::Deployment;
-use crate::door::Doors;
-use crate::invoke::failure::Failure;
+use crate::invoke::failure::{Failure, INVALID_ENTRYPOINT, INVALID_WORKING_DIRECTORY};
 
 /// Processes and threads of one environment, as on Lambda.
 /// Source: <https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html>.
 const PROCESS_LIMIT: u32 = 1_024;
-
-/// Where environments are made and what their functions talk to.
-#[derive(Debug, Clone)]
-pub(crate) struct Settings {
-    /// The engine's endpoint on the host.
-    pub(crate) endpoint: String,
-    /// Below it each environment has a folder of its own.
-    pub(crate) environments: PathBuf,
-    /// Whether functions see AWS's paths rather than the host's.
-    pub(crate) isolated: bool,
-    /// Takes the listeners by which functions reach the engine from networks of their own.
-    pub(crate) doors: Doors,
-}
 
 /// The engine's endpoint as functions reach it from networks of their own.
 pub(crate) fn endpoint_inside() -> String {
@@ -67,7 +53,7 @@ pub(crate) fn command(
 ) -> Result<sandbox::Command, Failure> {
     let places = Places::of(deployment, identity.isolated);
     if let Some(container) = deployment.container() {
-        return container.start(deployment, &places, identity, runtime_api);
+        return container_start::command(container, deployment, &places, identity, runtime_api);
     }
     let (program, args) = match &deployment.client {
         Some(client) => managed(deployment, client, &places, identity),
@@ -275,12 +261,6 @@ fn java_heap(memory_mb: u32) -> [String; 5] {
         "-XX:TieredStopAtLevel=1".to_owned(),
     ]
 }
-
-/// AWS's name for a program that could not be started.
-pub(super) const INVALID_ENTRYPOINT: &str = "Runtime.InvalidEntrypoint";
-
-/// And for a working directory that could not be entered.
-pub(super) const INVALID_WORKING_DIRECTORY: &str = "Runtime.InvalidWorkingDir";
 
 /// What the caller hears when the operating system would not start `program`.
 pub(crate) fn not_started(

@@ -17,7 +17,7 @@ use parking_lot::RwLock;
 use wire::ServiceError;
 use wire::lambda::errors;
 
-use super::provision::{Provision, Slot};
+use super::provision::{Provision, Slot, one_more};
 use crate::function::key::FunctionKey;
 
 /// How many invocations an account may have in a region, where nobody says otherwise.
@@ -192,14 +192,6 @@ impl Drop for Counted {
             }
         }
     }
-}
-
-/// Counts one more, unless there are as many as there may be.
-pub(super) fn one_more(count: &AtomicU32, limit: u32) -> bool {
-    let more = |count: u32| (count < limit).then_some(count + 1);
-    count
-        .fetch_update(Ordering::Relaxed, Ordering::Relaxed, more)
-        .is_ok()
 }
 
 /// That no more invocations can be taken at the moment.

@@ -16,14 +16,15 @@ use super::demand::Verdict;
 use super::janitor::Janitor;
 use super::pool::{Entry, MEMORY_PATIENCE, NoEnvironment, PROVISION_PATIENCE, Pool, Returned};
 use super::provision::Provision;
-use super::template::{Occasion, Snapshot, Spare, Template, Templates};
+use super::template::{Occasion, Snapshot, Template, Templates};
 use crate::deployment::{Deployment, PoolKey};
-use crate::environment::{Environment, Home, Place, Purpose, Site};
+use crate::environment::{Environment, Home, Place, Purpose, Site, Spare};
 use crate::identity::FunctionIdentity;
 use crate::logging::platform::PlatformEvent;
 use crate::logging::shipper::Shipper;
 use crate::runtime::identity::{Identity, PROVISIONED};
 use crate::runtime::launch;
+use crate::runtime::settings::Settings;
 
 /// How many retired deployments are remembered: an invocation names one for some milliseconds at most
 /// after it was retired.
@@ -57,7 +58,7 @@ pub(crate) struct Fleet {
     pub(crate) clock: SharedClock,
     pub(super) entropy: SharedEntropy,
     pub(super) sandbox: sandbox::Sandbox,
-    pub(super) settings: launch::Settings,
+    pub(super) settings: Settings,
     logs: Shipper,
     /// The snapshots of versions.
     pub(super) templates: Templates,
@@ -74,7 +75,7 @@ impl Fleet {
     /// An empty fleet whose idle environments live for `idle_limit`.
     pub(crate) fn new(
         sandbox: sandbox::Sandbox,
-        settings: launch::Settings,
+        settings: Settings,
         logs: Shipper,
         admission: Admission,
         clock: SharedClock,

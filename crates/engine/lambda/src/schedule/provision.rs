@@ -8,7 +8,6 @@ use ids::RequestId;
 use parking_lot::{Mutex, RwLock};
 use tokio::sync::Notify;
 
-use super::concurrency::one_more;
 use crate::function::key::FunctionKey;
 
 /// Environments that are kept initialised for one version.
@@ -194,6 +193,14 @@ impl Provisions {
         self.count.store(by_deployment.len(), Ordering::Relaxed);
         new
     }
+}
+
+/// Counts one more, unless there are as many as there may be.
+pub(super) fn one_more(count: &AtomicU32, limit: u32) -> bool {
+    let more = |count: u32| (count < limit).then_some(count + 1);
+    count
+        .fetch_update(Ordering::Relaxed, Ordering::Relaxed, more)
+        .is_ok()
 }
 
 #[cfg(test)]

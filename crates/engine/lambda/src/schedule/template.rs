@@ -16,11 +16,12 @@ use ids::{EnvironmentId, RequestId};
 use parking_lot::Mutex;
 use sandbox::SandboxError;
 use tokio::sync::OwnedSemaphorePermit;
+use wire::BoxFuture;
 
 use super::fleet::Fleet;
 use super::pool::seen_need_mb;
 use crate::deployment::{Deployment, PoolKey};
-use crate::environment::{Environment, Home, Purpose, Site};
+use crate::environment::{Environment, Home, Origin, Purpose, Site, Spare};
 use crate::invoke::failure::Failure;
 use crate::runtime::Runtime;
 
@@ -56,13 +57,6 @@ pub(crate) enum Occasion {
     Need,
 }
 
-/// A clone that waits for its environment.
-#[derive(Debug)]
-pub(crate) struct Spare {
-    pub(crate) id: EnvironmentId,
-    pub(crate) site: Arc<Site>,
-}
-
 /// A snapshot of which clones can be made.
 pub(crate) struct Template {
     environment: Arc<Environment>,
@@ -76,6 +70,12 @@ pub(crate) struct Template {
     refilling: AtomicUsize,
     /// When a clone was last wanted, in milliseconds of the monotonic clock.
     used_at: AtomicU64,
+}
+
+impl Origin for Template {
+    fn another(self: Arc<Self>) -> BoxFuture<'static, Result<Spare, SandboxError>> {
+        Box::pin(async move { self.take().await })
+    }
 }
 
 impl std::fmt::Debug for Template {

@@ -11,6 +11,7 @@ import pytest
 from support import functions, unprivileged
 from support.engine import BINARY
 from support.waiting import eventually
+from test_log_tail import REPORT
 
 SOURCE = """
     import os
@@ -25,6 +26,10 @@ SOURCE = """
             time.sleep(300)
         if event == "exit":
             os._exit(3)
+        if event == "take 140":
+            # More than its 128 MB, and no more than one process may have for its own.
+            kept = b"x" * (140 << 20)
+            time.sleep(1.5)
         if event == "eat":
             return len(bytearray(3 << 30))
         return {"uid": os.getuid(), "count": len(os.listdir("/proc/self/task"))}
@@ -44,7 +49,7 @@ def ask(engine):
     arguments = functions.create_arguments("ask", functions.python(SOURCE), Timeout=2)
     client.create_function(**arguments)
     functions.wait_active(client, "ask")
-    return lambda event=None: functions.invoke(client, "ask", event)
+    return lambda event=None: functions.invoke(client, "ask", event, LogType="Tail")
 
 
 def test_it_answers(ask, engine):
@@ -70,6 +75,16 @@ def test_a_process_that_ends_is_replaced(ask):
 
 def test_memory_has_a_limit(ask):
     assert ask("eat").error == "Unhandled"
+    assert ask().error is None
+
+
+def test_whoever_exceeds_its_memory_is_ended_and_told(engine, ask):
+    if "no memory control group" not in engine.output():
+        pytest.skip("a control group limits memory here")
+    ended = ask("take 140")
+    assert ended.payload["errorType"] == "Runtime.OutOfMemory"
+    report = REPORT.fullmatch(ended.log.splitlines()[-1])
+    assert 128 < int(report["used"]) <= 256
     assert ask().error is None
 
 

@@ -88,6 +88,7 @@ fn means(means: Means) -> &'static str {
         Means::CgroupV2 => "cgroup v2",
         Means::CgroupV1 => "cgroup v1",
         Means::Rlimit => "resource limits",
+        Means::Samples => "a look ten times a second",
         Means::Signals => "signals",
         Means::ProcessTable => "a process table of its own",
         Means::Namespaces => "namespaces",

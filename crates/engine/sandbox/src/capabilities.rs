@@ -48,6 +48,8 @@ pub enum Means {
     CgroupV1,
     /// A limit on each process by itself.
     Rlimit,
+    /// A look at its processes from time to time.
+    Samples,
     /// Signals to the process group and to descendants.
     Signals,
     /// The end of a process table, which is that of all processes in it.

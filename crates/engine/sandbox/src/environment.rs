@@ -21,6 +21,7 @@ use crate::isolation::{SCRATCH, Scratch};
 use crate::memory_use::{MemoryPeaks, MemoryUse};
 use crate::process::Process;
 use crate::protocol::{Ask, Done, GroupSignal, Refused};
+use crate::scales::{Root, Scales};
 use crate::spec::{Command, Egress, EnvironmentSpec, Limits, Shown, Throttling};
 use crate::tunnel::Tunnel;
 
@@ -45,6 +46,8 @@ pub struct Environment {
     freezer: Option<Freezer>,
     memory_bytes: u64,
     memory: MemoryUse,
+    /// Limits the memory where no control group does.
+    scales: Option<Arc<Scales>>,
     /// What it has at `/tmp`, with isolation.
     scratch: Option<Arc<Scratch>>,
     listener: TcpListener,
@@ -192,6 +195,8 @@ impl Environment {
         let charged = groups
             .memory_peak()
             .map_err(Refused::to("open the environment's memory use"))?;
+        let weighs = groups.memory.is_none();
+        let scales = weighs.then(|| Arc::new(Scales::new(memory_bytes)));
         Ok(Self {
             sandbox,
             id,
@@ -200,6 +205,7 @@ impl Environment {
             freezer,
             memory_bytes,
             memory: MemoryUse::new(charged),
+            scales,
             scratch: None,
             is_clone: false,
             listener,
@@ -312,10 +318,19 @@ impl Environment {
             beside,
         };
         let (reply, start, exit) = self.sandbox.ask_to_start(ask, outputs).await?;
-        let Done::Started { pid } = reply.done else {
+        let Done::Started { pid, init } = reply.done else {
             return Err(out_of_step());
         };
         self.memory.follow(pid.unsigned_abs());
+        if let Some(scales) = &self.scales {
+            let processes = std::iter::once(pid).chain(init);
+            let root = Root {
+                start,
+                processes: processes.map(i32::unsigned_abs).collect(),
+                exit: exit.clone(),
+            };
+            scales.put(root, &self.sandbox, self.id);
+        }
         Ok(Process {
             stdout: Some(stdout),
             stderr: Some(stderr),
@@ -372,6 +387,7 @@ impl Environment {
     /// [`SandboxError::Os`] when the kernel refuses; [`SandboxError::SpawnerGone`] where the spawner
     /// must do it.
     pub async fn freeze(&self) -> Result<(), SandboxError> {
+        self.stand_still(true);
         match &self.freezer {
             Some(freezer) => {
                 let frozen = freezer.freeze().await;
@@ -386,6 +402,7 @@ impl Environment {
     /// # Errors
     /// As for [`Environment::freeze`].
     pub fn thaw(&self) -> Result<(), SandboxError> {
+        self.stand_still(false);
         match &self.freezer {
             Some(freezer) => Ok(freezer
                 .thaw()
@@ -394,6 +411,12 @@ impl Environment {
                 id: self.id,
                 signal: GroupSignal::Continue,
             }),
+        }
+    }
+
+    fn stand_still(&self, still: bool) {
+        if let Some(scales) = &self.scales {
+            scales.stand_still(still);
         }
     }
 
@@ -432,7 +455,8 @@ impl Environment {
         Ok(limited.map_err(Refused::to("limit the environment's memory"))?)
     }
 
-    /// The most memory that it had at one time of its life. See `memory_use`.
+    /// The most memory that it had at one time of its life. See `memory_use`. Where no control group holds
+    /// it to its size, that may be more.
     ///
     /// # Errors
     /// [`SandboxError::Os`] when the figures cannot be read.
@@ -442,7 +466,13 @@ impl Environment {
             charged.map_or(0, |charged| charged.cached)
         };
         let peak = self.memory.peak(cached);
-        Ok(peak.map_err(Refused::to("read the environment's memory use"))?)
+        let peak = peak.map_err(Refused::to("read the environment's memory use"))?;
+        let used = match &self.scales {
+            Some(scales) => peak.used.max(scales.heaviest()),
+            // It cannot have had more, whatever the figures count twice.
+            None => peak.used.map(|used| used.min(self.memory_bytes)),
+        };
+        Ok(MemoryPeaks { used, ..peak })
     }
 
     /// One of its processes was ended because memory had run out: what it used is its limit.

@@ -38,6 +38,8 @@ mod process;
 #[cfg(target_os = "linux")]
 mod protocol;
 #[cfg(target_os = "linux")]
+mod scales;
+#[cfg(target_os = "linux")]
 mod spawner;
 #[cfg(target_os = "linux")]
 mod sys;

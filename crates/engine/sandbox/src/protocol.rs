@@ -37,6 +37,9 @@ pub(crate) enum Ask {
         /// that one sees.
         beside: bool,
     },
+    /// End all processes as if the kernel had run out of memory for them, where the one that was
+    /// started by request `start` still runs.
+    EndForMemory { id: EnvironmentId, start: u64 },
     /// Ask the process that was started by request `start` to end.
     Terminate { id: EnvironmentId, start: u64 },
     /// Connect to a port of its loopback. The reply carries the socket, whose connection may not be
@@ -87,6 +90,8 @@ pub(crate) enum Done {
     },
     Started {
         pid: i32,
+        /// The init process of its process table, where that is not the spawner's.
+        init: Option<i32>,
     },
     Signalled,
     Connected,

@@ -58,7 +58,7 @@ fn limits(capabilities: &Capabilities) -> Vec<&'static str> {
     let mut found = Vec::new();
     match capabilities.memory.means {
         Means::CgroupV1 | Means::CgroupV2 => {}
-        Means::Rlimit => found.push("memory: limited for each process by itself"),
+        Means::Samples => found.push("memory: the limit may be exceeded for a moment"),
         _ => found.push("memory: not limited"),
     }
     match capabilities.cpu.means {
@@ -137,9 +137,9 @@ mod tests {
     fn each_limit_that_is_missing_is_told() {
         let told = |means| host(means).shortfalls(128);
         assert_eq!(
-            told([Means::Rlimit, Means::None, Means::Folder]),
+            told([Means::Samples, Means::None, Means::Folder]),
             [
-                "memory: limited for each process by itself",
+                "memory: the limit may be exceeded for a moment",
                 "CPU: not in proportion to memory",
                 "/tmp: without a limit to its size"
             ]

@@ -38,11 +38,10 @@ pub(crate) struct Figures {
 }
 
 impl Figures {
-    /// The peak in MB, rounded up, and no more than there is.
+    /// The peak in MB, rounded up. Where memory is limited by looking at it, that may be more than the
+    /// size.
     pub(crate) fn peak_mb(&self) -> u64 {
-        self.peak_bytes
-            .div_ceil(1 << 20)
-            .min(u64::from(self.memory_mb))
+        self.peak_bytes.div_ceil(1 << 20)
     }
 
     /// Milliseconds to pay for, rounded up.

@@ -143,7 +143,16 @@ impl EngineGroups {
             unified("a process that leaves its session and its parent outlives its environment")
         };
         GroupMeasures {
-            memory: by(&self.memory, "memory", Means::Rlimit),
+            memory: match by(&self.memory, "memory", Means::Samples) {
+                Measure {
+                    means: means @ Means::Samples,
+                    remedy: Some(remedy),
+                } => Measure::short(
+                    means,
+                    format!("a function may exceed its size for a moment: {remedy}"),
+                ),
+                full => full,
+            },
             cpu: by(&self.cpu, "cpu", Means::None),
             pids: by(&self.pids, "pids", Means::None),
             freeze: unified("a process that leaves its process group is not stopped"),
@@ -290,7 +299,7 @@ mod tests {
         let groups = EngineGroups::create(&only_unified(place.path()), &name);
         let measures = groups.measures();
         assert_eq!(measures.cpu.means, Means::CgroupV2);
-        assert_eq!(measures.memory.means, Means::Rlimit);
+        assert_eq!(measures.memory.means, Means::Samples);
         assert_eq!(measures.pids.means, Means::None);
         assert_eq!(measures.freeze.means, Means::CgroupV2);
         let remedy = measures.memory.remedy.unwrap();

@@ -230,6 +230,7 @@ impl Spawner {
                     }
                 }
                 Ask::Signal { id, signal } => self.signal(id, signal),
+                Ask::EndForMemory { id, start } => self.end_for_memory(id, start),
                 Ask::Terminate { id, start } => self.terminate(id, start),
                 Ask::Connect { id, port } => self.connect(id, port),
                 Ask::Destroy { id } => {
@@ -319,6 +320,21 @@ impl Spawner {
         let number = self.number_of(id)?;
         if let Some(resident) = self.residents.get(&number) {
             resident.signal(signal)?;
+        }
+        Ok((Done::Signalled, Vec::new()))
+    }
+
+    /// What a control group does at its limit, where there is none.
+    fn end_for_memory(
+        &mut self,
+        id: EnvironmentId,
+        start: u64,
+    ) -> Result<(Done, Vec<OwnedFd>), Failure> {
+        let number = self.number_of(id)?;
+        let resident = self.residents.get_mut(&number);
+        if let Some(resident) = resident.filter(|it| it.process(start).is_some()) {
+            resident.out_of_memory = true;
+            resident.signal(GroupSignal::Kill)?;
         }
         Ok((Done::Signalled, Vec::new()))
     }

@@ -356,6 +356,19 @@ pub(crate) async fn secrets(harness: Arc<Harness>) {
     .await;
 }
 
+/// Also where no control group can be had: orphans are its own.
+pub(crate) async fn memory(harness: Arc<Harness>) {
+    let Some(environment) = isolated(&harness).await else {
+        return;
+    };
+    for meal in ["eat", "eat-in-child", "eat-in-orphan"] {
+        let status = exit(&environment, &[meal, "300"]).await;
+        assert!(status.oom_killed, "{meal}: {status:?}");
+    }
+    let status = exit(&environment, &["exit", "0"]).await;
+    assert_eq!((status.code, status.oom_killed), (Some(0), false));
+}
+
 /// Neither how the host was started and what it is made of, nor what its owner has installed.
 pub(crate) async fn looks_around(harness: Arc<Harness>) {
     let Some(environment) = isolated(&harness).await else {

@@ -73,7 +73,7 @@ pub(crate) async fn memory_of_a_child(harness: Arc<Harness>) {
 pub(crate) async fn memory_by_rlimit(harness: Arc<Harness>) {
     let environment = harness.environment(&harness.bare).await;
     assert_eq!(environment.memory_peak().unwrap(), MemoryPeaks::default());
-    let mut process = environment.start(role(&["eat", "2048"])).await.unwrap();
+    let mut process = environment.start(role(&["reserve", "2048"])).await.unwrap();
     let status = within(process.exit()).await.unwrap();
     assert_eq!(
         status.signal,
@@ -81,6 +81,29 @@ pub(crate) async fn memory_by_rlimit(harness: Arc<Harness>) {
         "the allocation is refused"
     );
     assert_eq!(output(&mut process).await, "");
+    environment.destroy().await.unwrap();
+}
+
+/// Of 256 MiB, with none, one and two processes beside it.
+pub(crate) async fn memory_by_samples(harness: Arc<Harness>) {
+    let environment = harness.environment(&harness.bare).await;
+    let mut process = environment.start(role(&["eat", "100"])).await.unwrap();
+    assert_eq!(line(&mut process).await, "full");
+    let peak = || environment.memory_peak().unwrap().used.unwrap_or(0);
+    eventually("it was looked at", || peak() >= 100 << 20).await;
+    environment.kill_all().unwrap();
+    let status = within(process.exit()).await.unwrap();
+    assert_eq!((status.signal, status.oom_killed), (Some(9), false));
+
+    for meal in [&["eat", "300"][..], &["eat-in-child", "300"]] {
+        let process = environment.start(role(meal)).await.unwrap();
+        let status = within(process.exit()).await.unwrap();
+        assert_eq!((status.signal, status.oom_killed), (Some(9), true));
+        assert!((256 << 20..384 << 20).contains(&peak()), "{}", peak());
+    }
+    let process = environment.start(role(&["exit", "0"])).await.unwrap();
+    let status = within(process.exit()).await.unwrap();
+    assert_eq!((status.code, status.oom_killed), (Some(0), false));
     environment.destroy().await.unwrap();
 }
 

@@ -93,6 +93,12 @@ const TESTS: &[(&str, Test)] = &[
     ("memory_limit_without_control_groups", |h| {
         Box::pin(limits::memory_by_rlimit(h))
     }),
+    ("memory_limit_by_looking", |h| {
+        Box::pin(limits::memory_by_samples(h))
+    }),
+    ("an_isolated_process_ends_at_its_memory", |h| {
+        Box::pin(isolation::memory(h))
+    }),
     ("frozen_environments_use_no_cpu", |h| {
         Box::pin(freezing::stands(h))
     }),

@@ -31,9 +31,19 @@ pub(crate) fn play(arguments: &[String]) -> ExitCode {
             spin()
         }
         ["eat", mib] => eat(mib.parse().unwrap()),
+        ["reserve", mib] => drop(Vec::<u8>::with_capacity(
+            mib.parse::<usize>().unwrap() << 20,
+        )),
         ["eat-in-child", mib] => {
             child(&["eat", mib]).wait().unwrap();
             sleep();
+        }
+        ["eat-in-orphan", mib] => {
+            child(&["leave-eating", mib]).wait().unwrap();
+            sleep();
+        }
+        ["leave-eating", mib] => {
+            child(&["eat", mib]);
         }
         ["many", count] => many(count.parse().unwrap()),
         ["tree", marker] => tree(marker),

@@ -246,7 +246,10 @@ impl Spawner {
         let pid = resident.function.unwrap_or(running.pid).as_raw();
         Ok(Some(Message::Done {
             number: start,
-            done: Done::Started { pid },
+            done: Done::Started {
+                pid,
+                init: resident.inits.last().map(|init| init.as_raw()),
+            },
         }))
     }
 }

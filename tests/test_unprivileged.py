@@ -46,7 +46,8 @@ def engine(tmp_path_factory):
 @pytest.fixture(scope="module")
 def ask(engine):
     client = engine.client()
-    arguments = functions.create_arguments("ask", functions.python(SOURCE), Timeout=2)
+    code = functions.python(SOURCE)
+    arguments = functions.create_arguments("ask", code, Timeout=2, MemorySize=128)
     client.create_function(**arguments)
     functions.wait_active(client, "ask")
     return lambda event=None: functions.invoke(client, "ask", event, LogType="Tail")

@@ -343,9 +343,10 @@ impl Environment {
     /// Whether the runtime has answered but let its invocation's time pass without asking for
     /// another event; if so it must be reset.
     pub(crate) fn is_overdue(&self) -> bool {
-        let late = micros(self.clock.monotonic()) > self.deadline.load(Ordering::SeqCst);
-        // Who waits for extensions sees to it.
-        late && self.roster().is_resting() && self.step(Stage::overdue)
+        let late = || micros(self.clock.monotonic()) > self.deadline.load(Ordering::SeqCst);
+        // Who waits for extensions sees to it. Asked once more where nothing changes meanwhile: another
+        // invocation, with a deadline of its own, may have been answered since.
+        late() && self.roster().is_resting() && self.step(|stage| late() && stage.overdue())
     }
 
     /// Moves the stage on, and counts the environment as long as it is about to be free.

@@ -18,6 +18,7 @@ use crate::client::{Reply, Sandbox};
 use crate::freezer::Freezer;
 use crate::isolation::mounts::{self, Allows};
 use crate::isolation::{SCRATCH, Scratch};
+use crate::lives::Lives;
 use crate::memory_use::{MemoryPeaks, MemoryUse};
 use crate::process::Process;
 use crate::protocol::{Ask, Done, GroupSignal, Refused};
@@ -46,6 +47,7 @@ pub struct Environment {
     freezer: Option<Freezer>,
     memory_bytes: u64,
     memory: MemoryUse,
+    lives: Lives,
     /// Limits the memory where no control group does.
     scales: Option<Arc<Scales>>,
     /// What it has at `/tmp`, with isolation.
@@ -205,6 +207,7 @@ impl Environment {
             freezer,
             memory_bytes,
             memory: MemoryUse::new(charged),
+            lives: Lives::default(),
             scales,
             scratch: None,
             is_clone: false,
@@ -311,16 +314,19 @@ impl Environment {
             telemetry = Some(records);
         }
         outputs.extend(mounts);
+        let starting = self.lives.start();
         let ask = Ask::Start {
             id: self.id,
             command,
             mounts: targets,
             beside,
+            afresh: starting.killed,
         };
         let (reply, start, exit) = self.sandbox.ask_to_start(ask, outputs).await?;
         let Done::Started { pid, init } = reply.done else {
             return Err(out_of_step());
         };
+        starting.runs(exit.clone());
         self.memory.follow(pid.unsigned_abs());
         if let Some(scales) = &self.scales {
             let processes = std::iter::once(pid).chain(init);
@@ -420,11 +426,15 @@ impl Environment {
         }
     }
 
-    /// Kills all of its processes, frozen ones too. Their end is told by [`Process::exit`].
+    /// Kills all of its processes, frozen ones too. Their end is told by [`Process::exit`]. Where that was
+    /// told of all, there are none.
     ///
     /// # Errors
     /// As for [`Environment::freeze`].
     pub fn kill_all(&self) -> Result<(), SandboxError> {
+        if !self.lives.kill() {
+            return Ok(());
+        }
         let killed = self.groups.kill();
         if killed.map_err(Refused::to("kill the environment"))? {
             return Ok(());

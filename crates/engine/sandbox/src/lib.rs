@@ -32,6 +32,8 @@ mod freezer;
 #[cfg(target_os = "linux")]
 mod isolation;
 #[cfg(target_os = "linux")]
+mod lives;
+#[cfg(target_os = "linux")]
 mod memory_use;
 #[cfg(target_os = "linux")]
 mod process;

@@ -36,6 +36,8 @@ pub(crate) enum Ask {
         /// Whether others may run beside it. Where one does, the mounts are not used: it sees what
         /// that one sees.
         beside: bool,
+        /// Whether a kill may have reached what was prepared for it.
+        afresh: bool,
     },
     /// End all processes as if the kernel had run out of memory for them, where the one that was
     /// started by request `start` still runs.

@@ -229,6 +229,7 @@ mod tests {
             command,
             mounts: Vec::new(),
             beside: false,
+            afresh: false,
         };
         assert!(!format!("{ask:#?}").contains("hunter2"));
     }

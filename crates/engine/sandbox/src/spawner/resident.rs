@@ -205,6 +205,26 @@ impl Resident {
         Ok(child)
     }
 
+    /// Lets go of the child that waits, with its init. Both are known until they have been reaped.
+    pub(super) fn discard_blank(&mut self) {
+        let Some(blank) = self.blank.take() else {
+            return;
+        };
+        let init = blank.init.filter(|init| self.inits.contains(init));
+        for pid in std::iter::once(blank.pid).chain(init) {
+            let _ended = kill(pid, Signal::SIGKILL);
+        }
+    }
+
+    /// Forgets what is known of the memory of who ran before: a word of it that comes now would be taken
+    /// for one of who runs next.
+    pub(super) fn begin_memory(&mut self) {
+        self.out_of_memory = false;
+        if let Some(watch) = &self.memory_watch {
+            let _nothing = nix::unistd::read(watch, &mut [0; 8]);
+        }
+    }
+
     /// Forks a child that is to live in it beside those that do.
     pub(super) fn fork_beside(&self, isolation: Option<&Isolation>) -> Result<Child, Refused> {
         child::fork_beside(self.home(isolation), self.quarters.as_ref())

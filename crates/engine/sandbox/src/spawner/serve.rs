@@ -209,7 +209,11 @@ impl Spawner {
                     command,
                     mounts,
                     beside,
+                    afresh,
                 } => {
+                    if afresh {
+                        self.discard_prepared(id);
+                    }
                     let what = (command, mounts, beside);
                     match self.start(number, id, what, received.descriptors) {
                         // The answer follows when the program has been executed, or could not be.

@@ -197,7 +197,7 @@ pub(crate) async fn limits(harness: Arc<Harness>) {
         _ => "742 742".to_owned(),
     };
     let data = match harness.isolated.capabilities().memory.means {
-        Means::Rlimit => "402653184 402653184",
+        Means::Samples => "402653184 402653184",
         _ => "unlimited unlimited",
     };
     for (name, expected) in [

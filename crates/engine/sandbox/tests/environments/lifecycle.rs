@@ -10,6 +10,7 @@ use sandbox::{ExitStatus, Means, Sandbox, SandboxError, Spawner, SpawnerOptions}
 use tokio::task::JoinSet;
 
 use crate::harness::{Harness, eventually, group_directories, output, processes, role, within};
+use crate::isolation;
 
 const EXITED: ExitStatus = ExitStatus {
     code: Some(0),
@@ -196,12 +197,13 @@ pub(crate) async fn again(harness: Arc<Harness>) {
 }
 
 /// The children of a sandbox's spawner.
-fn children(sandbox: &Sandbox) -> usize {
+fn children(sandbox: &Sandbox) -> Vec<u32> {
     let spawner = sandbox.spawner_pid();
     std::fs::read_to_string(format!("/proc/{spawner}/task/{spawner}/children"))
         .unwrap()
         .split_whitespace()
-        .count()
+        .map(|pid| pid.parse().unwrap())
+        .collect()
 }
 
 /// The guard and the two blanks, with nothing else that is about to end.
@@ -209,17 +211,69 @@ const AT_REST: usize = 3;
 
 pub(crate) async fn prepared_again(harness: Arc<Harness>) {
     for sandbox in harness.both() {
-        eventually("the spawner is at rest", || children(sandbox) == AT_REST).await;
+        eventually("the spawner is at rest", || {
+            children(sandbox).len() == AT_REST
+        })
+        .await;
         let environment = harness.environment(sandbox).await;
+        eventually("another blank is made", || {
+            children(sandbox).len() > AT_REST
+        })
+        .await;
+        let known = children(sandbox);
         for _ in 0..5 {
             let process = environment.start(role(&["exit", "0"])).await.unwrap();
             assert_eq!(within(process.exit()).await.unwrap(), EXITED);
             eventually("the next process is prepared", || {
-                children(sandbox) == AT_REST + 1
+                children(sandbox).len() == AT_REST + 1
             })
             .await;
             // It is killed while it waits, which must not be taken for the end of the next one.
+            let mut waiting = children(sandbox);
+            waiting.retain(|child| *child != process.pid() && !known.contains(child));
+            for child in waiting {
+                kill(Pid::from_raw(child.cast_signed()), Signal::SIGKILL).unwrap();
+            }
+        }
+        environment.destroy().await.unwrap();
+    }
+}
+
+/// What was prepared when a kill may have come is not used: the kill may have reached its init alone,
+/// with which it would end some time later. A kill that can be meant for nobody reaches nobody.
+pub(crate) async fn killed_late(harness: Arc<Harness>) {
+    for sandbox in [&harness.isolated, &harness.grouped] {
+        let isolated = sandbox.capabilities().isolates();
+        let role = |words: &[&str]| match isolated {
+            true => isolation::role(words),
+            false => role(words),
+        };
+        let (rest, one) = if isolated { (2, 2) } else { (0, 1) };
+        let at = |number: usize| children(sandbox).len() == AT_REST + rest + number;
+        eventually("the spawner is at rest", || at(0)).await;
+        let environment = harness.environment(sandbox).await;
+        eventually("another blank is made", || at(one)).await;
+        for killed in [false, true] {
+            let process = environment.start(role(&["sleep"])).await.unwrap();
+            let known = children(sandbox);
+            if killed {
+                environment.kill_all().unwrap();
+            } else {
+                kill(Pid::from_raw(process.pid().cast_signed()), Signal::SIGKILL).unwrap();
+            }
+            within(process.exit()).await.unwrap();
+            let mut prepared = Vec::new();
+            eventually("the next process is prepared", || {
+                prepared = children(sandbox);
+                prepared.retain(|pid| !known.contains(pid));
+                prepared.len() == one
+            })
+            .await;
             environment.kill_all().unwrap();
+            let process = environment.start(role(&["sleep"])).await.unwrap();
+            assert_eq!(prepared.contains(&process.pid()), !killed);
+            environment.kill_all().unwrap();
+            within(process.exit()).await.unwrap();
         }
         environment.destroy().await.unwrap();
     }
@@ -334,7 +388,7 @@ pub(crate) async fn cycles(harness: Arc<Harness>) {
             };
             let blanks = groups.iter().filter(of_blanks).count();
             // In each hierarchy the engine's directory and one for each blank.
-            children(sandbox) == AT_REST && blanks == 2 * (groups.len() - blanks)
+            children(sandbox).len() == AT_REST && blanks == 2 * (groups.len() - blanks)
         };
         let cycle = async || {
             let environment = harness.environment(sandbox).await;
@@ -363,7 +417,8 @@ pub(crate) async fn probed(harness: Arc<Harness>) {
         0
     };
     eventually("no blank is being made", || {
-        children(&harness.grouped) == AT_REST && children(&harness.isolated) == AT_REST + inits
+        children(&harness.grouped).len() == AT_REST
+            && children(&harness.isolated).len() == AT_REST + inits
     })
     .await;
     let before = groups().len();

@@ -49,6 +49,9 @@ const TESTS: &[(&str, Test)] = &[
     ("a_used_environment_is_prepared_again", |h| {
         Box::pin(lifecycle::prepared_again(h))
     }),
+    ("a_late_kill_does_not_reach_the_next_process", |h| {
+        Box::pin(lifecycle::killed_late(h))
+    }),
     ("one_process_at_a_time", |h| {
         Box::pin(lifecycle::one_at_a_time(h))
     }),

@@ -62,7 +62,7 @@ impl Spawner {
             self.command(number, (start, !beside), child, order, false)?;
             return Ok(());
         }
-        resident.out_of_memory = false;
+        resident.begin_memory();
         match resident.blank.take() {
             Some(blank) => {
                 let is_another_as_good = !resident.is_clone;
@@ -72,6 +72,15 @@ impl Spawner {
             None => self.command_fresh(number, (start, !beside), order)?,
         }
         Ok(())
+    }
+
+    /// Uses nothing that was prepared in an environment. A clone is all that there is.
+    pub(super) fn discard_prepared(&mut self, id: EnvironmentId) {
+        let number = self.by_id.get(&id);
+        let resident = number.and_then(|number| self.residents.get_mut(number));
+        if let Some(resident) = resident.filter(|resident| !resident.is_clone) {
+            resident.discard_blank();
+        }
     }
 
     /// Hands a command to a new child.

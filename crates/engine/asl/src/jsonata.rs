@@ -234,6 +234,25 @@ impl Expression {
         &self.references
     }
 
+    /// What the expression reads of `$states` that is not there, in AWS's words. A result is there in
+    /// the `Output` and `Assign` of states that have one, an error output in those of catchers;
+    /// input and context are everywhere.
+    #[must_use]
+    pub fn unavailable(&self, has_result: bool, has_error_output: bool) -> Option<String> {
+        self.references
+            .states
+            .iter()
+            .find_map(|field| match field.as_ref() {
+                "input" | "context" => None,
+                "result" if has_result => None,
+                "errorOutput" if has_error_output => None,
+                "result" | "errorOutput" => {
+                    Some(format!("Field '$states.{field}' does not exist."))
+                }
+                other => Some(format!("Unknown reserved states field: {other}")),
+            })
+    }
+
     /// The expression as it was written.
     #[must_use]
     pub fn as_str(&self) -> &str {

@@ -216,6 +216,30 @@ fn evaluations_are_bounded() {
 }
 
 #[test]
+fn deep_expressions_are_refused_or_understood() {
+    for (open, close) in [
+        ("(", ")"),
+        ("[", "]"),
+        ("{'a':", "}"),
+        ("-", ""),
+        ("$f(", ")"),
+        ("function($x){", "}"),
+        ("$v[", "]"),
+        ("1+(", ")"),
+        ("$v ? ", " : 2"),
+    ] {
+        for depth in [100, 1_000, 20_000] {
+            let text = format!("{}1{}", open.repeat(depth), close.repeat(depth));
+            let _ = evaluate(&text);
+        }
+    }
+    let _ = evaluate(&format!("1{}", "+1".repeat(20_000)));
+    let _ = evaluate(&format!("$v{}", ".a".repeat(20_000)));
+    let _ = evaluate(&format!("$v{}", "[0]".repeat(20_000)));
+    let _ = evaluate(&format!("$v{}", " ~> $f".repeat(20_000)));
+}
+
+#[test]
 fn what_aws_does_not_support_is_refused() {
     for (text, message) in [
         (
@@ -270,6 +294,29 @@ fn what_aws_does_not_support_is_refused() {
     ] {
         assert!(Expression::parse(text).is_ok(), "{text}");
     }
+}
+
+#[test]
+fn what_states_does_not_hold_is_told() {
+    let told = |text, result, error| {
+        let expression = Expression::parse(text).unwrap();
+        expression.unavailable(result, error)
+    };
+    let all = "$states.input & $states.context & $states.result & $states.errorOutput";
+    assert_eq!(told(all, true, true), None);
+    assert_eq!(
+        told(all, true, false).as_deref(),
+        Some("Field '$states.errorOutput' does not exist.")
+    );
+    assert_eq!(
+        told(all, false, true).as_deref(),
+        Some("Field '$states.result' does not exist.")
+    );
+    assert_eq!(
+        told("$states.inputs.a", true, true).as_deref(),
+        Some("Unknown reserved states field: inputs")
+    );
+    assert_eq!(told("$states", false, false), None);
 }
 
 #[test]

@@ -13,6 +13,7 @@
 //! - [`Definition`]: a machine as it is written, read with all that is wrong with it
 //!   ([`diagnostic`]), and resolved into what runs.
 //! - [`Execution`]: the machine that runs it, one signal at a time, and [`history`], what it leaves.
+//! - [`test_state`]: one state tried by itself.
 //!
 //! ```
 //! use asl::machine::{Environment, Execution, Info, Status};
@@ -54,6 +55,6 @@ pub mod time;
 pub mod value;
 
 pub use definition::Definition;
-pub use machine::Execution;
+pub use machine::{Execution, test_state};
 pub use scope::{Scope, Variables};
 pub use value::Value;

@@ -21,6 +21,7 @@ mod map_run;
 mod states;
 mod stepper;
 mod task;
+pub mod test_state;
 mod track;
 
 use std::sync::Arc;

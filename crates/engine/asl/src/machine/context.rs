@@ -45,8 +45,8 @@ pub(super) fn of_track(
     context.of_state(&context::State {
         name: &state.name,
         entered: track.entered_at.into(),
-        // States that nobody works for have no count.
-        retry_count: matches!(state.kind, Kind::Task(_))
+        // States that cannot be tried again have no count.
+        retry_count: matches!(state.kind, Kind::Task(_) | Kind::Map(_) | Kind::Parallel(_))
             .then(|| u32::try_from(retries).unwrap_or(u32::MAX)),
         task_token: extra.token.as_deref(),
         item: item.as_ref(),

@@ -9,7 +9,8 @@ use super::{Environment, Execution};
 use crate::choice::{Comparison, Operand};
 use crate::context::Context;
 use crate::definition::{
-    Condition, DataFlow, Dynamic, FieldPath, JsonataTemplate, ResultPath, Selector, State, Template,
+    Choice, Condition, DataFlow, Dynamic, FieldPath, JsonataTemplate, PathFlow, ResultPath,
+    Selector, State, StateId, Template,
 };
 use crate::jsonata::{EvaluateError, Session, States};
 use crate::jsonpath::Path;
@@ -90,6 +91,29 @@ impl<'a> Evaluator<'a> {
         }
     }
 
+    /// With a context object that is given as a whole.
+    pub(super) fn in_test(
+        execution: &'a Execution,
+        environment: Environment<'a>,
+        track: &'a Track,
+        state: &'a State,
+        context: Value,
+        of_execution: &'a OnceCell<Context>,
+    ) -> Self {
+        let evaluator = Self::new(
+            execution,
+            environment,
+            track,
+            state,
+            Extra::default(),
+            of_execution,
+        );
+        Self {
+            context: OnceCell::from(context),
+            ..evaluator
+        }
+    }
+
     fn scope(&self) -> Scope<'_> {
         let context = self.context.get_or_init(|| {
             let told = self
@@ -142,9 +166,7 @@ impl<'a> Evaluator<'a> {
                     Some(result) => result,
                     None => self.select(&data.input_path, raw)?,
                 };
-                if let Some(selector) = &data.result_selector {
-                    result = self.render(selector, "ResultSelector", &result, None, None)?;
-                }
+                result = self.selected(data, &result)?;
                 let assigned =
                     self.assigned(data.assign.as_ref(), "Assign", &result, None, None)?;
                 let output = if has_result {
@@ -169,12 +191,34 @@ impl<'a> Evaluator<'a> {
         }
     }
 
+    /// A result after `ResultSelector`.
+    pub(super) fn selected(&self, data: &PathFlow, result: &Value) -> Evaluated<Value> {
+        match &data.result_selector {
+            Some(selector) => self.render(selector, "ResultSelector", result, None, None),
+            None => Ok(result.clone()),
+        }
+    }
+
+    /// Where a Choice state leads, and what it hands on.
+    pub(super) fn choose(&self, choice: &Choice) -> Evaluated<(Exit, StateId)> {
+        let input = self.effective_input()?;
+        for (index, rule) in choice.rules.iter().enumerate() {
+            if self.holds(&rule.condition, index, &input)? {
+                return Ok((self.exit_by_rule(index, rule)?, rule.next));
+            }
+        }
+        match choice.default {
+            Some(default) => Ok((self.exit(None)?, default)),
+            None => Err(Trouble::Named(
+                "States.NoChoiceMatched",
+                "Failed to transition out of the state. The state does not point to a next state."
+                    .to_owned(),
+            )),
+        }
+    }
+
     /// What a Choice state hands on by a rule.
-    pub(super) fn exit_by_rule(
-        &self,
-        index: usize,
-        rule: &crate::definition::Rule,
-    ) -> Evaluated<Exit> {
+    fn exit_by_rule(&self, index: usize, rule: &crate::definition::Rule) -> Evaluated<Exit> {
         let field = |name: &str| format!("Choices[{index}]/{name}");
         let input = self.effective_input()?;
         let output = match (&self.state.data, &rule.output) {
@@ -250,7 +294,7 @@ impl<'a> Evaluator<'a> {
         }
     }
 
-    fn place(&self, path: &ResultPath, raw: &Value, result: Value) -> Evaluated<Value> {
+    pub(super) fn place(&self, path: &ResultPath, raw: &Value, result: Value) -> Evaluated<Value> {
         match path {
             ResultPath::Replace => Ok(result),
             ResultPath::Discard => Ok(raw.clone()),
@@ -428,12 +472,7 @@ impl<'a> Evaluator<'a> {
     }
 
     /// Whether the rule of a Choice state holds.
-    pub(super) fn holds(
-        &self,
-        condition: &Condition,
-        index: usize,
-        input: &Value,
-    ) -> Evaluated<bool> {
+    fn holds(&self, condition: &Condition, index: usize, input: &Value) -> Evaluated<bool> {
         Ok(match condition {
             Condition::And(all) => {
                 for one in all {

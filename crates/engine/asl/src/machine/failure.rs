@@ -122,16 +122,7 @@ impl Stepper<'_> {
         let Some(catcher) = state.catch().get(index) else {
             return;
         };
-        let text = |text: &Option<Arc<str>>| {
-            text.as_ref()
-                .map_or(Value::Null, |text| Value::from(Arc::clone(text)))
-        };
-        let mut error = Map::with_capacity(2);
-        error.insert("Error", text(&failure.error));
-        if failure.cause.is_some() || failure.error.is_none() {
-            error.insert("Cause", text(&failure.cause));
-        }
-        let error = Value::from(error);
+        let error = error_output(failure);
         match self.evaluate(id, Extra::default(), |it| it.exit_by_catcher(index, error)) {
             Ok(exit) => {
                 self.exit(id, exit, Next::State(catcher.next));
@@ -244,4 +235,18 @@ impl Stepper<'_> {
             },
         );
     }
+}
+
+/// What catchers are given of a failure.
+pub(super) fn error_output(failure: &Failure) -> Value {
+    let text = |text: &Option<Arc<str>>| {
+        text.as_ref()
+            .map_or(Value::Null, |text| Value::from(Arc::clone(text)))
+    };
+    let mut error = Map::with_capacity(2);
+    error.insert("Error", text(&failure.error));
+    if failure.cause.is_some() || failure.error.is_none() {
+        error.insert("Cause", text(&failure.cause));
+    }
+    Value::from(error)
 }

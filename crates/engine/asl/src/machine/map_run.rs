@@ -149,9 +149,7 @@ impl MapRun {
                     .iter()
                     .map(|running| MapCommand::StopChild(*running)),
             );
-            let cause = "The specified tolerated failure threshold was exceeded";
-            let failure = Failure::new("States.ExceedToleratedFailureThreshold", cause);
-            step.push(MapCommand::Finish(Err(failure)));
+            step.push(MapCommand::Finish(Err(exceeded())));
             return step;
         }
         self.fill(&mut step);
@@ -428,8 +426,14 @@ impl<'s> Stepper<'s> {
     }
 }
 
+/// What a Map state fails with of which too much failed.
+pub(super) fn exceeded() -> Failure {
+    let cause = "The specified tolerated failure threshold was exceeded";
+    Failure::new("States.ExceedToleratedFailureThreshold", cause)
+}
+
 /// How many of so many items may fail.
-fn tolerance(it: &Evaluator<'_>, map: &Map, items: usize) -> Result<f64, Trouble> {
+pub(super) fn tolerance(it: &Evaluator<'_>, map: &Map, items: usize) -> Result<f64, Trouble> {
     let count = map
         .tolerated_count
         .as_ref()

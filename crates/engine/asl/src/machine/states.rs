@@ -113,21 +113,7 @@ impl<'s> Stepper<'s> {
     }
 
     fn choose(&mut self, id: TrackId, choice: &Choice) -> Result<Begun, Trouble> {
-        let (exit, next) = self.evaluate(id, Extra::default(), |it| {
-            let input = it.effective_input()?;
-            for (index, rule) in choice.rules.iter().enumerate() {
-                if it.holds(&rule.condition, index, &input)? {
-                    return Ok((it.exit_by_rule(index, rule)?, rule.next));
-                }
-            }
-            match choice.default {
-                Some(default) => Ok((it.exit(None)?, default)),
-                None => Err(Trouble::Named(
-                    "States.NoChoiceMatched",
-                    "Failed to transition out of the state. The state does not point to a next state.".to_owned(),
-                )),
-            }
-        })?;
+        let (exit, next) = self.evaluate(id, Extra::default(), |it| it.choose(choice))?;
         Ok(Begun::Done(exit, Next::State(next)))
     }
 

@@ -1,37 +1,30 @@
 //! Execution environments, from the engine's side.
 
+mod figures;
+mod making;
+mod starting;
+
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
 
 use ids::EnvironmentId;
-use nix::fcntl::OFlag;
-use nix::unistd::pipe2;
 
 use crate::SandboxError;
 use crate::cgroup::EnvironmentGroups;
-use crate::channel::MAX_DESCRIPTORS;
-use crate::client::{Reply, Sandbox};
+use crate::client::Sandbox;
 use crate::freezer::Freezer;
 use crate::isolation::mounts::{self, Allows};
 use crate::isolation::{SCRATCH, Scratch};
 use crate::lives::Lives;
-use crate::memory_use::{MemoryPeaks, MemoryUse};
+use crate::memory_use::MemoryUse;
 use crate::process::Process;
-use crate::protocol::{Ask, Done, GroupSignal, Refused};
-use crate::scales::{Root, Scales};
-use crate::spec::{Command, Egress, EnvironmentSpec, Limits, Shown, Throttling};
+use crate::protocol::{Ask, GroupSignal, Refused};
+use crate::scales::Scales;
+use crate::spec::{Egress, Limits, Shown};
 use crate::tunnel::Tunnel;
-
-/// The most folders that a command may show: each is a descriptor of one message, beside three
-/// outputs, a channel for clones and `/tmp`.
-const MAX_SHOWN: usize = MAX_DESCRIPTORS - 5;
-
-/// What a process may still take after its init phase, however much it had by then.
-const HEADROOM: u64 = 1 << 20;
 
 /// An execution environment: limits, a private directory, and one process at a time, or several beside
 /// one another, with all that they start. Dropping it destroys it.
@@ -65,161 +58,7 @@ pub struct Environment {
     destroyed: AtomicBool,
 }
 
-impl Sandbox {
-    /// Makes an environment: its control groups with their limits, and its Runtime API listener.
-    ///
-    /// # Errors
-    /// [`SandboxError::InvalidLimits`]; [`SandboxError::Os`] when the system refuses a step;
-    /// [`SandboxError::SpawnerGone`].
-    pub async fn create(&self, spec: EnvironmentSpec) -> Result<Environment, SandboxError> {
-        spec.limits.validate()?;
-        let id = spec.id;
-        let (work_dir, scratch_mb) = (spec.work_dir.clone(), spec.scratch_mb);
-        let memory_bytes = spec.limits.memory_bytes();
-        // Should the caller lose interest half way, the environment must not stay.
-        let mut abandoned = Abandoned {
-            sandbox: self,
-            id: Some(id),
-        };
-        let reply = match self.ask(Ask::Create(spec), Vec::new()).await {
-            Ok(reply) => reply,
-            Err(error) => {
-                abandoned.id = None;
-                return Err(error);
-            }
-        };
-        let mut environment = Environment::new(self.clone(), id, (work_dir, memory_bytes), reply)?;
-        abandoned.id = None;
-        if self.capabilities().engine_mounts() {
-            let (kit, at) = (Arc::clone(self.scratch()), environment.work_dir.clone());
-            let made = off_thread(move || kit.make(&at, scratch_mb)).await?;
-            environment.scratch = Some(Arc::new(made));
-        }
-        Ok(environment)
-    }
-}
-
-impl Sandbox {
-    /// Makes an environment whose process is a clone of the one that runs in `template`, as far as that
-    /// has come. It waits to be given its variables and outputs: [`Environment::start`] does that, once.
-    /// Of the command's program it is taken for granted that it is the template's.
-    ///
-    /// The template must have been started as [`Command::cloneable`], wait to be asked for clones, and
-    /// not be frozen. Its clones end with it. What it has at `/tmp` is copied.
-    ///
-    /// # Errors
-    /// As for [`Sandbox::create`]; also when the process is no template, or does not behave like one.
-    pub async fn clone_of(
-        &self,
-        template: &Environment,
-        spec: EnvironmentSpec,
-    ) -> Result<Environment, SandboxError> {
-        spec.limits.validate()?;
-        let (id, work_dir) = (spec.id, spec.work_dir.clone());
-        let memory_bytes = spec.limits.memory_bytes();
-        let (mut scratch, mut mounts, mut targets) = (None, Vec::new(), Vec::new());
-        if let Some(original) = template.scratch.clone() {
-            let at = work_dir.clone();
-            let copied = off_thread(move || {
-                let copy = original.copy(&at)?;
-                Ok((mounts_of(&[], &copy)?, copy))
-            });
-            let (shown, copy) = copied.await?;
-            (mounts, targets) = shown;
-            scratch = Some(Arc::new(copy));
-        }
-        let mut abandoned = Abandoned {
-            sandbox: self,
-            id: Some(id),
-        };
-        let ask = Ask::Clone {
-            template: template.id,
-            spec,
-            mounts: targets,
-        };
-        let reply = match self.ask(ask, mounts).await {
-            Ok(reply) => reply,
-            Err(error) => {
-                abandoned.id = None;
-                return Err(error);
-            }
-        };
-        let mut environment = Environment::new(self.clone(), id, (work_dir, memory_bytes), reply)?;
-        abandoned.id = None;
-        environment.scratch = scratch;
-        environment.is_clone = true;
-        Ok(environment)
-    }
-}
-
-/// Destroys an environment whose creation nobody waits for any more.
-struct Abandoned<'a> {
-    sandbox: &'a Sandbox,
-    id: Option<EnvironmentId>,
-}
-
-impl Drop for Abandoned<'_> {
-    fn drop(&mut self) {
-        if let Some(id) = self.id {
-            // A spawner that is gone has taken it along.
-            let _gone = self.sandbox.tell(Ask::Destroy { id });
-        }
-    }
-}
-
 impl Environment {
-    pub(crate) fn new(
-        sandbox: Sandbox,
-        id: EnvironmentId,
-        (work_dir, memory_bytes): (PathBuf, u64),
-        reply: Reply,
-    ) -> Result<Self, SandboxError> {
-        let Reply {
-            done: Done::Created { groups, egress },
-            descriptors,
-        } = reply
-        else {
-            return Err(out_of_step());
-        };
-        let mut doors = descriptors.into_iter();
-        let listener: TcpListener = doors.next().ok_or_else(out_of_step)?.into();
-        let door = doors.next().map(TcpListener::from);
-        let tunnel = doors.next();
-        let address = listener
-            .local_addr()
-            .map_err(Refused::to("name the Runtime API's address"))?;
-        let freezer = groups
-            .unified
-            .as_deref()
-            .map(Freezer::open)
-            .transpose()
-            .map_err(Refused::to("open the environment's freezer"))?;
-        let charged = groups
-            .memory_peak()
-            .map_err(Refused::to("open the environment's memory use"))?;
-        let weighs = groups.memory.is_none();
-        let scales = weighs.then(|| Arc::new(Scales::new(memory_bytes)));
-        Ok(Self {
-            sandbox,
-            id,
-            work_dir,
-            groups,
-            freezer,
-            memory_bytes,
-            memory: MemoryUse::new(charged),
-            lives: Lives::default(),
-            scales,
-            scratch: None,
-            is_clone: false,
-            listener,
-            egress,
-            door,
-            tunnel,
-            address,
-            destroyed: AtomicBool::new(false),
-        })
-    }
-
     /// Its name.
     #[must_use]
     pub fn id(&self) -> EnvironmentId {
@@ -268,83 +107,6 @@ impl Environment {
     #[must_use]
     pub fn runtime_api_address(&self) -> SocketAddr {
         self.address
-    }
-
-    /// Runs a command, and returns once the program has been executed. May be called again when the
-    /// process has ended: files and limits stay as they are. A frozen environment is thawed.
-    ///
-    /// # Errors
-    /// [`SandboxError::Exec`] and [`SandboxError::WorkingDirectory`] when the program cannot run;
-    /// [`SandboxError::Busy`] while another one does; [`SandboxError::CommandTooLarge`] and
-    /// [`SandboxError::InvalidCommand`]; [`SandboxError::SpawnerGone`].
-    pub async fn start(&self, command: Command) -> Result<Process, SandboxError> {
-        self.run(command, false).await
-    }
-
-    /// Does the same for a command that others may run beside, which are started by this too. They
-    /// share what the first of them shows, and can signal one another. Each one's end is told by
-    /// itself; with the last one ends all that they left running. In a clone it is
-    /// [`Environment::start`].
-    ///
-    /// # Errors
-    /// As for [`Environment::start`]; [`SandboxError::Busy`] while one runs that was started alone.
-    pub async fn start_beside(&self, command: Command) -> Result<Process, SandboxError> {
-        self.run(command, true).await
-    }
-
-    async fn run(&self, command: Command, beside: bool) -> Result<Process, SandboxError> {
-        check(&command)?;
-        self.thaw()?;
-        self.limit_memory(self.memory_bytes)?;
-        let (mounts, targets) = match &self.scratch {
-            Some(scratch) if !self.is_clone => {
-                let (shows, scratch) = (command.shows.clone(), Arc::clone(scratch));
-                off_thread(move || mounts_of(&shows, &scratch)).await?
-            }
-            _ => (Vec::new(), Vec::new()),
-        };
-        let pipe = || pipe2(OFlag::O_CLOEXEC).map_err(Refused::to("make a pipe"));
-        let (stdout, its_stdout) = pipe()?;
-        let (stderr, its_stderr) = pipe()?;
-        let mut outputs = vec![its_stdout, its_stderr];
-        let mut telemetry = None;
-        if command.telemetry {
-            let (records, its_records) = pipe()?;
-            outputs.push(its_records);
-            telemetry = Some(records);
-        }
-        outputs.extend(mounts);
-        let starting = self.lives.start();
-        let ask = Ask::Start {
-            id: self.id,
-            command,
-            mounts: targets,
-            beside,
-            afresh: starting.killed,
-        };
-        let (reply, start, exit) = self.sandbox.ask_to_start(ask, outputs).await?;
-        let Done::Started { pid, init } = reply.done else {
-            return Err(out_of_step());
-        };
-        starting.runs(exit.clone());
-        self.memory.follow(pid.unsigned_abs());
-        if let Some(scales) = &self.scales {
-            let processes = std::iter::once(pid).chain(init);
-            let root = Root {
-                start,
-                processes: processes.map(i32::unsigned_abs).collect(),
-                exit: exit.clone(),
-            };
-            scales.put(root, &self.sandbox, self.id);
-        }
-        Ok(Process {
-            stdout: Some(stdout),
-            stderr: Some(stderr),
-            telemetry,
-            pid: pid.unsigned_abs(),
-            exit,
-            start,
-        })
     }
 
     /// Asks one of its processes to end (SIGTERM), without waiting. Nothing happens where it has ended.
@@ -445,78 +207,6 @@ impl Environment {
         })
     }
 
-    /// Says that its process has initialised. From here on, what that has in memory and shares with
-    /// others counts towards the limit, as it does in [`Environment::memory_peak`].
-    ///
-    /// # Errors
-    /// [`SandboxError::Os`] when the figures cannot be read or the limit cannot be set.
-    pub fn settle_memory(&self) -> Result<(), SandboxError> {
-        let charged = self.groups.charged();
-        let charged = charged.map_err(Refused::to("read the environment's memory use"))?;
-        let borrowed = self.memory.settle(charged);
-        // One that has more already is not ended for what it had when nobody minded.
-        let least = charged.map_or(0, |charged| charged.total.saturating_add(HEADROOM));
-        let limit = self.memory_bytes.saturating_sub(borrowed).max(least);
-        self.limit_memory(limit.min(self.memory_bytes))
-    }
-
-    fn limit_memory(&self, bytes: u64) -> Result<(), SandboxError> {
-        let limited = self.groups.limit_memory(bytes);
-        Ok(limited.map_err(Refused::to("limit the environment's memory"))?)
-    }
-
-    /// The most memory that it had at one time of its life. See `memory_use`. Where no control group holds
-    /// it to its size, that may be more.
-    ///
-    /// # Errors
-    /// [`SandboxError::Os`] when the figures cannot be read.
-    pub fn memory_peak(&self) -> Result<MemoryPeaks, SandboxError> {
-        let cached = || {
-            let charged = self.groups.charged().ok().flatten();
-            charged.map_or(0, |charged| charged.cached)
-        };
-        let peak = self.memory.peak(cached);
-        let peak = peak.map_err(Refused::to("read the environment's memory use"))?;
-        let used = match &self.scales {
-            Some(scales) => peak.used.max(scales.heaviest()),
-            // It cannot have had more, whatever the figures count twice.
-            None => peak.used.map(|used| used.min(self.memory_bytes)),
-        };
-        Ok(MemoryPeaks { used, ..peak })
-    }
-
-    /// One of its processes was ended because memory had run out: what it used is its limit.
-    pub fn ran_out_of_memory(&self) {
-        self.memory.ran_out(self.memory_bytes);
-    }
-
-    /// The CPU time that it used so far; `None` where nobody counts it.
-    ///
-    /// # Errors
-    /// [`SandboxError::Os`] when the figure cannot be read.
-    pub fn cpu_time(&self) -> Result<Option<Duration>, SandboxError> {
-        let time = self.groups.cpu_time();
-        Ok(time.map_err(Refused::to("read the environment's CPU time"))?)
-    }
-
-    /// How often its CPU quota held it back so far; `None` where there is no quota.
-    ///
-    /// # Errors
-    /// [`SandboxError::Os`] when the figure cannot be read.
-    pub fn throttling(&self) -> Result<Option<Throttling>, SandboxError> {
-        let throttling = self.groups.throttling();
-        Ok(throttling.map_err(Refused::to("read the environment's CPU figures"))?)
-    }
-
-    /// How many of its processes were killed at its memory limit so far; `None` where nobody counts.
-    ///
-    /// # Errors
-    /// [`SandboxError::Os`] when the figure cannot be read.
-    pub fn oom_events(&self) -> Result<Option<u64>, SandboxError> {
-        let kills = self.groups.oom_kills();
-        Ok(kills.map_err(Refused::to("read the environment's memory events"))?)
-    }
-
     /// Kills what runs in it, waits until that has ended, and removes what it was made of. The
     /// private directory stays.
     ///
@@ -571,37 +261,6 @@ async fn off_thread<T: Send + 'static>(
             Err(Refused::to("work beside the others")(std::io::Error::other(error)).into())
         }
     }
-}
-
-/// What would only fail in the child, where it is harder to tell.
-fn check(command: &Command) -> Result<(), SandboxError> {
-    let holds_nul = |text: &str| text.contains('\0');
-    let reason = if command.args.iter().any(|argument| holds_nul(argument)) {
-        "an argument holds a NUL byte".to_owned()
-    } else if let Some((name, _)) = command
-        .env
-        .iter()
-        .find(|(name, value)| holds_nul(name) || holds_nul(value))
-    {
-        format!("the environment variable {name:?} holds a NUL byte")
-    } else if let Some((name, _)) = command
-        .env
-        .iter()
-        .find(|(name, _)| name.is_empty() || name.contains('='))
-    {
-        format!("{name:?} cannot be the name of an environment variable")
-    } else if command.shows.len() > MAX_SHOWN {
-        format!("it shows more than {MAX_SHOWN} folders")
-    } else if let Some(shown) = command
-        .shows
-        .iter()
-        .find(|shown| !shown.target.is_absolute())
-    {
-        format!("{} is no absolute path", shown.target.display())
-    } else {
-        return Ok(());
-    };
-    Err(SandboxError::InvalidCommand { reason })
 }
 
 /// The spawner is forked from this very program, so only a defect brings another kind of reply.

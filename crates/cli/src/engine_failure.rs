@@ -55,7 +55,8 @@ impl EngineFailure {
                 StartError::BeyondLoopback(_)
                 | StartError::EnforceWithoutAuth
                 | StartError::Keys(_)
-                | StartError::Registries(_),
+                | StartError::Registries(_)
+                | StartError::Tracer(_),
                 _,
             )
             | Self::Runtime(RuntimeError::NotServed { .. }) => ExitCode::Usage,

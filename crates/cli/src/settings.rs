@@ -21,7 +21,7 @@ use crate::engine::{Egress, IsolationMode};
 use crate::format::Format;
 use definition::{Arity, Definition};
 use file::File;
-use value::{Account, Concurrency, Megabytes, Origins, Region, Scale, SettingValue, Span};
+use value::{Account, Address, Concurrency, Megabytes, Origins, Region, Scale, SettingValue, Span};
 
 /// The file that is read where nobody names one.
 const FILE_NAME: &str = "lambdalab.toml";
@@ -53,6 +53,7 @@ pub(crate) struct Settings {
     pub auth: Setting<Option<PathBuf>>,
     pub enforce_iam: Setting<bool>,
     pub registry_auth: Setting<Option<PathBuf>>,
+    pub otlp_endpoint: Setting<Option<Address>>,
     pub log: Setting<String>,
 }
 
@@ -182,6 +183,7 @@ impl Settings {
             auth: layers.optional_path(&definition::AUTH)?,
             enforce_iam: layers.needed(&definition::ENFORCE_IAM)?,
             registry_auth: layers.optional_path(&definition::REGISTRY_AUTH)?,
+            otlp_endpoint: layers.optional(&definition::OTLP_ENDPOINT)?,
             log: layers.needed(&definition::LOG)?,
         })
     }
@@ -218,6 +220,7 @@ impl Settings {
             self.auth.row_or_unset(),
             self.enforce_iam.row(),
             self.registry_auth.row_or_unset(),
+            self.otlp_endpoint.row_or_unset(),
             self.log.row(),
         ]
     }

@@ -42,6 +42,7 @@ pub(crate) fn run(context: &Context, arguments: &UpArguments) -> Result<ExitCode
         auth: settings.auth.value.clone(),
         enforce_iam: settings.enforce_iam.value,
         registry_auth: settings.registry_auth.value.clone(),
+        otlp_endpoint: settings.otlp_endpoint.value.clone().map(|url| url.0),
         ..EngineOptions::new(data_dir)
     };
     engine::serve(options, &Demands::of(settings), |endpoint| {

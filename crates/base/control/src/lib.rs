@@ -65,6 +65,9 @@ pub struct Health {
     /// Log events, the oldest, that were removed for want of room since the engine started.
     #[serde(default)]
     pub log_events_removed: u64,
+    /// Spans that never arrived at the collector since the engine started.
+    #[serde(default)]
+    pub spans_dropped: u64,
 }
 
 /// `GET` with a request id behind it: the [`InvocationFigures`] of a recent invocation.

@@ -326,6 +326,19 @@ pub(crate) const ENFORCE_IAM: Definition = Definition {
     ..BASE
 };
 
+pub(crate) const OTLP_ENDPOINT: Definition = Definition {
+    name: "otlp_endpoint",
+    flag: "otlp-endpoint",
+    value_name: "URL",
+    env: &["LAMBDALAB_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT"],
+    unset: "none: no spans are sent",
+    expected: "an address such as http://127.0.0.1:4318",
+    about: "Send the spans of traced invocations to the OpenTelemetry collector at this address, by \
+            OTLP over HTTP",
+    scope: Scope::Engine,
+    ..BASE
+};
+
 pub(crate) const LOG: Definition = Definition {
     name: "log",
     env: &["LAMBDALAB_LOG"],
@@ -337,7 +350,7 @@ pub(crate) const LOG: Definition = Definition {
 };
 
 /// All settings, in the order in which they are shown.
-pub(crate) const ALL: [&Definition; 22] = [
+pub(crate) const ALL: [&Definition; 23] = [
     &DATA_DIR,
     &RUNTIMES_DIR,
     &TARGET,
@@ -359,6 +372,7 @@ pub(crate) const ALL: [&Definition; 22] = [
     &AUTH,
     &ENFORCE_IAM,
     &REGISTRY_AUTH,
+    &OTLP_ENDPOINT,
     &LOG,
 ];
 

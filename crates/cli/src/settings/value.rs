@@ -166,6 +166,23 @@ impl OneText for Region {
     }
 }
 
+/// The address of a server, for HTTP.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Address(pub String);
+
+impl OneText for Address {
+    fn read_one(text: &str) -> Option<Self> {
+        let mut schemes = ["http://", "https://"].into_iter();
+        let host = schemes.find_map(|scheme| text.strip_prefix(scheme))?;
+        let named = host.starts_with(|first: char| first.is_ascii_alphanumeric() || first == '[');
+        named.then(|| Self(text.to_owned()))
+    }
+
+    fn show_one(&self) -> String {
+        self.0.clone()
+    }
+}
+
 /// An account's number.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Account(pub String);

@@ -48,6 +48,8 @@ pub(crate) struct Deployment {
     /// Whether its environments are restored from a snapshot: that of a published version with
     /// SnapStart.
     pub(crate) snap_start: bool,
+    /// Whether invocations are traced of which their callers have not decided it.
+    pub(crate) is_traced: bool,
     /// Where its environments log, and how.
     pub(crate) logging: LogSettings,
 }

@@ -9,18 +9,19 @@ pub(crate) mod failure;
 pub(crate) mod lineage;
 pub(crate) mod recent;
 pub(crate) mod report;
+mod run;
+pub(crate) mod spans;
 mod streaming;
-pub(crate) mod trace;
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
-use ids::{Qualifier, RequestId};
+use ids::{Qualifier, RequestId, Timestamp};
 use serde::de::IgnoredAny;
 use tokio::task::{JoinError, JoinHandle};
+use trace::Header;
 use wire::lambda::{
     InvocationRequest, InvocationResponse, InvocationType, LogType, RecursiveLoop, errors,
 };
@@ -30,29 +31,22 @@ use crate::authorization;
 use crate::control::settle::MISSING_RUNTIME;
 use crate::deployment::Deployment;
 use crate::environment::Environment;
-use crate::environment::outlet::{Closed, Link};
-use crate::environment::roster::Awaited;
-use crate::environment::stage::{Answer, Ended};
+use crate::environment::outlet::Link;
+use crate::environment::stage::Answer;
 use crate::error::ApiError;
 use crate::function::key::FunctionKey;
 use crate::function::registry::CachedVersion;
 use crate::function::status;
 use crate::function::target::{Target, not_found};
-use crate::logging::platform::PlatformEvent;
-use crate::schedule::admission::Running;
-use crate::schedule::concurrency::{Counted, throttled};
+use crate::schedule::concurrency::throttled;
 use crate::schedule::pool::{NoEnvironment, Pool};
 use crate::service::Inner;
-use event::Event;
 use failure::Failure;
-use report::{Figures, Restore};
+use spans::Trigger;
 
 /// The longest client context, in bytes of base64.
 /// Source: <https://docs.aws.amazon.com/lambda/latest/api/API_Invoke.html>.
 const CLIENT_CONTEXT_LIMIT: usize = 3_583;
-
-/// How long an answer is held back for the environment that was lost over it.
-const RECOVERY_LIMIT: Duration = Duration::from_millis(200);
 
 /// How often an invocation may find its function updated while it waits.
 const RESOLUTIONS: u32 = 100;
@@ -62,26 +56,14 @@ pub(crate) struct Job {
     pub(crate) id: RequestId,
     pub(crate) payload: Bytes,
     pub(crate) client_context: Option<String>,
-    pub(crate) trace_id: Option<String>,
+    /// The trace that it is part of.
+    pub(crate) trace: Header,
+    pub(crate) trigger: Trigger,
+    /// When its caller came; of an event, when its attempt began.
+    pub(crate) arrived: Timestamp,
     pub(crate) invoked_arn: Arc<str>,
     /// Whether the caller wants the end of its log, and waits for all of that.
     pub(crate) with_log: bool,
-}
-
-/// An invocation whose runtime has answered, or never will.
-struct Answered {
-    pool: Arc<Pool>,
-    environment: Arc<Environment>,
-    id: RequestId,
-    started: Duration,
-    init: Option<Duration>,
-    restore: Option<Restore>,
-    running: Running,
-    _counted: Counted,
-    closed: Option<Closed>,
-    ended: Ended,
-    /// Tells when extensions have done, where they have not.
-    resting: Option<Awaited>,
 }
 
 /// What an invocation came to.
@@ -165,7 +147,9 @@ impl Inner {
             id: caller.request_id,
             payload: event_payload(payload)?,
             client_context: context.map(client_context).transpose()?,
-            trace_id: Some(lineage::prolonged(&self.trace_of(caller), &target.key)),
+            trace: self.trace_of(caller.trace.as_ref(), &target.key),
+            trigger: Trigger::Call,
+            arrived: self.clock.now(),
             invoked_arn: target.arn().into(),
             with_log: false,
         })
@@ -222,10 +206,7 @@ impl Inner {
         job: Job,
         link: Option<Link>,
     ) -> Result<Begun, ServiceError> {
-        if self
-            .is_stopped_loop(&target.key, job.trace_id.as_deref())
-            .await?
-        {
+        if self.is_stopped_loop(&target.key, &job.trace).await? {
             return Err(errors::recursive_invocation_exception(format!(
                 "The function {} is invoked in a loop, which was stopped after 16 invocations.",
                 target.arn()
@@ -249,9 +230,9 @@ impl Inner {
     pub(crate) async fn is_stopped_loop(
         &self,
         key: &FunctionKey,
-        trace_id: Option<&str>,
+        header: &Header,
     ) -> Result<bool, ApiError> {
-        if !trace_id.is_some_and(|header| lineage::is_loop(header, key)) {
+        if !lineage::is_loop(header, key) {
             return Ok(false);
         }
         let settings = self.registry.settings(key).await?;
@@ -338,159 +319,6 @@ impl Inner {
                 Err(NoEnvironment::NotRestored(failure)) => return Err(not_restored(&failure)),
                 Err(error) => return Err(errors::service_exception(error.to_string())),
             }
-        }
-    }
-
-    /// Runs one invocation in an environment, whose clock starts now. Where extensions are at work when
-    /// the function has answered, its caller does not wait for them, unless for the log.
-    async fn run(
-        self: &Arc<Self>,
-        (pool, environment): (Arc<Pool>, Arc<Environment>),
-        job: Job,
-        link: Option<Link>,
-        counted: Counted,
-    ) -> Finished {
-        let deployment = &environment.deployment;
-        let clock = &*self.clock;
-        let id = job.id;
-        // The next invocation of this environment may begin before this one is reported.
-        let (init, restore) = (environment.take_init(), environment.take_restore());
-        let started = clock.monotonic();
-        let running = self.fleet.admission.running(deployment.memory_mb, started);
-        environment.log.platform(&PlatformEvent::Start {
-            id,
-            version: &deployment.version,
-        });
-        let (outlet, closed) = link.map(|link| (link.outlet, link.closed)).unzip();
-        let event = Event {
-            id,
-            payload: job.payload,
-            invoked_arn: job.invoked_arn,
-            deadline: clock.now().plus(deployment.timeout),
-            trace_id: job.trace_id,
-            client_context: job.client_context,
-        };
-        let (ended, resting) = environment.run(event, outlet, deployment.timeout).await;
-        let lost = ended.answer.as_ref().err();
-        let lost = lost.is_some_and(Failure::resets_environment);
-        let resting = resting.filter(|_| !lost);
-        let early = (resting.is_some() && !job.with_log).then(|| Finished {
-            answer: ended.answer.clone(),
-            tail: ended.log.clone(),
-            version: Arc::clone(&deployment.version),
-        });
-        let answered = Answered {
-            pool,
-            environment,
-            id,
-            started,
-            init,
-            restore,
-            running,
-            _counted: counted,
-            closed,
-            ended,
-            resting,
-        };
-        let this = Arc::clone(self);
-        match early {
-            Some(finished) => {
-                tokio::spawn(async move { this.conclude(answered).await });
-                finished
-            }
-            None => this.conclude(answered).await,
-        }
-    }
-
-    /// Waits for what extensions still do, and reports the invocation.
-    async fn conclude(self: Arc<Self>, answered: Answered) -> Finished {
-        let Answered {
-            pool,
-            environment,
-            id,
-            started,
-            init,
-            restore,
-            running,
-            _counted,
-            closed,
-            ended: Ended {
-                mut answer,
-                mut log,
-            },
-            resting,
-        } = answered;
-        let (environment, deployment) = (&environment, &environment.deployment);
-        let clock = &*self.clock;
-        let runtime_took = clock.monotonic().saturating_sub(started);
-        if let Some(resting) = resting
-            && let Err(failure) = environment.outwait(resting, deployment.timeout).await
-        {
-            answer = Err(failure);
-        }
-        let duration = clock.monotonic().saturating_sub(started);
-        if let Err(Failure::Exited(status)) = &answer
-            && status.oom_killed
-        {
-            environment.site().sandbox.ran_out_of_memory();
-        }
-        let peaks = environment.peak_memory();
-        let figures = Figures {
-            duration,
-            init,
-            restore,
-            memory_mb: deployment.memory_mb,
-            peak_bytes: peaks.used.unwrap_or_default(),
-        };
-        let failure = answer.as_ref().err();
-        let is_lost = failure.is_some_and(Failure::resets_environment);
-        if let Some(failure) = failure.filter(|_| is_lost) {
-            environment.condemn(failure);
-            if let Some(closed) = closed {
-                // What the function wrote before it was lost is its caller's.
-                tokio::select! {
-                    () = closed.wait() => {}
-                    () = clock.sleep(RECOVERY_LIMIT) => {}
-                }
-            }
-            log.extend(environment.log.rest());
-        }
-        let closing = [
-            PlatformEvent::RuntimeDone {
-                id,
-                took: runtime_took,
-                failure,
-            },
-            PlatformEvent::End { id },
-            PlatformEvent::Report {
-                id,
-                figures: &figures,
-                failure,
-            },
-        ];
-        let tail = environment.log.close(&log, &closing);
-        if let Some(need_mb) = pool.learn(duration, peaks.charged) {
-            environment.adjust_reservation(need_mb, &self.fleet.admission);
-        }
-        self.remember(id, environment, &figures, running.oversubscribed());
-        if is_lost {
-            self.recover(environment).await;
-        }
-        Finished {
-            answer,
-            tail,
-            version: Arc::clone(&deployment.version),
-        }
-    }
-
-    /// Resets an environment and gives it back. The caller waits a little, so that its next call
-    /// finds it; a process that does not end does not keep the answer from it.
-    async fn recover(&self, environment: &Arc<Environment>) {
-        let lost = Arc::clone(environment);
-        let recovering = tokio::spawn(async move { lost.recover().await });
-        tokio::select! {
-            _recovered = recovering => {}
-            () = self.clock.sleep(RECOVERY_LIMIT) => {}
         }
     }
 }

@@ -9,11 +9,13 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use control::Capacity;
+use http::HeaderValue;
 use ids::{RequestId, SharedClock, SharedEntropy};
 use image::Images;
 use store::{Blobs, Digest, Store};
 use tokio::sync::mpsc::UnboundedReceiver;
-use wire::{Caller, Dispatch};
+use trace::{Header, Tracer};
+use wire::Dispatch;
 
 use crate::asynchronous::courier::Courier;
 use crate::asynchronous::lines::Lines;
@@ -22,16 +24,16 @@ use crate::asynchronous::queue::Queue;
 use crate::control::host::Host;
 use crate::door::Doors;
 use crate::environment::Environment;
+use crate::function::key::FunctionKey;
 use crate::function::registry::Registry;
 use crate::identity::FunctionIdentity;
 use crate::invoke::curtain::Curtain;
+use crate::invoke::lineage;
 use crate::invoke::recent::{Measured, Recent};
 use crate::invoke::report::Figures;
-use crate::invoke::trace;
 use crate::logging::shipper::Shipper;
 use crate::package::code_store::CodeStore;
 use crate::package::error::CodeError;
-use crate::runtime::identity::trace_id;
 use crate::runtime::install::Runtimes;
 use crate::runtime::settings::Settings;
 use crate::schedule::admission::Admission;
@@ -68,6 +70,8 @@ pub struct LambdaOptions {
     pub environment_idle: Duration,
     /// The other services.
     pub peers: Peers,
+    /// Takes the spans of invocations that are traced.
+    pub tracer: Tracer,
     /// Time.
     pub clock: SharedClock,
     /// Randomness.
@@ -124,6 +128,7 @@ pub(crate) struct Inner {
     pub(crate) fleet: Arc<Fleet>,
     /// Takes functions' logs.
     logs: Shipper,
+    pub(crate) tracer: Tracer,
     pub(crate) clock: SharedClock,
     pub(crate) entropy: SharedEntropy,
     pub(crate) endpoint: String,
@@ -193,6 +198,7 @@ impl Lambda {
             runtimes: options.runtimes,
             fleet,
             logs,
+            tracer: options.tracer,
             clock: options.clock,
             location_key: options.entropy.bits(),
             entropy: options.entropy,
@@ -325,16 +331,15 @@ impl Inner {
         f64::from(bits) / (f64::from(u32::MAX) + 1.0)
     }
 
-    /// The trace header of an invocation by `caller`.
-    pub(crate) fn trace_of(&self, caller: &Caller) -> String {
-        let sent = caller.trace.as_ref().and_then(|trace| trace.to_str().ok());
-        trace::continued(sent, self.trace_id())
+    /// The trace that an invocation of `function` is part of, whose caller has sent this header.
+    pub(crate) fn trace_of(&self, sent: Option<&HeaderValue>, function: &FunctionKey) -> Header {
+        let header = self.trace_from(sent.and_then(|trace| trace.to_str().ok()));
+        lineage::prolonged(header, function)
     }
 
-    /// A trace header for an invocation that came without one.
-    /// Source: <https://docs.aws.amazon.com/xray/latest/devguide/xray-concepts.html>.
-    pub(crate) fn trace_id(&self) -> String {
-        trace_id(&*self.clock, &*self.entropy)
+    /// The trace that a header names, or a new one.
+    pub(crate) fn trace_from(&self, sent: Option<&str>) -> Header {
+        Header::of(sent, &*self.clock, &*self.entropy)
     }
 
     pub(crate) fn location_token(&self, digest: &Digest) -> String {

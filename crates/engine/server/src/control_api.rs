@@ -83,6 +83,7 @@ fn health(shared: &Shared) -> Health {
         events: shared.services.lambda.events(),
         destination_delivery_failures: shared.services.lambda.destination_delivery_failures(),
         log_events_removed: shared.services.logs.events_removed(),
+        spans_dropped: shared.tracer.dropped(),
     }
 }
 

@@ -20,6 +20,7 @@ use store::{BlobError, Blobs, DataDir, DataDirError, Durability, OpenError, Stor
 use tokio::net::TcpListener;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
+use trace::Tracer;
 
 use crate::EngineOptions;
 use crate::access::Access;
@@ -97,6 +98,9 @@ pub enum StartError {
     /// Lambda cannot start.
     #[error(transparent)]
     Lambda(#[from] lambda::StartError),
+    /// Spans cannot be sent where they are to go.
+    #[error(transparent)]
+    Tracer(#[from] trace::StartError),
     /// `engine.json` cannot be written.
     #[error(transparent)]
     EngineFile(#[from] EngineFileError),
@@ -121,6 +125,7 @@ pub enum RunError {
 pub struct Engine {
     endpoint: String,
     lambda: Lambda,
+    tracer: Tracer,
     /// Kept until the last call between them is over.
     services: Arc<Services>,
     sandbox: Sandbox,
@@ -151,6 +156,10 @@ impl Engine {
             None => Vec::new(),
         };
         raise_descriptor_limit();
+        let clock: SharedClock = SystemClock::shared();
+        let collector = options.otlp_endpoint.as_deref();
+        let tracer = collector.map(|endpoint| Tracer::start(endpoint, Arc::clone(&clock)));
+        let tracer = tracer.transpose()?.unwrap_or_default();
         let data_dir = DataDir::lock(options.data_dir)?;
         let address = options.listen;
         let listen = |source| StartError::Listen { address, source };
@@ -158,7 +167,6 @@ impl Engine {
         let address = listener.local_addr().map_err(listen)?;
         let endpoint = format!("http://{}", reached_at(address));
         let sandbox = link.connect()?;
-        let clock: SharedClock = SystemClock::shared();
         let entropy = SystemEntropy::shared();
         let folder = data_dir.path();
         let schemas = vec![lambda::SCHEMA, iam::SCHEMA, image::SCHEMA];
@@ -206,6 +214,7 @@ impl Engine {
             account_concurrency: options.account_concurrency,
             environment_idle: options.environment_idle,
             peers: Peers(Arc::clone(&switchboard) as _),
+            tracer: tracer.clone(),
             clock: Arc::clone(&clock),
             entropy: Arc::clone(&entropy),
         })
@@ -234,6 +243,7 @@ impl Engine {
             access: Access::new(address, options.allow_origins, verified),
             activity: Arc::clone(&activity),
             measures: measures(sandbox.capabilities()),
+            tracer: tracer.clone(),
             clock: Arc::clone(&clock),
             entropy,
         });
@@ -268,6 +278,7 @@ impl Engine {
         Ok(Self {
             endpoint,
             lambda,
+            tracer,
             services,
             sandbox,
             activity,
@@ -332,6 +343,7 @@ impl Engine {
         }
         self.stop.send_replace(Stage::Over);
         self.lambda.shut_down().await;
+        self.tracer.end().await;
         tracing::info!("the engine has stopped");
         outcome
     }

@@ -43,6 +43,9 @@ pub struct EngineOptions {
     pub registry_auth: Option<PathBuf>,
     /// Put each request to the policies of its caller. Needs `auth`.
     pub enforce_iam: bool,
+    /// The collector that spans of traced invocations go to, by OTLP over HTTP: the address below which
+    /// it takes traces.
+    pub otlp_endpoint: Option<String>,
     /// How long an environment is kept after its last invocation.
     pub environment_idle: Duration,
     /// How long running requests may take once the engine is told to stop.
@@ -70,6 +73,7 @@ impl EngineOptions {
             auth: None,
             registry_auth: None,
             enforce_iam: false,
+            otlp_endpoint: None,
             environment_idle: Duration::from_mins(5),
             drain: Duration::from_secs(5),
         }

@@ -6,6 +6,7 @@ use bytes::Bytes;
 use control::Measure;
 use http_body_util::combinators::UnsyncBoxBody;
 use ids::{SharedClock, SharedEntropy};
+use trace::Tracer;
 use wire::BrokenOff;
 
 use crate::access::Access;
@@ -23,6 +24,8 @@ pub(crate) struct Shared {
     pub(crate) activity: Arc<Activity>,
     /// What the host lets the engine do for functions.
     pub(crate) measures: Vec<Measure>,
+    /// Takes the spans of what is traced.
+    pub(crate) tracer: Tracer,
     pub(crate) clock: SharedClock,
     pub(crate) entropy: SharedEntropy,
 }

@@ -155,6 +155,7 @@ mod tests {
             events: 0,
             destination_delivery_failures: 0,
             log_events_removed: 0,
+            spans_dropped: 0,
         };
         Answer::json(200, &serde_json::to_string(&health).unwrap())
     }

@@ -18,6 +18,7 @@ use crate::error::ApiError;
 use crate::function::key::FunctionKey;
 use crate::function::target::Target;
 use crate::invoke::Job;
+use crate::invoke::spans::Trigger;
 use crate::schedule::concurrency::throttled;
 use crate::service::Inner;
 
@@ -89,7 +90,7 @@ impl Inner {
             failures: 0,
             refusals: 0,
             request_id: job.id,
-            trace_id: job.trace_id,
+            trace_id: Some(job.trace.to_string()),
             client_context: job.client_context,
             payload: job.payload,
         };
@@ -296,8 +297,8 @@ impl Inner {
             return Some(Condition::EventAgeExceeded);
         }
         // Source: <https://docs.aws.amazon.com/lambda/latest/dg/configuration-concurrency.html>.
-        let trace_id = event.trace_id.as_deref();
-        let is_stopped = self.is_stopped_loop(&event.key, trace_id).await;
+        let header = self.trace_from(event.trace_id.as_deref());
+        let is_stopped = self.is_stopped_loop(&event.key, &header).await;
         // Where that cannot be read now, it is asked again before the event runs.
         if is_stopped.is_ok_and(|is_stopped| is_stopped) {
             return Some(Condition::RecursiveLoop);
@@ -321,7 +322,9 @@ impl Inner {
             id,
             payload: event.payload.clone(),
             client_context: event.client_context.clone(),
-            trace_id: event.trace_id.clone(),
+            trace: self.trace_from(event.trace_id.as_deref()),
+            trigger: Trigger::Call,
+            arrived: self.clock.now(),
             invoked_arn: target.arn().into(),
             with_log: false,
         };

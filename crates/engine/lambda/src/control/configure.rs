@@ -16,6 +16,7 @@ use wire::lambda::{
 
 use crate::deployment::{Code, Deployment};
 use crate::function::key::FunctionKey;
+use crate::invoke::spans;
 use crate::logging::settings::LogSettings;
 use crate::runtime::Runtime;
 use crate::runtime::install::Installed;
@@ -284,6 +285,7 @@ pub(super) fn deployment(
             .unwrap_or_default(),
         code,
         snap_start: is_snap_started(configuration),
+        is_traced: spans::is_active(configuration),
         logging: LogSettings::of(configuration.logging_config.as_ref()),
     }
 }

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use ids::Timestamp;
 use sandbox::ExitStatus;
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
@@ -36,11 +37,18 @@ pub(super) const KILLED: ExitStatus = ExitStatus {
 /// AWS itself documents no figure.
 const INIT_VCPUS: f64 = 2.0;
 
+/// An init phase ahead of an invocation.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Init {
+    pub(crate) began: Timestamp,
+    pub(crate) took: Duration,
+}
+
 impl Environment {
     /// Runs the init phase ahead of an invocation. A failed one is logged and leaves the
     /// environment down; the invocation that comes next tries again.
     pub(crate) async fn initialise(self: &Arc<Self>) {
-        let started = self.clock.monotonic();
+        let (started, began) = (self.clock.monotonic(), self.clock.now());
         self.log.platform(&PlatformEvent::InitStart {
             deployment: &self.deployment,
             environment: self.id,
@@ -57,7 +65,7 @@ impl Environment {
         let took = self.clock.monotonic().saturating_sub(started);
         match outcome {
             Ok(()) => {
-                *self.init.lock() = Some(took);
+                *self.init.lock() = Some(Init { began, took });
                 self.log.platform(&PlatformEvent::InitReport {
                     took,
                     phase: "init",

@@ -68,7 +68,7 @@ impl Environment {
             deployment: &self.deployment,
             environment: self.id,
         });
-        let started = self.clock.monotonic();
+        let (started, at) = (self.clock.monotonic(), self.clock.now());
         let outcome = self.boot_within(INIT_LIMIT).await;
         let now = self.clock.monotonic();
         let took = now.saturating_sub(began);
@@ -77,7 +77,13 @@ impl Environment {
             took,
             failure: outcome.as_ref().err(),
         });
-        outcome.inspect(|()| *self.restore.lock() = Some(Restore { took, billed }))
+        outcome?;
+        *self.restore.lock() = Some(Restore {
+            began: at,
+            took,
+            billed,
+        });
+        Ok(())
     }
 
     /// Before another process is started where the last one was restored: goes to a clone that is

@@ -10,6 +10,7 @@
 //! Lambda alone to know; here it is the function's ARN.
 
 use store::Digest;
+use trace::Header;
 
 use crate::function::key::FunctionKey;
 
@@ -19,12 +20,10 @@ const LONGEST_CHAIN: u32 = 16;
 /// How many functions a header tells of, the latest ones. A loop of more is not noticed.
 const FUNCTIONS: usize = 64;
 
-const MEMBER: &str = "Lineage=";
-
 /// The header that an invocation of `function` gets, made of the one that came with its request.
-pub(crate) fn prolonged(header: &str, function: &FunctionKey) -> String {
+pub(crate) fn prolonged(header: Header, function: &FunctionKey) -> Header {
     let own = hash(function);
-    let mut functions = functions(header);
+    let mut functions = functions(&header);
     let loops = functions
         .iter()
         .position(|(known, _)| *known == own)
@@ -36,28 +35,24 @@ pub(crate) fn prolonged(header: &str, function: &FunctionKey) -> String {
         .skip(kept)
         .map(|(hash, loops)| format!("{hash}:{loops}"))
         .collect();
-    let others = header.split(';').filter(|member| !is_lineage(member));
-    let lineage = format!("{MEMBER}{}", lineage.join("|"));
-    others.chain([&*lineage]).collect::<Vec<_>>().join(";")
+    Header {
+        lineage: Some(lineage.join("|")),
+        ..header
+    }
 }
 
 /// Whether the invocation of `function` that has this header is one too many.
-pub(crate) fn is_loop(header: &str, function: &FunctionKey) -> bool {
+pub(crate) fn is_loop(header: &Header, function: &FunctionKey) -> bool {
     let own = hash(function);
     functions(header)
         .iter()
         .any(|(hash, loops)| *hash == own && *loops >= LONGEST_CHAIN)
 }
 
-fn is_lineage(member: &str) -> bool {
-    member.trim_start().starts_with(MEMBER)
-}
-
 /// Whom the header tells of, the latest last. Some SDKs write `|` as `%7C`.
-fn functions(header: &str) -> Vec<(String, u32)> {
-    let member = header.split(';').find(|member| is_lineage(member));
-    let lineage = member.and_then(|member| member.trim_start().strip_prefix(MEMBER));
-    let lineage = lineage.unwrap_or_default().replace("%7C", "|");
+fn functions(header: &Header) -> Vec<(String, u32)> {
+    let lineage = header.lineage.as_deref().unwrap_or_default();
+    let lineage = lineage.replace("%7C", "|");
     let told = lineage.split('|').filter_map(|entry| {
         let (hash, loops) = entry.split_once(':')?;
         let is_hash = hash.len() == HASH && hash.bytes().all(|byte| byte.is_ascii_hexdigit());
@@ -89,32 +84,38 @@ mod tests {
         }
     }
 
+    fn root() -> Header {
+        Header::parse(ROOT).unwrap()
+    }
+
+    fn with(lineage: &str) -> Header {
+        Header {
+            lineage: Some(lineage.to_owned()),
+            ..root()
+        }
+    }
+
     #[test]
     fn each_function_is_counted_by_itself() {
         let (a, b) = (function("a"), function("b"));
-        let first = prolonged(ROOT, &a);
-        assert_eq!(first, format!("{ROOT};Lineage={}:0", hash(&a)));
-        let second = prolonged(&first, &b);
-        assert_eq!(
-            second,
-            format!("{ROOT};Lineage={}:0|{}:0", hash(&a), hash(&b))
-        );
-        let third = prolonged(&second.replace('|', "%7C"), &a);
-        assert_eq!(
-            third,
-            format!("{ROOT};Lineage={}:0|{}:1", hash(&b), hash(&a))
-        );
+        let first = prolonged(root(), &a);
+        assert_eq!(first, with(&format!("{}:0", hash(&a))));
+        let second = prolonged(first, &b);
+        let lineage = format!("{}:0|{}:0", hash(&a), hash(&b));
+        assert_eq!(second, with(&lineage));
+        let third = prolonged(with(&lineage.replace('|', "%7C")), &a);
+        assert_eq!(third, with(&format!("{}:0|{}:1", hash(&b), hash(&a))));
     }
 
     #[test]
     fn the_seventeenth_invocation_is_one_too_many() {
         let (a, b) = (function("a"), function("b"));
-        let mut header = ROOT.to_owned();
+        let mut header = root();
         for _ in 0..16 {
-            header = prolonged(&prolonged(&header, &a), &b);
+            header = prolonged(prolonged(header, &a), &b);
             assert!(!is_loop(&header, &a) && !is_loop(&header, &b));
         }
-        header = prolonged(&header, &a);
+        header = prolonged(header, &a);
         assert!(is_loop(&header, &a) && !is_loop(&header, &b));
     }
 
@@ -122,15 +123,19 @@ mod tests {
     fn what_is_no_lineage_is_left_out_and_what_is_old_forgotten() {
         let a = function("a");
         for wrong in ["1:fe460cdd:0", "x:1", "|", "fe460cdd:-1", "fe460cdd"] {
-            let header = format!("{ROOT};Lineage={wrong};Self=1");
-            let own = format!("{ROOT};Self=1;Lineage={}:0", hash(&a));
-            assert_eq!(prolonged(&header, &a), own, "{wrong}");
+            let own = with(&format!("{}:0", hash(&a)));
+            assert_eq!(prolonged(with(wrong), &a), own, "{wrong}");
         }
-        let mut header = ROOT.to_owned();
+        let mut header = root();
         for number in 0..=FUNCTIONS {
-            header = prolonged(&header, &function(&number.to_string()));
+            header = prolonged(header, &function(&number.to_string()));
         }
         assert_eq!(functions(&header).len(), FUNCTIONS);
-        assert!(!header.contains(&hash(&function("0"))));
+        let first = hash(&function("0"));
+        assert!(
+            !header
+                .lineage
+                .is_some_and(|lineage| lineage.contains(&first))
+        );
     }
 }

@@ -15,6 +15,8 @@ use crate::environment::roster::Description;
 /// How long a restore took.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Restore {
+    /// When the process was taken up.
+    pub(crate) began: Timestamp,
     /// From the wish for an environment until it is ready.
     pub(crate) took: Duration,
     /// The part of it in which the function's process was at work: to load the runtime, and to run
@@ -114,7 +116,7 @@ pub(crate) fn report(id: RequestId, figures: &Figures, failure: Option<&Failure>
     if let Some(init) = figures.init {
         let _infallible = write!(line, "Init Duration: {:.2} ms\t", millis(init));
     }
-    if let Some(Restore { took, billed }) = figures.restore {
+    if let Some(Restore { took, billed, .. }) = figures.restore {
         let _infallible = write!(
             line,
             "Restore Duration: {:.2} ms\tBilled Restore Duration: {} ms\t",
@@ -210,6 +212,7 @@ mod tests {
         let id = RequestId::draw(&SeededEntropy::new(1));
         let restored = Figures {
             restore: Some(Restore {
+                began: Timestamp(0),
                 took: Duration::from_micros(9_870),
                 billed: Duration::from_micros(4_100),
             }),

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use ids::{Clock, Entropy, EnvironmentId};
+use trace::Header;
 
 use super::settings::Settings;
 use crate::deployment::Deployment;
@@ -68,8 +69,8 @@ impl Identity {
 }
 
 /// The header of a new trace, of which nothing is recorded.
-pub(crate) fn trace_id(clock: &dyn Clock, entropy: &dyn Entropy) -> String {
-    let seconds = clock.now().as_millis() / 1_000;
-    let (root, parent) = (entropy.bits() >> 32, entropy.bits() >> 64);
-    format!("Root=1-{seconds:08x}-{root:024x};Parent={parent:016x};Sampled=0")
+fn trace_id(clock: &dyn Clock, entropy: &dyn Entropy) -> String {
+    let mut header = Header::of(None, clock, entropy);
+    header.sampled = Some(false);
+    header.to_string()
 }

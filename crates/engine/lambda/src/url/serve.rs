@@ -7,6 +7,7 @@ use futures_util::{StreamExt as _, stream};
 use http::header::CONTENT_TYPE;
 use http::{HeaderValue, Response, StatusCode};
 use tokio::task::JoinHandle;
+use trace::Header;
 use wire::lambda::InvokeMode;
 use wire::protocol::RestJson;
 use wire::{Body, BrokenOff, Limits as _, ServiceError};
@@ -17,7 +18,8 @@ use super::{FunctionUrl, JSON, UrlRequest, answer, event};
 use crate::environment::outlet::{self, Link, Part, Parts};
 use crate::function::status;
 use crate::invoke::curtain::Stage;
-use crate::invoke::{Finished, Job, broken_off, lineage, trace};
+use crate::invoke::spans::{self, Trigger};
+use crate::invoke::{Finished, Job, broken_off};
 use crate::service::Inner;
 
 /// The type of a stream that does not say what it is.
@@ -31,15 +33,13 @@ impl Inner {
         request: &UrlRequest<'_>,
     ) -> Response<Body> {
         let sent = request.parts.headers.get(TRACE_ID);
-        let sent = sent.and_then(|trace_id| trace_id.to_str().ok());
-        let trace_id = trace::continued(sent, self.trace_id());
-        let trace_id = lineage::prolonged(&trace_id, &url.target().key);
-        let answered = self.answer(url, request, &trace_id);
+        let mut header = self.trace_of(sent, &url.target().key);
+        let answered = self.answer(url, request, &mut header);
         let mut answer = match self.curtain.unless_fallen(answered).await {
             Ok(answer) => answer,
             Err(error) => error.into_response(&RestJson, request.id),
         };
-        if let Ok(trace_id) = HeaderValue::try_from(trace_id) {
+        if let Ok(trace_id) = HeaderValue::try_from(header.to_string()) {
             answer.headers_mut().insert(TRACE_ID, trace_id);
         }
         answer
@@ -49,12 +49,17 @@ impl Inner {
         self: &Arc<Self>,
         url: &FunctionUrl,
         request: &UrlRequest<'_>,
-        trace_id: &str,
+        header: &mut Header,
     ) -> Result<Response<Body>, ServiceError> {
         let target = url.target();
         let version = self.resolve(&target).await?;
         status::check_invocable(version.record.live().0)?;
-        let payload = event::of(url, request, trace_id, self.clock.now())
+        let configuration = version.record.live().0;
+        header
+            .sampled
+            .get_or_insert_with(|| spans::is_active(configuration));
+        let now = self.clock.now();
+        let payload = event::of(url, request, &header.to_string(), now)
             .map_err(|error| ServiceError::internal(format!("the event is no JSON: {error}")))?;
         let operation = Some(wire::lambda::LambdaOperation::Invoke);
         let limit = wire::lambda::LambdaOperation::body_limit(operation, &http::HeaderMap::new());
@@ -65,7 +70,9 @@ impl Inner {
             id: request.id,
             payload: payload.into(),
             client_context: None,
-            trace_id: Some(trace_id.to_owned()),
+            trace: header.clone(),
+            trigger: Trigger::Url,
+            arrived: now,
             invoked_arn: target.arn().into(),
             with_log: false,
         };

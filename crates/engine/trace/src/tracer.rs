@@ -1,0 +1,117 @@
+//! Where spans are handed in.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use ids::SharedClock;
+use parking_lot::Mutex;
+use tokio::sync::{Notify, mpsc};
+use tokio::task::JoinHandle;
+
+use crate::Span;
+use crate::export::{Exporter, Sender};
+
+/// How many spans may wait for the collector.
+const QUEUE: usize = 8_192;
+
+/// How long an end waits for the last spans to arrive.
+const FLUSH_LIMIT: Duration = Duration::from_secs(5);
+
+/// Why no spans can be sent.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The collector's address is none.
+    #[error("cannot send spans to {endpoint}: {reason}; give a URL such as http://127.0.0.1:4318")]
+    Endpoint {
+        /// As it was given.
+        endpoint: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// There is no client for it.
+    #[error("cannot send spans: {0}")]
+    Client(#[from] reqwest::Error),
+}
+
+/// Takes spans and brings them to a collector. Cheap to clone.
+#[derive(Debug, Clone, Default)]
+pub struct Tracer(Option<Arc<Way>>);
+
+/// The way to the collector.
+#[derive(Debug)]
+struct Way {
+    queue: mpsc::Sender<Span>,
+    tally: Arc<Tally>,
+    sender: Mutex<Option<JoinHandle<()>>>,
+    clock: SharedClock,
+}
+
+/// What handing in and sending know of one another.
+#[derive(Debug, Default)]
+pub(crate) struct Tally {
+    /// How many spans never arrived.
+    pub(crate) dropped: AtomicU64,
+    /// No more spans come.
+    pub(crate) closing: Notify,
+}
+
+impl Tracer {
+    /// One that brings spans to the collector at `endpoint`, whose path for traces is below that.
+    /// What else OpenTelemetry has variables for (headers, time limits, the encoding) is read from
+    /// the environment.
+    ///
+    /// # Errors
+    /// See [`StartError`].
+    pub fn start(endpoint: &str, clock: SharedClock) -> Result<Self, StartError> {
+        let exporter = Exporter::new(endpoint)?;
+        let (queue, spans) = mpsc::channel(QUEUE);
+        let tally = Arc::new(Tally::default());
+        let sender = Sender::new(spans, exporter, Arc::clone(&tally), Arc::clone(&clock));
+        Ok(Self(Some(Arc::new(Way {
+            queue,
+            tally,
+            sender: Mutex::new(Some(tokio::spawn(sender.run()))),
+            clock,
+        }))))
+    }
+
+    /// Whether spans are wanted at all.
+    #[must_use]
+    pub fn is_on(&self) -> bool {
+        self.0.is_some()
+    }
+
+    /// Takes spans. Where too many wait already they are dropped, and counted.
+    pub fn record(&self, spans: impl IntoIterator<Item = Span>) {
+        let Some(way) = &self.0 else { return };
+        for span in spans {
+            if way.queue.try_send(span).is_err() {
+                way.tally.dropped.fetch_add(1, Ordering::Relaxed);
+            }
+        }
+    }
+
+    /// How many spans never arrived: the collector was too slow for them, refused them, or was not
+    /// there.
+    #[must_use]
+    pub fn dropped(&self) -> u64 {
+        let way = self.0.as_ref();
+        way.map_or(0, |way| way.tally.dropped.load(Ordering::Relaxed))
+    }
+
+    /// Takes no more spans, and sends those that it has, for as long as a few seconds.
+    pub async fn end(&self) {
+        let Some(way) = &self.0 else { return };
+        let Some(sender) = way.sender.lock().take() else {
+            return;
+        };
+        way.tally.closing.notify_one();
+        tokio::select! {
+            _ended = sender => {}
+            () = way.clock.sleep(FLUSH_LIMIT) => {
+                tracing::warn!("the last spans were not sent: the collector takes too long");
+            }
+        }
+    }
+}

@@ -74,10 +74,11 @@ def call(engine):
     def call(name, event=None, header=None, **more):
         client = engine.client()
         if header is not None:
-            client.meta.events.register(
-                "before-sign.lambda.Invoke",
-                lambda request, **_: request.headers.__setitem__("X-Amzn-Trace-Id", header),
-            )
+
+            def name_trace(request, **_):
+                request.headers["X-Amzn-Trace-Id"] = header
+
+            client.meta.events.register("before-sign.lambda.Invoke", name_trace)
         return functions.invoke(client, name, event, **more)
 
     return call

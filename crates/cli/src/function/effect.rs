@@ -40,7 +40,10 @@ pub(super) fn without_effect(function: &FunctionConfiguration) -> Vec<String> {
         .as_ref()
         .is_some_and(|tracing| tracing.mode == "Active")
     {
-        note("tracing", "no traces are sent");
+        note(
+            "tracing",
+            "spans go to a collector, where the engine is started with --otlp-endpoint",
+        );
     }
     if function.dead_letter_config.is_some() {
         note(

@@ -115,3 +115,52 @@ impl Tracer {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Kind, Source, SpanId, TraceId};
+    use ids::{SystemClock, Timestamp};
+
+    fn span() -> Span {
+        Span {
+            trace: TraceId(1),
+            id: SpanId(2),
+            parent: SpanId(3),
+            name: "f".into(),
+            kind: Kind::Server,
+            began: Timestamp(0),
+            ended: Timestamp(1),
+            attributes: Vec::new(),
+            failure: None,
+            source: Arc::new(Source {
+                attributes: Vec::new(),
+            }),
+        }
+    }
+
+    #[tokio::test]
+    async fn what_finds_no_room_is_counted_and_nobody_waits() {
+        let tracer = Tracer::start("http://127.0.0.1:9", SystemClock::shared()).unwrap();
+        assert!(tracer.is_on());
+        tracer.record(std::iter::repeat_with(span).take(QUEUE));
+        assert_eq!(tracer.dropped(), 0);
+        tracer.record([span(), span()]);
+        assert_eq!(tracer.dropped(), 2);
+    }
+
+    #[tokio::test]
+    async fn without_a_collector_nothing_is_taken() {
+        let tracer = Tracer::default();
+        tracer.record([span()]);
+        tracer.end().await;
+        assert!(!tracer.is_on());
+        assert_eq!(tracer.dropped(), 0);
+    }
+
+    #[tokio::test]
+    async fn an_address_that_is_none_is_refused() {
+        let refused = Tracer::start("no address", SystemClock::shared()).unwrap_err();
+        assert!(refused.to_string().contains("no address"), "{refused}");
+    }
+}

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{List, Map, Number, Value};
+use super::{List, Map, Number, Value, write};
 
 /// How deep arrays and objects may lie in one another.
 ///
@@ -227,14 +227,13 @@ impl<'a> Reader<'a> {
 
     /// Up to the next quote or backslash.
     fn plain(&mut self) -> Read<&'a str> {
-        let start = self.at;
-        loop {
-            match self.peek() {
-                None => return Err("the text ends within a string"),
-                Some(b'"' | b'\\') => return Ok(&self.text[start..self.at]),
-                Some(0..=0x1f) => return Err("a control character must be escaped"),
-                Some(_) => self.at += 1,
-            }
+        let rest = &self.text[self.at..];
+        let end = rest.bytes().position(|byte| !write::is_plain(byte));
+        self.at += end.unwrap_or(rest.len());
+        match self.peek() {
+            None => Err("the text ends within a string"),
+            Some(b'"' | b'\\') => Ok(&rest[..end.unwrap_or_default()]),
+            Some(_) => Err("a control character must be escaped"),
         }
     }
 

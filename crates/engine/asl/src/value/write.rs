@@ -42,8 +42,7 @@ pub(super) fn string(content: &str, text: &mut String) {
     text.push('"');
     let mut written = 0;
     for (at, byte) in content.bytes().enumerate() {
-        let length = escaped_size(byte);
-        if length == 1 {
+        if is_plain(byte) {
             continue;
         }
         text.push_str(&content[written..at]);
@@ -73,9 +72,26 @@ pub(super) fn string_size(content: &str) -> usize {
 }
 
 fn escaped_size(byte: u8) -> usize {
-    match byte {
-        b'"' | b'\\' | 0x08 | 0x0c | b'\n' | b'\r' | b'\t' => 2,
-        0..=0x1f => 6,
-        _ => 1,
-    }
+    usize::from(SIZES[usize::from(byte)])
 }
+
+/// Whether the byte stands in a string as it is.
+pub(super) fn is_plain(byte: u8) -> bool {
+    SIZES[usize::from(byte)] == 1
+}
+
+/// Bytes that each byte of a string takes in text.
+const SIZES: [u8; 256] = {
+    let mut sizes = [1; 256];
+    let mut byte = 0;
+    while byte < 0x20 {
+        sizes[byte] = 6;
+        byte += 1;
+    }
+    let mut short = [b'"', b'\\', 0x08, 0x0c, b'\n', b'\r', b'\t'].as_slice();
+    while let [first, rest @ ..] = short {
+        sizes[*first as usize] = 2;
+        short = rest;
+    }
+    sizes
+};

@@ -1,5 +1,7 @@
 //! The documents and errors of `rest-json`.
 
+use std::collections::BTreeMap;
+
 use bytes::Bytes;
 use http::header::CONTENT_TYPE;
 use http::request::Parts;
@@ -90,18 +92,22 @@ pub(crate) fn write<T: Serialize>(document: &T) -> Result<Bytes, ServiceError> {
 
 /// Writes an error as a JSON document, with its code as a member where `code` names one.
 pub(crate) fn write_error(error: &ServiceError, code: Option<&str>) -> Bytes {
-    let mut members: Map<String, Value> = error
+    // Sorted here: whether a map sorts or keeps what comes first is up to features of serde_json
+    // that any dependency may turn on.
+    let mut members: BTreeMap<&str, Value> = error
         .members
         .iter()
-        .map(|(name, value)| ((*name).to_owned(), value.clone()))
+        .map(|(name, value)| (*name, value.clone()))
         .collect();
-    members.insert(
-        error.message_member.to_owned(),
-        error.message.clone().map_or(Value::Null, Value::String),
-    );
+    let message = error.message.clone().map_or(Value::Null, Value::String);
+    members.insert(error.message_member, message);
     if let Some(member) = code {
-        members.insert(member.to_owned(), error.code.as_ref().into());
+        members.insert(member, error.code.as_ref().into());
     }
+    let members: Map<String, Value> = members
+        .into_iter()
+        .map(|(name, value)| (name.to_owned(), value))
+        .collect();
     Value::Object(members).to_string().into()
 }
 

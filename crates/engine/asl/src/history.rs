@@ -164,6 +164,9 @@ pub enum EventKind {
     ExecutionStarted {
         /// The input.
         input: Value,
+        /// The input as it was written, where that is not how it would be written here.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        text: Option<Arc<str>>,
         /// The role that the execution runs in.
         role_arn: Arc<str>,
         /// The alias that it was started by.
@@ -191,6 +194,9 @@ pub enum EventKind {
         name: Arc<str>,
         /// What it was given.
         input: Value,
+        /// As for the start of the execution, whose input the first state is given.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        text: Option<Arc<str>>,
     },
     /// `…StateExited`.
     StateExited {

@@ -77,8 +77,11 @@ pub struct Info {
     /// The version that runs.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub version_arn: Option<Arc<str>>,
-    /// Whether the history is bounded, as a standard execution's is.
+    /// Whether it is an express execution, whose history has no bound.
     pub express: bool,
+    /// The input as it was written, where that is not how [`Value`] writes it: AWS repeats it so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub input_text: Option<Arc<str>>,
 }
 
 /// An execution: the state so far.
@@ -289,10 +292,11 @@ impl Info {
             alias_arn: None,
             version_arn: None,
             express: false,
+            input_text: None,
         }
     }
 
-    /// Whether it is of a type whose history is bounded.
+    /// The type of its machine.
     pub fn machine_type(&self) -> MachineType {
         if self.express {
             MachineType::Express

@@ -83,10 +83,18 @@ impl Details<'_> {
 
     /// `input` or `output`, with its `…Details`.
     fn data(&mut self, name: &str, value: &Value) {
+        self.data_or(name, value, None);
+    }
+
+    /// As [`Self::data`], in the spelling that is given.
+    fn data_or(&mut self, name: &str, value: &Value, text: Option<&str>) {
         if !self.data {
             return;
         }
-        self.text(name, &value.to_json());
+        match text {
+            Some(text) => self.text(name, text),
+            None => self.text(name, &value.to_json()),
+        }
         self.name(&format!("{name}Details"));
         self.text.push_str("{\"truncated\":false}");
     }
@@ -102,12 +110,13 @@ impl EventKind {
         match self {
             Self::ExecutionStarted {
                 input,
+                text,
                 role_arn,
                 alias_arn,
                 version_arn,
             } => {
                 details.begin("executionStarted");
-                details.data("input", input);
+                details.data_or("input", input, text.as_deref());
                 details.text("roleArn", role_arn);
                 details.maybe("stateMachineAliasArn", alias_arn.as_deref());
                 details.maybe("stateMachineVersionArn", version_arn.as_deref());
@@ -132,10 +141,12 @@ impl EventKind {
                 details.begin("executionRedriven");
                 details.number("redriveCount", u64::from(*count));
             }
-            Self::StateEntered { name, input, .. } => {
+            Self::StateEntered {
+                name, input, text, ..
+            } => {
                 details.begin("stateEntered");
                 details.text("name", name);
-                details.data("input", input);
+                details.data_or("input", input, text.as_deref());
             }
             Self::StateExited {
                 name,

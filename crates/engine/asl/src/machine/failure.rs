@@ -79,26 +79,24 @@ impl Stepper<'_> {
         if &*error == MISSED_HEARTBEAT {
             failure.error = Some("States.Timeout".into());
         }
-        if &*error != RUNTIME {
-            if let Some(until) = self.retry_at(id, state, &error) {
-                self.set_stage(id, Stage::Retrying(until));
-                return;
-            }
-            let catcher = state
-                .catch()
-                .iter()
-                .position(|catcher| retry::takes(&catcher.errors, &error));
-            if let Some(index) = catcher {
-                if within {
-                    self.event(id, EventKind::StateFailed(state_type(state)));
-                }
-                return self.caught(id, state, index, &failure);
-            }
+        // What the machine itself fails with is not tried again, and is caught by its own name alone.
+        if &*error != RUNTIME
+            && let Some(until) = self.retry_at(id, state, &error)
+        {
+            self.set_stage(id, Stage::Retrying(until));
+            return;
         }
+        let catcher = state
+            .catch()
+            .iter()
+            .position(|catcher| retry::takes(&catcher.errors, &error));
         if within {
             self.event(id, EventKind::StateFailed(state_type(state)));
         }
-        self.flow_failed(id, failure);
+        match catcher {
+            Some(index) => self.caught(id, state, index, &failure),
+            None => self.flow_failed(id, failure),
+        }
     }
 
     /// When a state that failed is tried again.

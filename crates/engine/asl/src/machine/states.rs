@@ -50,10 +50,14 @@ impl<'s> Stepper<'s> {
         };
         let input = track.input.clone();
         let now = self.now();
+        // The first state is entered with what the execution was started with, as it was written.
+        let first = self.execution.events == 1;
+        let text = self.execution.info.input_text.clone().filter(|_| first);
         let kind = EventKind::StateEntered {
             state: state_type(state),
             name: Arc::clone(&state.name),
             input,
+            text,
         };
         let entered = self.event(id, kind);
         if let Some(track) = self.track_mut(id) {

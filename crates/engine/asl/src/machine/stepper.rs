@@ -46,6 +46,7 @@ impl<'s> Stepper<'s> {
         let info = std::sync::Arc::clone(&self.execution.info);
         let started = EventKind::ExecutionStarted {
             input: self.execution.input.clone(),
+            text: info.input_text.clone(),
             role_arn: std::sync::Arc::clone(&info.role_arn),
             alias_arn: info.alias_arn.clone(),
             version_arn: info.version_arn.clone(),

@@ -281,7 +281,7 @@ impl Test<'_> {
         mut inspection: Inspection,
     ) -> Tested {
         let error = failure.error.as_deref().unwrap_or_default();
-        let taken = |errors: &[Arc<str>]| error != RUNTIME && retry::takes(errors, error);
+        let taken = |errors: &[Arc<str>]| retry::takes(errors, error);
         let mut tested = |status, output, next_state, details: Option<ErrorDetails>| {
             inspection.error_details = details;
             Tested {
@@ -296,7 +296,7 @@ impl Test<'_> {
             .retry()
             .iter()
             .enumerate()
-            .find(|(_, retrier)| taken(&retrier.errors));
+            .find(|(_, retrier)| error != RUNTIME && taken(&retrier.errors));
         if let Some((index, retrier)) = retrier
             && let Some(delay) = retrier.delay_millis(self.configuration.retrier_retry_count, 1.0)
         {

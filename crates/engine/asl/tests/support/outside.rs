@@ -37,14 +37,17 @@ pub(crate) fn play(
     definition: &Definition,
     recorded: &[Json],
 ) -> Result<Vec<HistoryEvent>, (Stuck, Vec<HistoryEvent>)> {
-    let input = data(&recorded[0]["executionStartedEventDetails"]["input"]);
+    let given = &recorded[0]["executionStartedEventDetails"]["input"];
+    let input = data(given);
+    let mut info = info();
+    info.input_text = given.as_str().map(Into::into);
     let random = SeededEntropy::new(1);
     let now = Timestamp(1_700_000_000_000_000);
     let environment = Environment {
         now,
         random: &random,
     };
-    let (execution, step) = Execution::start(definition, info(), input, environment);
+    let (execution, step) = Execution::start(definition, info, input, environment);
     let mut play = Play {
         definition,
         recorded,

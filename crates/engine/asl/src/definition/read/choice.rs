@@ -29,7 +29,7 @@ impl Reader<'_> {
                         Object {
                             node: item,
                             place: &place,
-                            language: object.language,
+                            ..object
                         },
                         in_flow,
                         edges,

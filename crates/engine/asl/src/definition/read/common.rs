@@ -21,6 +21,15 @@ pub(super) struct Object<'o, 'n> {
     pub(super) node: &'o Node<'n>,
     pub(super) place: &'o Place<'o>,
     pub(super) language: QueryLanguage,
+    pub(super) offers: Offers,
+}
+
+/// What of `$states` its `Output` and `Assign` see, beside the input and the context.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Offers {
+    Nothing,
+    Result,
+    ErrorOutput,
 }
 
 impl<'n> Reader<'_> {
@@ -264,7 +273,50 @@ impl<'n> Reader<'_> {
         let place = object.place.field(field);
         match object.language {
             QueryLanguage::JsonPath => self.payload(&place, node).map(Template::JsonPath),
-            QueryLanguage::Jsonata => self.jsonata(&place, node).map(Template::Jsonata),
+            QueryLanguage::Jsonata => {
+                let template = self.jsonata(&place, node)?;
+                let offers = match field {
+                    "Output" | "Assign" => object.offers,
+                    _ => Offers::Nothing,
+                };
+                self.reserved(&place, node, &template, offers);
+                Some(Template::Jsonata(template))
+            }
+        }
+    }
+
+    /// Notes expressions that read what of `$states` is not there.
+    fn reserved(
+        &mut self,
+        place: &Place<'_>,
+        node: &Node<'_>,
+        template: &JsonataTemplate,
+        offers: Offers,
+    ) {
+        match (template, &node.kind) {
+            (JsonataTemplate::Expression(expression), _) => {
+                let unavailable =
+                    expression.unavailable(offers == Offers::Result, offers == Offers::ErrorOutput);
+                if let Some(message) = unavailable {
+                    self.problem(
+                        Code::UnsupportedJsonataExpression,
+                        place,
+                        &node.span,
+                        message,
+                    );
+                }
+            }
+            (JsonataTemplate::Array(items), NodeKind::Array(nodes)) => {
+                for (index, (item, node)) in items.iter().zip(nodes).enumerate() {
+                    self.reserved(&place.index(index), node, item, offers);
+                }
+            }
+            (JsonataTemplate::Object(fields), NodeKind::Object(members)) => {
+                for ((name, item), member) in fields.iter().zip(members) {
+                    self.reserved(&place.field(name), &member.value, item, offers);
+                }
+            }
+            _ => {}
         }
     }
 

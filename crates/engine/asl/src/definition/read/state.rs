@@ -10,7 +10,7 @@ use super::super::{
     Catcher, Dynamic, Fail, Kind, Next, Parallel, QueryLanguage, ResultPath, Retrier, State, Task,
     Template, Wait,
 };
-use super::common::Object;
+use super::common::{Object, Offers};
 use super::{InFlow, Place, Reader, Surroundings};
 use crate::intrinsics::Call;
 use crate::payload::Source;
@@ -41,10 +41,15 @@ impl Reader<'_> {
             .get("Type")
             .and_then(|it| self.one_of(&place.field("Type"), it, "Type", &types));
         let state_type = StateType::named(state_type?)?;
+        let offers = match state_type {
+            StateType::Task | StateType::Parallel | StateType::Map => Offers::Result,
+            _ => Offers::Nothing,
+        };
         let object = Object {
             node,
             place,
             language,
+            offers,
         };
         self.state_fields(object, state_type);
         let data = self.data(object);
@@ -65,6 +70,7 @@ impl Reader<'_> {
             node,
             place,
             language,
+            ..
         } = object;
         let required: &[&str] = match state_type {
             StateType::Task => &["Resource"],
@@ -280,7 +286,7 @@ impl Reader<'_> {
                     let branch = Object {
                         node: item,
                         place: &place,
-                        language: object.language,
+                        ..object
                     };
                     self.known(branch, &["StartAt", "States"]);
                     let surroundings = Surroundings {
@@ -316,7 +322,7 @@ impl Reader<'_> {
                     Object {
                         node: item,
                         place: &place.index(index),
-                        language: object.language,
+                        ..object
                     },
                     last,
                 )
@@ -396,7 +402,8 @@ impl Reader<'_> {
                     Object {
                         node: item,
                         place: &place,
-                        language: object.language,
+                        offers: Offers::ErrorOutput,
+                        ..object
                     },
                     last,
                     in_flow,

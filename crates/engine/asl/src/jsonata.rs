@@ -61,6 +61,8 @@ pub struct Expression {
     references: References,
     /// The functions of ours that it names.
     functions: Vec<&'static str>,
+    /// The function that it calls, if it calls one alone.
+    called: Option<Arc<str>>,
     /// The names that the expression walks along, if that is all it does.
     walk: Option<Vec<Arc<str>>>,
 }
@@ -167,12 +169,14 @@ impl Expression {
     pub fn parse(text: &str) -> Result<Self, ParseError> {
         let text = text.trim();
         let tree = jsonata_core::parser::parse(text).map_err(|error| ParseError::syntax(&error))?;
-        let analysis = analyse::analyse(&tree);
+        let mut analysis = analyse::analyse(&tree);
         if let Some(unsupported) = analysis.unsupported {
             return Err(ParseError::Unsupported(unsupported));
         }
+        let called = analysis.called.pop_first();
         Ok(Self {
             text: text.into(),
+            called: called.filter(|_| analysis.called.is_empty()),
             walk: analyse::walk(&tree),
             tree: Arc::new(tree),
             references: analysis.references,
@@ -208,7 +212,9 @@ impl Expression {
         };
         let mut evaluator = Evaluator::with_options(context, options);
         functions::register(&mut evaluator, &self.functions, &session.scope)?;
-        let result = evaluator.evaluate(&self.tree, &JValue::Undefined)?;
+        let result = evaluator.evaluate(&self.tree, &JValue::Undefined);
+        let result =
+            result.map_err(|error| EvaluateError::threw(&error, self.called.as_deref()))?;
         convert::from(&result)
     }
 

@@ -5,6 +5,7 @@
 //! predicates, sort terms and groupings read what the step before them gave, and may name fields as
 //! they like. The body of a function reads what the expression around it reads.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use jsonata_core::ast::{AstNode, BinaryOp, PathStep, Stage};
@@ -15,6 +16,8 @@ pub(super) struct Analysis {
     pub(super) references: References,
     /// The functions of ours that it names.
     pub(super) functions: Vec<&'static str>,
+    /// All functions that it calls by name.
+    pub(super) called: BTreeSet<Arc<str>>,
     /// The first thing that Step Functions does not support, in AWS's words.
     pub(super) unsupported: Option<String>,
 }
@@ -24,6 +27,7 @@ pub(super) fn analyse(tree: &AstNode) -> Analysis {
         analysis: Analysis {
             references: References::default(),
             functions: Vec::new(),
+            called: BTreeSet::new(),
             unsupported: None,
         },
         local: Vec::new(),
@@ -165,6 +169,7 @@ impl Walker {
                     self.top(name);
                 }
                 self.function(name);
+                self.analysis.called.insert(name.as_str().into());
                 self.nodes(args, top);
             }
             AstNode::Call { procedure, args } => {

@@ -98,13 +98,52 @@ impl EvaluateError {
 
 impl From<EvaluatorError> for EvaluateError {
     fn from(error: EvaluatorError) -> Self {
+        Self::threw(&error, None)
+    }
+}
+
+impl EvaluateError {
+    /// `called` is the function that the expression calls, if it is the only one: AWS names the
+    /// function, `jsonata-core` does not.
+    pub(super) fn threw(error: &EvaluatorError, called: Option<&str>) -> Self {
         const NO_FUNCTION: &str = "T1006: Attempted to invoke a non-function";
         let message = error.message();
         if message.starts_with(NO_FUNCTION) {
             return Self::Threw(NO_FUNCTION.to_owned());
         }
-        Self::Threw(quote_operator(message))
+        let named = called.and_then(|function| name_function(message, function));
+        Self::Threw(named.unwrap_or_else(|| quote_operator(message)))
     }
+}
+
+/// A complaint about an argument with the function's name; `None` if `message` is none, or has it.
+fn name_function(message: &str, function: &str) -> Option<String> {
+    let (code, complaint) = message.split_once(": Argument ")?;
+    if let Some(counts) = complaint.strip_prefix("count mismatch: expected ") {
+        let (expected, got) = counts.split_once(", got ")?;
+        // The first argument that is missing, or the first that is too many.
+        let fewer = expected.parse::<usize>().ok()?.min(got.parse().ok()?);
+        return Some(mismatch(function, fewer + 1));
+    }
+    let (number, must) = complaint.split_once(" must be ")?;
+    let number = number.parse().ok()?;
+    match (code, must.strip_prefix("an array of ")) {
+        ("T0410", None) => Some(mismatch(function, number)),
+        ("T0412", Some(kind)) => {
+            let kind = kind.chars().next()?.to_ascii_lowercase();
+            Some(format!(
+                "T0412: Argument {number} of function \"{function}\" must be an array of \"{kind}\""
+            ))
+        }
+        _ => None,
+    }
+}
+
+/// The reference implementation's complaint about an argument.
+pub(super) fn mismatch(function: &str, argument: usize) -> String {
+    format!(
+        "T0410: Argument {argument} of function \"{function}\" does not match function signature"
+    )
 }
 
 /// `side of the + operator` with the operator in quotes.

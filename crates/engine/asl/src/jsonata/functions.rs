@@ -216,9 +216,7 @@ fn sequence(items: &Value) -> JValue {
 }
 
 fn mismatch(function: &str, argument: usize) -> EvaluatorError {
-    EvaluatorError::TypeError(format!(
-        "T0410: Argument {argument} of function \"{function}\" does not match function signature"
-    ))
+    EvaluatorError::TypeError(super::error::mismatch(function, argument))
 }
 
 fn failure(message: String) -> EvaluatorError {

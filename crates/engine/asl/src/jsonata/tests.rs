@@ -178,6 +178,14 @@ fn failures_are_told_in_awss_words() {
             "threw an error during evaluation. T2001: The left side of the \"+\" operator must evaluate to a number",
         ),
         (
+            "$uppercase(1)",
+            "threw an error during evaluation. T0410: Argument 1 of function \"uppercase\" does not match function signature",
+        ),
+        (
+            "$sum('a')",
+            "threw an error during evaluation. T0412: Argument 1 of function \"sum\" must be an array of \"n\"",
+        ),
+        (
             "$partition(1, 2)",
             "threw an error during evaluation. T0410: Argument 1 of function \"partition\" does not match function signature",
         ),

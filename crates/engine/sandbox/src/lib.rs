@@ -28,6 +28,8 @@ mod client;
 #[cfg(target_os = "linux")]
 mod environment;
 #[cfg(target_os = "linux")]
+mod forked;
+#[cfg(target_os = "linux")]
 mod freezer;
 #[cfg(target_os = "linux")]
 mod isolation;

@@ -19,7 +19,6 @@ mod tree;
 mod watched;
 
 use std::os::fd::OwnedFd;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use nix::errno::Errno;
 use nix::sys::signal::Signal;
@@ -30,7 +29,7 @@ use crate::cgroup::{EngineGroups, EngineName, GroupMeasures, Hierarchies};
 use crate::isolation::{self, Isolation, NotIsolated, ScratchKit};
 use crate::protocol::Refused;
 use crate::spec::Egress;
-use crate::{SandboxError, channel, sys};
+use crate::{SandboxError, channel, forked, sys};
 
 /// How the spawner works.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -104,7 +103,7 @@ impl Spawner {
             }),
             ForkResult::Child => {
                 drop((ours, lifeline));
-                run(|| {
+                forked::run(|| {
                     let setup = serve::Setup {
                         engine,
                         channel: theirs,
@@ -217,18 +216,6 @@ fn hierarchies(options: &SpawnerOptions) -> Result<Hierarchies, SandboxError> {
     } else {
         Ok(Hierarchies::default())
     }
-}
-
-/// Runs the body of a forked process and ends it, whatever happens: a panic must not unwind into
-/// the copy of the parent's stack.
-pub(crate) fn run(body: impl FnOnce() -> Result<(), Refused>) -> ! {
-    let code = match catch_unwind(AssertUnwindSafe(body)) {
-        Ok(Ok(())) => 0,
-        // Whoever waits for this process learns from its end that something is wrong.
-        Ok(Err(_)) => 70,
-        Err(_) => 71,
-    };
-    sys::exit_now(code)
 }
 
 /// What the spawner and the guard do alike at their start: leave the terminal's reach, so that

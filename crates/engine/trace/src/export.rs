@@ -8,7 +8,7 @@
 use std::borrow::Cow;
 use std::mem;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use ids::{SharedClock, Timestamp};
@@ -17,9 +17,9 @@ use opentelemetry::{InstrumentationScope, KeyValue};
 use opentelemetry_otlp::{Protocol, SpanExporter, WithExportConfig, WithHttpConfig};
 use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::trace::{SpanData, SpanEvents, SpanExporter as _, SpanLinks};
-use tokio::sync::mpsc;
+use tokio::sync::{Notify, mpsc};
 
-use crate::tracer::{StartError, Tally};
+use crate::error::StartError;
 use crate::{Kind, Source, Span, Value};
 
 /// How many spans are sent at a time.
@@ -62,6 +62,15 @@ impl Exporter {
         })?;
         Ok(Self(exporter))
     }
+}
+
+/// What handing in and sending know of one another.
+#[derive(Debug, Default)]
+pub(crate) struct Tally {
+    /// How many spans never arrived.
+    pub(crate) dropped: AtomicU64,
+    /// No more spans come.
+    pub(crate) closing: Notify,
 }
 
 /// Sends what is handed in.

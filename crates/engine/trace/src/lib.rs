@@ -8,11 +8,13 @@
 //! It does not decide what is traced, and makes no spans by itself: services do, each of what it
 //! does. The engine's own log is `tracing`'s, which has nothing to do with this.
 
+mod error;
 mod export;
 mod header;
 mod span;
 mod tracer;
 
+pub use error::StartError;
 pub use header::{Header, SpanId, TraceId};
 pub use span::{Kind, Source, Span, Value};
-pub use tracer::{StartError, Tracer};
+pub use tracer::Tracer;

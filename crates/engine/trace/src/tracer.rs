@@ -1,38 +1,23 @@
 //! Where spans are handed in.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use ids::SharedClock;
 use parking_lot::Mutex;
-use tokio::sync::{Notify, mpsc};
+use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
 use crate::Span;
-use crate::export::{Exporter, Sender};
+use crate::error::StartError;
+use crate::export::{Exporter, Sender, Tally};
 
 /// How many spans may wait for the collector.
 const QUEUE: usize = 8_192;
 
 /// How long an end waits for the last spans to arrive.
 const FLUSH_LIMIT: Duration = Duration::from_secs(5);
-
-/// Why no spans can be sent.
-#[derive(Debug, thiserror::Error)]
-pub enum StartError {
-    /// The collector's address is none.
-    #[error("cannot send spans to {endpoint}: {reason}; give a URL such as http://127.0.0.1:4318")]
-    Endpoint {
-        /// As it was given.
-        endpoint: String,
-        /// What is wrong with it.
-        reason: String,
-    },
-    /// There is no client for it.
-    #[error("cannot send spans: {0}")]
-    Client(#[from] reqwest::Error),
-}
 
 /// Takes spans and brings them to a collector. Cheap to clone.
 #[derive(Debug, Clone, Default)]
@@ -45,15 +30,6 @@ struct Way {
     tally: Arc<Tally>,
     sender: Mutex<Option<JoinHandle<()>>>,
     clock: SharedClock,
-}
-
-/// What handing in and sending know of one another.
-#[derive(Debug, Default)]
-pub(crate) struct Tally {
-    /// How many spans never arrived.
-    pub(crate) dropped: AtomicU64,
-    /// No more spans come.
-    pub(crate) closing: Notify,
 }
 
 impl Tracer {

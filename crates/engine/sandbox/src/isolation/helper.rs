@@ -10,7 +10,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::protocol::{Failure, Refused, decode};
-use crate::{SandboxError, channel, sys};
+use crate::{SandboxError, channel, forked, sys};
 
 /// What a helper says in the end. What it made comes along.
 #[derive(Debug, Serialize, Deserialize)]
@@ -26,7 +26,7 @@ pub(crate) type Made<T> = Result<(T, Vec<OwnedFd>), Refused>;
 pub(crate) fn run<T: Serialize + DeserializeOwned>(work: impl FnOnce() -> Made<T>) -> Made<T> {
     let (ours, theirs) = channel::pair().map_err(Refused::to("make a socket pair"))?;
     match sys::fork_single_threaded().map_err(Refused::to("fork a helper"))? {
-        ForkResult::Child => crate::spawner::run(|| {
+        ForkResult::Child => forked::run(|| {
             drop(ours);
             let (outcome, made) = match work() {
                 Ok((told, made)) => (Outcome::Done(told), made),

@@ -168,7 +168,7 @@ fn fork_init(groups: &EnvironmentGroups, past: Past) -> Result<Pid, Refused> {
         fork_into(groups, past, Parent::CallersParent).map_err(Refused::to("fork an init"))?;
     match forked {
         ForkResult::Parent { child } => Ok(child),
-        ForkResult::Child => super::run(|| {
+        ForkResult::Child => crate::forked::run(|| {
             // First, for the group may be frozen: it would keep what it holds of the spawner's.
             pid_space::let_go()?;
             enter_unified(groups, entered)?;
@@ -195,7 +195,7 @@ fn fork_program(
             channel: ours,
             init: None,
         }),
-        ForkResult::Child => super::run(|| {
+        ForkResult::Child => crate::forked::run(|| {
             let channel = sys::duplicate_above(&theirs, ABOVE_PROGRAMS)
                 .map_err(Refused::to("keep the channel"))?;
             let Err(failure) = live(parents_number, channel.as_fd(), home, entered);

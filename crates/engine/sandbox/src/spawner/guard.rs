@@ -64,7 +64,7 @@ impl Guard {
                     lifeline,
                 })
             }
-            ForkResult::Child => super::run(|| watch(post, &watched, spawner)),
+            ForkResult::Child => crate::forked::run(|| watch(post, &watched, spawner)),
         }
     }
 

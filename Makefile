@@ -44,6 +44,7 @@ bench: $(VENV)/.ready .cache/ministack/.ready runtimes ## Measure, side by side 
 	@$(CARGO) bench $(LOCKED) -p lambdalab-store --bench group_commit
 	@$(CARGO) bench $(LOCKED) -p lambdalab-sandbox --bench start
 	@$(CARGO) bench $(LOCKED) -p lambdalab-asl --bench data
+	@$(CARGO) bench $(LOCKED) -p lambdalab-asl --bench machine
 
 fmt: toolchain ## Format the Rust code
 	@$(CARGO) fmt --all

@@ -13,6 +13,7 @@
 
 mod branches;
 mod context;
+mod distributed;
 mod evaluate;
 mod failure;
 mod flow;

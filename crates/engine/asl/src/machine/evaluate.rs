@@ -1,16 +1,17 @@
 //! Evaluating the fields of a state, in the words of AWS where they have no value.
 
+mod fields;
+mod rules;
+
 use std::cell::OnceCell;
 use std::sync::Arc;
 
 use super::context::{self, Extra};
 use super::track::Track;
 use super::{Environment, Execution};
-use crate::choice::{Comparison, Operand};
 use crate::context::Context;
 use crate::definition::{
-    Choice, Condition, DataFlow, Dynamic, FieldPath, JsonataTemplate, PathFlow, ResultPath,
-    Selector, State, StateId, Template,
+    DataFlow, FieldPath, JsonataTemplate, PathFlow, ResultPath, Selector, State, Template,
 };
 use crate::jsonata::{EvaluateError, Session, States};
 use crate::jsonpath::Path;
@@ -199,39 +200,6 @@ impl<'a> Evaluator<'a> {
         }
     }
 
-    /// Where a Choice state leads, and what it hands on.
-    pub(super) fn choose(&self, choice: &Choice) -> Evaluated<(Exit, StateId)> {
-        let input = self.effective_input()?;
-        for (index, rule) in choice.rules.iter().enumerate() {
-            if self.holds(&rule.condition, index, &input)? {
-                return Ok((self.exit_by_rule(index, rule)?, rule.next));
-            }
-        }
-        match choice.default {
-            Some(default) => Ok((self.exit(None)?, default)),
-            None => Err(Trouble::Named(
-                "States.NoChoiceMatched",
-                "Failed to transition out of the state. The state does not point to a next state."
-                    .to_owned(),
-            )),
-        }
-    }
-
-    /// What a Choice state hands on by a rule.
-    fn exit_by_rule(&self, index: usize, rule: &crate::definition::Rule) -> Evaluated<Exit> {
-        let field = |name: &str| format!("Choices[{index}]/{name}");
-        let input = self.effective_input()?;
-        let output = match (&self.state.data, &rule.output) {
-            (DataFlow::JsonPath(data), _) => self.select(&data.output_path, &input)?,
-            (DataFlow::Jsonata(_), Some(output)) => {
-                self.render(output, &field("Output"), &input, None, None)?
-            }
-            (DataFlow::Jsonata(_), None) => input.clone(),
-        };
-        let assigned = self.assigned(rule.assign.as_ref(), &field("Assign"), &input, None, None)?;
-        Ok(Exit { output, assigned })
-    }
-
     /// What a state hands on by a catcher.
     pub(super) fn exit_by_catcher(&self, index: usize, error: Value) -> Evaluated<Exit> {
         let raw = &self.track.input;
@@ -343,189 +311,6 @@ impl<'a> Evaluator<'a> {
             }
         }
     }
-
-    /// A value of JSONata that must be of a type.
-    fn typed<T>(
-        &self,
-        template: &Template,
-        field: &str,
-        expected: &'static str,
-        read: impl FnOnce(&Value) -> Option<T>,
-    ) -> Evaluated<T> {
-        let value = self.render(template, field, &self.track.input, None, None)?;
-        read(&value).ok_or_else(|| unexpected_type(template, field, expected, &value))
-    }
-
-    /// A whole number that a field gives.
-    pub(super) fn integer(&self, dynamic: &Dynamic<u64>, field: &str) -> Evaluated<u64> {
-        let read = |value: &Value| value.as_i64().and_then(|number| u64::try_from(number).ok());
-        match dynamic {
-            Dynamic::Fixed(number) => Ok(*number),
-            Dynamic::Expression(template) => self.typed(template, field, "integer", read),
-            Dynamic::Path(path) => {
-                let value = self.path(path, &self.effective_input()?)?;
-                read(&value).ok_or_else(|| refers_to(field, &value, "integer", path))
-            }
-            Dynamic::Call(_) => Err(Trouble::runtime(format!(
-                "The {field}Path field cannot be a function"
-            ))),
-        }
-    }
-
-    /// A number that a field gives.
-    pub(super) fn float(&self, dynamic: &Dynamic<f64>, field: &str) -> Evaluated<f64> {
-        let read = |value: &Value| value.as_number().map(crate::value::Number::as_f64);
-        match dynamic {
-            Dynamic::Fixed(number) => Ok(*number),
-            Dynamic::Expression(template) => self.typed(template, field, "number", read),
-            Dynamic::Path(path) => {
-                let value = self.path(path, &self.effective_input()?)?;
-                read(&value).ok_or_else(|| refers_to(field, &value, "float", path))
-            }
-            Dynamic::Call(_) => Err(Trouble::runtime(format!(
-                "The {field}Path field cannot be a function"
-            ))),
-        }
-    }
-
-    /// A text that a field of a Fail state gives.
-    pub(super) fn text(&self, dynamic: &Dynamic<Arc<str>>, field: &str) -> Evaluated<Arc<str>> {
-        let read = |value: &Value| match value {
-            Value::String(text) => Some(Arc::clone(text)),
-            _ => None,
-        };
-        let of_path = |source: &crate::payload::Source| {
-            let name: Arc<str> = format!("{field}Path").into();
-            let value = source
-                .evaluate(&name, &self.track.input, &self.scope())
-                .map_err(|error| Trouble::Named(error.name(), error.to_string()))?;
-            let wrong = || {
-                Trouble::runtime(format!(
-                    "The {name} field refers to a value that is not a string: {value}"
-                ))
-            };
-            read(&value).ok_or_else(wrong)
-        };
-        match dynamic {
-            Dynamic::Fixed(text) => Ok(Arc::clone(text)),
-            Dynamic::Expression(template) => self.typed(template, field, "string", read),
-            Dynamic::Path(path) => of_path(&crate::payload::Source::Path(path.clone())),
-            Dynamic::Call(source) => of_path(source),
-        }
-    }
-
-    /// The seconds that a Wait state waits.
-    pub(super) fn wait_seconds(&self, dynamic: &Dynamic<u64>) -> Evaluated<u64> {
-        let Dynamic::Path(path) = dynamic else {
-            return self.integer(dynamic, "Seconds");
-        };
-        let value = path
-            .evaluate(&self.effective_input()?, &self.scope())
-            .map_err(|_| {
-                Trouble::runtime(format!(
-                    "The SecondsPath parameter does not reference an input value: {path}"
-                ))
-            })?;
-        let seconds = value
-            .as_number()
-            .filter(|number| number.is_integer())
-            .and_then(crate::value::Number::as_i64);
-        seconds
-            .and_then(|seconds| u64::try_from(seconds).ok())
-            .ok_or_else(|| {
-                Trouble::runtime(format!(
-                    "The SecondsPath parameter cannot be parsed as a long value: {path} == {}",
-                    plain(&value)
-                ))
-            })
-    }
-
-    /// The moment until which a Wait state waits.
-    pub(super) fn wait_until(&self, dynamic: &Dynamic<Arc<str>>) -> Evaluated<jiff::Timestamp> {
-        let read = |text: &str| crate::time::parse(text);
-        let format = "ISO-8601 extended offset date-time format string";
-        match dynamic {
-            Dynamic::Path(path) => {
-                let value = path
-                    .evaluate(&self.effective_input()?, &self.scope())
-                    .map_err(|_| {
-                        Trouble::runtime(format!(
-                            "The TimestampPath parameter does not reference an input value: {path}"
-                        ))
-                    })?;
-                value.as_str().and_then(read).ok_or_else(|| {
-                    Trouble::runtime(format!(
-                        "The TimestampPath parameter does not reference a valid {format}: {path} == {}",
-                        plain(&value)
-                    ))
-                })
-            }
-            other => {
-                let text = self.text(other, "Timestamp")?;
-                read(&text).ok_or_else(|| Trouble::Query {
-                    cause: format!("The Timestamp field cannot be parsed as an {format}: {text}"),
-                    location: Some("Timestamp".to_owned()),
-                    late: true,
-                })
-            }
-        }
-    }
-
-    /// Whether the rule of a Choice state holds.
-    fn holds(&self, condition: &Condition, index: usize, input: &Value) -> Evaluated<bool> {
-        Ok(match condition {
-            Condition::And(all) => {
-                for one in all {
-                    if !self.holds(one, index, input)? {
-                        return Ok(false);
-                    }
-                }
-                true
-            }
-            Condition::Or(any) => {
-                for one in any {
-                    if self.holds(one, index, input)? {
-                        return Ok(true);
-                    }
-                }
-                false
-            }
-            Condition::Not(one) => !self.holds(one, index, input)?,
-            Condition::Compare {
-                variable,
-                comparison,
-            } => self.compares(variable, comparison, input)?,
-            Condition::Expression(template) => self.typed(
-                template,
-                &format!("Choices[{index}]/Condition"),
-                "boolean",
-                Value::as_bool,
-            )?,
-        })
-    }
-
-    fn compares(&self, variable: &Path, comparison: &Comparison, input: &Value) -> Evaluated<bool> {
-        let scope = self.scope();
-        let invalid = |path: &Path| {
-            Trouble::runtime(format!(
-                "Invalid path '{path}': The choice state's condition path references an invalid value."
-            ))
-        };
-        let Ok(value) = variable.evaluate(input, &scope) else {
-            return match comparison {
-                Comparison::IsPresent(expected) => Ok(!expected),
-                _ => Err(invalid(variable)),
-            };
-        };
-        let operand = match comparison {
-            Comparison::Order {
-                operand: Operand::Path(path),
-                ..
-            } => Some(path.evaluate(input, &scope).map_err(|_| invalid(path))?),
-            _ => None,
-        };
-        Ok(comparison.holds(&value, operand.as_ref()))
-    }
 }
 
 fn jsonata(
@@ -556,20 +341,6 @@ fn jsonata(
             Ok(Value::from(map))
         }
     }
-}
-
-/// A value as AWS puts it into a sentence: strings without quotes.
-fn plain(value: &Value) -> String {
-    value
-        .as_str()
-        .map_or_else(|| value.to_json(), str::to_owned)
-}
-
-fn refers_to(field: &str, value: &Value, kind: &str, path: &Path) -> Trouble {
-    let value = plain(value);
-    Trouble::runtime(format!(
-        "The {field}Path field refers to value \"{value}\" which is not a valid {kind}: {path}"
-    ))
 }
 
 /// The trouble with a value of JSONata that is not of the type that its field needs.

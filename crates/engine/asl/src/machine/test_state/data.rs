@@ -1,7 +1,7 @@
 //! The ways of a state's data in a test, noted as they are gone.
 
 use super::super::evaluate::{Evaluator, Trouble};
-use super::super::{items, map_run};
+use super::super::{distributed, items, map_run};
 use super::{Mock, Test, Worked, target};
 use crate::definition::{DataFlow, Kind, Map, State};
 use crate::history::Failure;
@@ -181,7 +181,7 @@ impl Test<'_> {
             clippy::cast_precision_loss,
             reason = "iterations are far fewer than 2^53"
         )]
-        let exceeded = failures as f64 > map_run::tolerance(evaluator, map, length)?;
+        let exceeded = failures as f64 > distributed::tolerance(evaluator, map, length)?;
         match &self.mock {
             Some(Mock::Result(_)) if exceeded => Ok(Worked::Fails(map_run::exceeded())),
             Some(Mock::Result(result)) => {

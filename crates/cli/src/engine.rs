@@ -1,4 +1,4 @@
-//! The only place that knows the engine's crates.
+//! The only place that knows the engine's crates, with what they call confinement and failures.
 //!
 //! Everything else of this program talks to a target as any AWS client does.
 
@@ -13,26 +13,15 @@ use sandbox::{Capabilities, Spawner, SpawnerOptions};
 use serde::Serialize;
 use server::Engine;
 
-pub(crate) use sandbox::Egress;
 pub(crate) use server::EngineOptions;
 
+use crate::confinement::{Egress, IsolationMode};
 use crate::engine_failure::EngineFailure;
 use crate::error::CliError;
 use crate::exit::ExitCode;
 use crate::settings::value::SettingValue;
 use crate::settings::{Origin, Settings};
 use crate::signals::Stop;
-
-/// How far functions are kept apart from the host.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum IsolationMode {
-    /// As far as the host allows.
-    Auto,
-    /// As on AWS, or the engine does not start.
-    Required,
-    /// Not at all.
-    None,
-}
 
 /// What this host must give, or the engine does not start.
 #[derive(Debug)]

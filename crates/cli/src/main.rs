@@ -18,6 +18,7 @@ mod api;
 mod arguments;
 mod calibrate;
 mod config;
+mod confinement;
 mod context;
 mod demo;
 mod detach;

@@ -17,7 +17,7 @@ use std::path::{Path, PathBuf};
 use lab_aws::TargetName;
 use miette::{Diagnostic, NamedSource, SourceSpan};
 
-use crate::engine::{Egress, IsolationMode};
+use crate::confinement::{Egress, IsolationMode};
 use crate::format::Format;
 use definition::{Arity, Definition};
 use file::File;

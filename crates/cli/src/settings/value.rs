@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use lab_aws::TargetName;
 
-use crate::engine::{Egress, IsolationMode};
+use crate::confinement::{Egress, IsolationMode};
 use crate::format::Format;
 
 /// A value that a setting can have. What is not allowed gives `None`: the setting's definition

@@ -10,8 +10,7 @@ use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use super::mounts::{self, Allows};
-use super::view::EMPTY;
+use super::mounts::{self, Allows, EMPTY};
 use crate::protocol::Refused;
 
 /// The system's own, and what is hidden in it.

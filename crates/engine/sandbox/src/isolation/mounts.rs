@@ -13,6 +13,9 @@ use rustix::mount::{
 use crate::protocol::Refused;
 use crate::sys::{self, MountAttributes};
 
+/// A folder of the root's in which nothing is: mounted over what is not to be seen.
+pub(super) const EMPTY: &str = "/home";
+
 /// What a mount does not allow, besides being private to its namespace.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Allows {

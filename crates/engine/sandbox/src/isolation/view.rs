@@ -8,7 +8,7 @@ use std::path::Path;
 use nix::sched::{CloneFlags, setns, unshare};
 use rustix::mount::MountAttrFlags;
 
-use super::mounts::{self, Allows};
+use super::mounts::{self, Allows, EMPTY};
 use super::realm::{self, Realm};
 use super::user::{self, User};
 use super::{Isolation, helper, local, memory, network, pid_space};
@@ -64,9 +64,6 @@ const MASKED_FOLDERS: [&str; 6] = [
     "/proc/scsi",
     "/proc/tty",
 ];
-
-/// A folder of the root's in which nothing is.
-pub(super) const EMPTY: &str = "/home";
 
 /// The calling process's own view, still open for mounts.
 #[derive(Debug)]

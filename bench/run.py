@@ -30,6 +30,7 @@ import events
 import idle
 import isolation
 import logs
+import queues
 import snapstart
 import store
 import streams
@@ -241,6 +242,7 @@ def main():
     logs.figures(table, request)
     streams.figures(table)
     events.figures(table, load, boto3_client)
+    queues.figures(table)
     idle.figures(table, load)
     isolation.figures(table, load, MEMORY_MB)
     snapstart.figures(table, MEMORY_MB)

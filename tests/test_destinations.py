@@ -204,6 +204,37 @@ def test_configurations_are_listed_by_pages(client, deploy):
     assert pages == [["$LATEST", "1"], ["live"]]
 
 
+def test_queues_are_told(engine, client, deploy, names):
+    sqs = engine.client("sqs")
+    url = sqs.create_queue(QueueName=next(names))["QueueUrl"]
+    queue = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])
+    queue = queue["Attributes"]["QueueArn"]
+    name = deploy(WORK, DeadLetterConfig={"TargetArn": queue})
+    client.put_function_event_invoke_config(
+        FunctionName=name,
+        MaximumRetryAttempts=0,
+        DestinationConfig={"OnFailure": {"Destination": queue}},
+    )
+    sent = send(client, name, {"fail": True})
+    found = []
+
+    def both():
+        answer = sqs.receive_message(
+            QueueUrl=url, WaitTimeSeconds=5, MaxNumberOfMessages=10, MessageAttributeNames=["All"]
+        )
+        found.extend(answer.get("Messages", []))
+        return len(found) == 2
+
+    eventually(both, "the record and the dead letter arrive")
+    letter, record = sorted(found, key=lambda message: len(message["Body"]))
+    assert json.loads(record["Body"])["requestContext"]["requestId"] == sent
+    assert "MessageAttributes" not in record
+    assert json.loads(letter["Body"]) == {"fail": True}
+    said = {name: value["StringValue"] for name, value in letter["MessageAttributes"].items()}
+    assert said == {"RequestID": sent, "ErrorCode": "200", "ErrorMessage": "as it was told"}
+    sqs.delete_queue(QueueUrl=url)
+
+
 def test_what_cannot_be_delivered_is_said_and_counted(engine, client, deploy):
     queue = f"arn:aws:sqs:{REGION}:{ACCOUNT}:nowhere"
     name = deploy(WORK, DeadLetterConfig={"TargetArn": queue})

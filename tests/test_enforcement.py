@@ -371,3 +371,31 @@ def test_a_function_may_what_its_role_may(enforcing, fresh):
     assert functions.invoke(owner, caller, {"call": called}).value == "hello"
     # Logs are written by the engine itself, whatever the role may.
     assert functions.invoke(owner, caller, {"call": called}, LogType="Tail").log
+
+
+def test_a_queue_is_permitted_by_the_caller_s_policies_or_its_own(enforcing, fresh):
+    name = next(fresh)
+    arn = f"arn:aws:sqs:{REGION}:{ACCOUNT}:{name}"
+    owner = client(enforcing, "sqs")
+    url = owner.create_queue(QueueName=name, tags={"team": "a"})["QueueUrl"]
+    user = client(enforcing, "sqs", new_user(enforcing, name, ("Allow", "sqs:SendMessage", arn)))
+    # A batch is permitted to whoever may do what is in it.
+    user.send_message_batch(QueueUrl=url, Entries=[{"Id": "a", "MessageBody": "x"}])
+    assert error_of(user.receive_message, QueueUrl=url) == (
+        "AccessDenied",
+        f"User: arn:aws:iam::{ACCOUNT}:user/{name} is not authorized to perform: "
+        f"sqs:ReceiveMessage on resource: {arn} because no identity-based policy allows the "
+        "sqs:ReceiveMessage action",
+        403,
+    )
+    permission = {
+        "Effect": "Allow",
+        "Principal": {"AWS": f"arn:aws:iam::{ACCOUNT}:user/{name}"},
+        "Action": "sqs:ReceiveMessage",
+        "Resource": arn,
+        "Condition": {"StringEquals": {"aws:ResourceTag/team": "a"}},
+    }
+    document = json.dumps({"Version": "2012-10-17", "Statement": permission})
+    owner.set_queue_attributes(QueueUrl=url, Attributes={"Policy": document})
+    assert user.receive_message(QueueUrl=url)["Messages"][0]["Body"] == "x"
+    owner.delete_queue(QueueUrl=url)

@@ -29,6 +29,8 @@ pub struct Metadata {
     pub target_prefix: Option<String>,
     /// The namespace of XML documents.
     pub xml_namespace: Option<String>,
+    /// There where a service of the protocol `json` once spoke `query`, and still understands it.
+    pub aws_query_compatible: Option<serde::de::IgnoredAny>,
 }
 
 /// One operation.

@@ -35,6 +35,45 @@ pub struct Service {
     /// Members (`Shape.Member`) whose constraints the service checks itself.
     #[serde(default)]
     pub unchecked: BTreeSet<String>,
+    /// What a service that speaks `json` and `query` is called in the latter.
+    pub query: Option<QueryNames>,
+}
+
+/// What a model no longer says of the query protocol that its service once had.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct QueryNames {
+    /// The namespace of the answers.
+    pub namespace: String,
+    /// What the elements of flattened lists and maps are called, by the name of the member.
+    pub elements: BTreeMap<String, Element>,
+    /// Errors that go by another code there, by the code of `json`.
+    pub errors: BTreeMap<String, QueryError>,
+}
+
+/// An element of a flattened list or map.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Element {
+    /// Its name; `*` stands for the operation's.
+    pub name: String,
+    /// What the key of an entry is called.
+    #[serde(default = "name")]
+    pub key: String,
+}
+
+/// An error in the query protocol.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct QueryError {
+    /// Its code.
+    pub code: String,
+    /// Its message, where that is another one too.
+    pub message: Option<String>,
+}
+
+fn name() -> String {
+    "Name".to_owned()
 }
 
 fn validation_exception() -> String {

@@ -151,6 +151,25 @@ fn a_query_service_has_names_of_its_own() {
 }
 
 #[test]
+fn a_service_of_two_protocols_answers_in_the_one_that_it_is_asked_in() {
+    let metadata = r#""protocol": "json", "jsonVersion": "1.0", "targetPrefix": "Shop",
+        "awsQueryCompatible": {}"#;
+    let model = document_model(metadata);
+    let names = "[service.shop.query]\nnamespace = \"http://shop/\"\n\
+                 [service.shop.query.elements]\nThings = { name = \"*Thing\" }\n\
+                 [service.shop.query.errors]\nNoSuchThing = { code = \"Shop.NoThing\" }\n";
+    let api = &generate(&model, names).unwrap()["shop/api.rs"];
+    assert!(
+        api.contains("let protocol = PROTOCOL.of(request.parts);"),
+        "{api}"
+    );
+    assert!(api.contains("decode(&protocol, request)?"), "{api}");
+    assert!(api.contains("query: \"Shop.NoThing\"") && api.contains("name: \"*Thing\""));
+    let error = generate(&model, "").unwrap_err();
+    assert!(error.to_string().contains("without `query`"), "{error}");
+}
+
+#[test]
 fn a_stream_of_events_is_an_enum() {
     let with_events = |model: &str| {
         model

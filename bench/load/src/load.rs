@@ -24,19 +24,19 @@ use crate::sample::{Sample, Summary};
 pub(crate) struct Loop {
     /// HOST:PORT of the engine
     #[arg(long)]
-    address: String,
+    pub(crate) address: String,
     /// How many callers there are
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=4096))]
-    callers: u32,
+    pub(crate) callers: u32,
     /// How many requests each caller makes before the measurement begins
     #[arg(long, default_value_t = 20)]
-    warmup: u32,
+    pub(crate) warmup: u32,
     /// How many requests each caller makes at most
     #[arg(long, default_value_t = 1000)]
-    count: u32,
+    pub(crate) count: u32,
     /// How long the measurement takes at most, in seconds
     #[arg(long, default_value_t = 10.0)]
-    seconds: f64,
+    pub(crate) seconds: f64,
 }
 
 /// Invocations of a function.
@@ -107,6 +107,8 @@ pub(crate) enum LoadError {
     Caller(#[from] tokio::task::JoinError),
     #[error("no invocation was measured: allow more time or a higher count")]
     Nothing,
+    #[error("an answer is not what it should be: {0}")]
+    Answer(String),
     #[error("cannot encode the result: {0}")]
     Encode(#[from] serde_json::Error),
 }
@@ -176,10 +178,21 @@ async fn run(repeat: Loop, template: Template) -> Result<String, LoadError> {
         .await
 }
 
-#[expect(clippy::cast_precision_loss, reason = "counts stay far below 2^52")]
 fn report(callers: u32, elapsed: Duration, sample: Sample) -> Result<String, LoadError> {
+    let done = sample.len();
+    report_of(callers, elapsed, done, sample)
+}
+
+/// The report of `done` things in that time, whatever the sample is of.
+#[expect(clippy::cast_precision_loss, reason = "counts stay far below 2^52")]
+pub(crate) fn report_of(
+    callers: u32,
+    elapsed: Duration,
+    done: usize,
+    sample: Sample,
+) -> Result<String, LoadError> {
     let seconds = elapsed.as_secs_f64();
-    let per_second = sample.len() as f64 / seconds.max(f64::EPSILON);
+    let per_second = done as f64 / seconds.max(f64::EPSILON);
     let latency = sample.summary().ok_or(LoadError::Nothing)?;
     let report = Report {
         callers,
@@ -236,7 +249,7 @@ async fn prepare(
     Ok(connection)
 }
 
-async fn connect(address: &str) -> Result<SendRequest<Full<Bytes>>, LoadError> {
+pub(crate) async fn connect(address: &str) -> Result<SendRequest<Full<Bytes>>, LoadError> {
     let failed = |source| LoadError::Connect {
         address: address.to_owned(),
         source,
@@ -250,15 +263,15 @@ async fn connect(address: &str) -> Result<SendRequest<Full<Bytes>>, LoadError> {
 }
 
 /// A prepared request; only cheap copies are made of it while measuring.
-struct Template {
+pub(crate) struct Template {
     method: Method,
     path: Uri,
-    headers: HeaderMap,
+    pub(crate) headers: HeaderMap,
     body: Bytes,
 }
 
 impl Template {
-    fn new(
+    pub(crate) fn new(
         address: &str,
         method: Method,
         path: Uri,
@@ -279,8 +292,19 @@ impl Template {
     }
 
     async fn send(&self, connection: &mut SendRequest<Full<Bytes>>) -> Result<(), LoadError> {
+        self.send_body(connection, self.body.clone())
+            .await
+            .map(drop)
+    }
+
+    /// Sends another body than the prepared one; answers the answer's.
+    pub(crate) async fn send_body(
+        &self,
+        connection: &mut SendRequest<Full<Bytes>>,
+        body: Bytes,
+    ) -> Result<Bytes, LoadError> {
         connection.ready().await?;
-        let mut request = Request::new(Full::new(self.body.clone()));
+        let mut request = Request::new(Full::new(body));
         *request.method_mut() = self.method.clone();
         *request.uri_mut() = self.path.clone();
         *request.headers_mut() = self.headers.clone();
@@ -289,7 +313,7 @@ impl Template {
         let failed = response.headers().contains_key("x-amz-function-error");
         let body = response.into_body().collect().await?.to_bytes();
         if status.is_success() && !failed {
-            return Ok(());
+            return Ok(body);
         }
         let body = String::from_utf8_lossy(&body).into_owned();
         Err(if failed {

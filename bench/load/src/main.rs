@@ -4,12 +4,14 @@
 //!   other request, each over a connection of its own. They speak HTTP by hand, so that the client
 //!   costs microseconds, not the milliseconds of an SDK, and work on any endpoint that asks for no
 //!   valid signature.
+//! - `queue` ([`queue`]): likewise, but each round sends ten messages, receives ten, deletes ten.
 //! - `stub` ([`stub`]): the least that a Runtime API can be. It starts a runtime, hands it one
 //!   invocation after the other and times each; an engine cannot be faster than this.
 //!
 //! All print one JSON object on standard output. `bench/run.py` calls them.
 
 mod load;
+mod queue;
 mod sample;
 mod stub;
 
@@ -31,6 +33,8 @@ enum Command {
     Invoke(load::Invocations),
     /// Send one request again and again from many callers, and print throughput and latencies.
     Request(load::Requests),
+    /// Send, receive and delete messages of a queue from many callers, and print throughput.
+    Queue(queue::Messages),
     /// Run a runtime against a bare Runtime API, and print the latencies of its answers.
     Stub(stub::Options),
 }
@@ -68,6 +72,7 @@ fn run(arguments: Arguments) -> Result<(), Failure> {
     let result = match arguments.command {
         Command::Invoke(invocations) => runtime.block_on(invocations.run())?,
         Command::Request(requests) => runtime.block_on(requests.run())?,
+        Command::Queue(messages) => runtime.block_on(messages.run())?,
         Command::Stub(options) => runtime.block_on(stub::run(options))?,
     };
     writeln!(io::stdout(), "{result}").map_err(Failure::Print)

@@ -7,6 +7,7 @@ use super::CodegenError;
 use super::context::{Context, Protocol};
 use super::names::snake;
 use super::shapes;
+use crate::settings::QueryNames;
 
 pub(super) fn root(context: &Context<'_>) -> String {
     let title = &context.title;
@@ -25,6 +26,11 @@ pub(super) fn root(context: &Context<'_>) -> String {
 pub(super) fn file(context: &Context<'_>) -> Result<String, CodegenError> {
     let title = &context.title;
     let service = context.service;
+    // Where there are two protocols, the request says which one to answer in.
+    let (spoken, speaks) = match context.protocol {
+        Protocol::JsonAndQuery => ("let protocol = PROTOCOL.of(request.parts);\n", "protocol"),
+        _ => ("", "PROTOCOL"),
+    };
     let mut methods = String::new();
     let mut serve = String::new();
     let mut dispatch = String::new();
@@ -42,8 +48,8 @@ pub(super) fn file(context: &Context<'_>) -> Result<String, CodegenError> {
         let _ = writeln!(
             serve,
             "{title}Operation::{name} => {{\n\
-             let input = decode(&PROTOCOL, request)?;\n\
-             encode(&PROTOCOL, service.{method}(caller, input).await?, {status}, of)\n}}"
+             let input = decode(&{speaks}, request)?;\n\
+             encode(&{speaks}, service.{method}(caller, input).await?, {status}, of)\n}}"
         );
         let _ = writeln!(
             dispatch,
@@ -59,10 +65,14 @@ pub(super) fn file(context: &Context<'_>) -> Result<String, CodegenError> {
         String::new()
     };
     let (protocol, value, routes) = protocol(context)?;
+    let more = match context.protocol {
+        Protocol::JsonAndQuery => "AwsJson, Element, Query, QueryError, QueryNames, Spoken, ",
+        _ => "",
+    };
     Ok(format!(
         "use std::any::Any;\n\nuse http::Response;\nuse http::request::Parts;\n\n\
          use super::operations::{{self, {title}Operation}};\nuse super::structures::*;\n\
-         use crate::protocol::{{Answered, Head, Protocol as _, Request, {protocol}, decode, encode}};\n\
+         use crate::protocol::{{Answered, Head, {protocol}, {more}Protocol as _, Request, decode, encode}};\n\
          use crate::{{Body, Call, Caller, Named as _, ServiceError}};\n\n\
          /// How the service writes documents and errors.\n\
          pub const PROTOCOL: {protocol} = {value};\n\n\
@@ -86,7 +96,7 @@ pub(super) fn file(context: &Context<'_>) -> Result<String, CodegenError> {
          pub async fn serve<S: {title}Api>(service: &S, operation: {title}Operation, \
          caller: &Caller, request: Request<'_>) -> Result<Response<Body>, ServiceError> {{\n\
          let of = Answered {{ operation: operation.name(), request_id: caller.request_id }};\n\
-         match operation {{\n{serve}{rest}}}\n}}\n\n\
+         {spoken}match operation {{\n{serve}{rest}}}\n}}\n\n\
          /// Serves a call from another service: checks the input and calls the service.\n\
          ///\n\
          /// # Errors\n\
@@ -102,22 +112,25 @@ pub(super) fn file(context: &Context<'_>) -> Result<String, CodegenError> {
 /// The protocol's type, the service's value of it, and what `head` takes before the request.
 fn protocol(context: &Context<'_>) -> Result<(&'static str, String, &'static str), CodegenError> {
     let metadata = &context.model.metadata;
-    let known = |trait_name: &str, value: &Option<String>| {
-        value
-            .clone()
-            .ok_or_else(|| CodegenError::Unknown(trait_name.to_owned(), context.service.to_owned()))
-    };
     Ok(match context.protocol {
         Protocol::RestJson => ("RestJson", "RestJson".to_owned(), "&operations::ROUTES, "),
-        Protocol::Json => {
+        Protocol::Json => ("AwsJson", json(context)?, ""),
+        Protocol::JsonAndQuery => {
+            let names = context.settings.query.as_ref().ok_or_else(|| {
+                CodegenError::Unsupported(
+                    context.service.to_owned(),
+                    "a service of two protocols without `query` in the settings".to_owned(),
+                )
+            })?;
             let value = format!(
-                "AwsJson {{ content_type: \"application/x-amz-json-{}\", target: {:?}, \
-                 validation_code: {:?} }}",
-                known("jsonVersion", &metadata.json_version)?,
-                known("targetPrefix", &metadata.target_prefix)?,
-                context.settings.validation_code,
+                "JsonAndQuery {{ json: {}, query: Query {{ version: {:?}, namespace: {:?} }}, \
+                 names: &{}, spoken: Spoken::Json }}",
+                json(context)?,
+                context.settings.api_version,
+                names.namespace,
+                query_names(names),
             );
-            ("AwsJson", value, "")
+            ("JsonAndQuery", value, "")
         }
         Protocol::Query => {
             for (name, operation) in &context.served {
@@ -135,9 +148,51 @@ fn protocol(context: &Context<'_>) -> Result<(&'static str, String, &'static str
             let value = format!(
                 "Query {{ version: {:?}, namespace: {:?} }}",
                 context.settings.api_version,
-                known("xmlNamespace", &metadata.xml_namespace)?,
+                known(context, "xmlNamespace", metadata.xml_namespace.as_ref())?,
             );
             ("Query", value, "")
         }
     })
+}
+
+fn json(context: &Context<'_>) -> Result<String, CodegenError> {
+    let metadata = &context.model.metadata;
+    Ok(format!(
+        "AwsJson {{ content_type: \"application/x-amz-json-{}\", target: {:?}, \
+         validation_code: {:?} }}",
+        known(context, "jsonVersion", metadata.json_version.as_ref())?,
+        known(context, "targetPrefix", metadata.target_prefix.as_ref())?,
+        context.settings.validation_code,
+    ))
+}
+
+fn query_names(names: &QueryNames) -> String {
+    let mut elements = String::new();
+    for (member, element) in &names.elements {
+        let _ = write!(
+            elements,
+            "Element {{ member: {member:?}, name: {:?}, key: {:?} }},",
+            element.name, element.key
+        );
+    }
+    let mut errors = String::new();
+    for (code, error) in &names.errors {
+        let _ = write!(
+            errors,
+            "QueryError {{ code: {code:?}, query: {:?}, message: {:?} }},",
+            error.code, error.message
+        );
+    }
+    format!("QueryNames {{ elements: &[{elements}], errors: &[{errors}] }}")
+}
+
+/// A trait of the model without which there is no protocol.
+fn known(
+    context: &Context<'_>,
+    name: &str,
+    value: Option<&String>,
+) -> Result<String, CodegenError> {
+    value
+        .cloned()
+        .ok_or_else(|| CodegenError::Unknown(name.to_owned(), context.service.to_owned()))
 }

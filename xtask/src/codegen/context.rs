@@ -16,6 +16,8 @@ pub enum Protocol {
     Json,
     /// `query`.
     Query,
+    /// `json`, and `query` as it once was.
+    JsonAndQuery,
 }
 
 /// One service and what is generated of it.
@@ -89,6 +91,7 @@ impl<'m> Context<'m> {
         }
         let protocol = match model.metadata.protocol.as_str() {
             "rest-json" => Protocol::RestJson,
+            "json" if model.metadata.aws_query_compatible.is_some() => Protocol::JsonAndQuery,
             "json" => Protocol::Json,
             "query" => Protocol::Query,
             other => {

@@ -77,17 +77,22 @@ pub(super) fn file(context: &Context<'_>) -> Result<String, CodegenError> {
     } else {
         ""
     };
+    let tests = match patterns.as_str() {
+        "" => String::new(),
+        patterns => format!(
+            "#[cfg(test)]\nmod tests {{\n#[test]\nfn every_pattern_compiles() {{\n\
+             use super::*;\n\
+             let patterns = [{patterns}];\n\
+             for pattern in patterns.into_iter().flatten() {{\n\
+             assert!(pattern.compiles(), \"{{}}\", pattern.source());\n}}\n}}\n}}\n"
+        ),
+    };
     Ok(format!(
         "use std::marker::PhantomData;\n\n\
          {enums}use super::structures::*;\n\
          use crate::validation::{{Choice, Free, KeyChoice, Number, Pattern, Place, Size, Text, \
          Validate, Violations}};\n\n\
-         {statics}{checks}\
-         #[cfg(test)]\nmod tests {{\n#[test]\nfn every_pattern_compiles() {{\n\
-         use super::*;\n\
-         let patterns = [{patterns}];\n\
-         for pattern in patterns.into_iter().flatten() {{\n\
-         assert!(pattern.compiles(), \"{{}}\", pattern.source());\n}}\n}}\n}}\n"
+         {statics}{checks}{tests}"
     ))
 }
 

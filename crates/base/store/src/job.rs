@@ -24,12 +24,12 @@ pub(crate) trait Job: Send {
     fn answer(self: Box<Self>, fate: Result<(), StoreError>);
 }
 
-struct Request<F, T, E> {
+struct Request<F, T, E, R> {
     work: Option<F>,
     /// What to do with the effect of a closure that succeeds.
     on_success: Effect,
     result: Option<Result<T, E>>,
-    reply: oneshot::Sender<Result<T, E>>,
+    reply: R,
 }
 
 /// The caller's end.
@@ -45,20 +45,35 @@ where
     E: From<StoreError> + Send + 'static,
 {
     let (sender, reply) = oneshot::channel();
-    let job = Request {
+    let send = move |result| {
+        // A caller that has gone away does not want to know.
+        let _ = sender.send(result);
+    };
+    (request_then(on_success, work, send), Answer { reply })
+}
+
+/// Wraps a closure, and one that takes its answer.
+pub(crate) fn request_then<F, T, E, R>(on_success: Effect, work: F, reply: R) -> Box<dyn Job>
+where
+    F: FnOnce(&Connection) -> Result<T, E> + Send + 'static,
+    T: Send + 'static,
+    E: From<StoreError> + Send + 'static,
+    R: FnOnce(Result<T, E>) + Send + 'static,
+{
+    Box::new(Request {
         work: Some(work),
         on_success,
         result: None,
-        reply: sender,
-    };
-    (Box::new(job), Answer { reply })
+        reply,
+    })
 }
 
-impl<F, T, E> Job for Request<F, T, E>
+impl<F, T, E, R> Job for Request<F, T, E, R>
 where
     F: FnOnce(&Connection) -> Result<T, E> + Send,
     T: Send,
     E: From<StoreError> + Send,
+    R: FnOnce(Result<T, E>) + Send,
 {
     fn run(&mut self, connection: &Connection) -> Effect {
         let Some(work) = self.work.take() else {
@@ -87,8 +102,10 @@ where
             (_, Err(error)) => Err(error.into()),
             (None, Ok(())) => Err(StoreError::Closed.into()),
         };
-        // A caller that has gone away does not want to know.
-        let _ = self.reply.send(result);
+        let reply = self.reply;
+        if catch_unwind(AssertUnwindSafe(|| reply(result))).is_err() {
+            tracing::error!("what was to follow a write panicked");
+        }
     }
 }
 

@@ -11,7 +11,7 @@ use rusqlite::Connection;
 
 use crate::connection::open_writer;
 use crate::counters::Counters;
-use crate::job::{Answer, Effect, Job, request};
+use crate::job::{Answer, Effect, Job, request, request_then};
 use crate::readers::{Readers, join};
 use crate::writer::Writer;
 use crate::{OpenError, Stats, StoreError, StoreOptions};
@@ -127,6 +127,29 @@ impl Store {
         wait(self.inner.submit_write(Effect::Keep, work))
     }
 
+    /// Writes, and hands the result to `then` on the store's thread. Of several writes the results
+    /// come in the order in which they were queued, and before anybody who waits for a later one
+    /// learns of his: for whoever keeps in memory what is in the file, and must do it in its order.
+    ///
+    /// `then` runs outside of every transaction and holds up all writes, so it must not wait. It is
+    /// dropped without having been called when the store goes before the write's turn comes.
+    ///
+    /// # Errors
+    /// The write is not queued: [`Busy`](StoreError::Busy) or [`Closed`](StoreError::Closed).
+    pub fn write_then<F, T, E>(
+        &self,
+        work: F,
+        then: impl FnOnce(Result<T, E>) + Send + 'static,
+    ) -> Result<(), StoreError>
+    where
+        F: FnOnce(&Connection) -> Result<T, E> + Send + 'static,
+        T: Send + 'static,
+        E: From<StoreError> + Send + 'static,
+    {
+        let job = request_then(Effect::Keep, work, then);
+        self.inner.queue_write(job)
+    }
+
     /// As [`Store::write`], blocking the calling thread, which must not be one that runs
     /// asynchronous tasks.
     ///
@@ -228,13 +251,18 @@ impl Inner {
         T: Send + 'static,
         E: From<StoreError> + Send + 'static,
     {
-        let Some(writes) = &self.writes else {
-            return Err(StoreError::Closed.into());
-        };
         let (job, answer) = request(on_success, work);
+        self.queue_write(job)?;
+        Ok(answer)
+    }
+
+    fn queue_write(&self, job: Box<dyn Job>) -> Result<(), StoreError> {
+        let Some(writes) = &self.writes else {
+            return Err(StoreError::Closed);
+        };
         self.counters.queueing();
         let refusal = match writes.try_send(job) {
-            Ok(()) => return Ok(answer),
+            Ok(()) => return Ok(()),
             Err(TrySendError::Full(_)) => {
                 self.counters.refused();
                 let capacity = self.options.queue;
@@ -243,7 +271,7 @@ impl Inner {
             Err(TrySendError::Disconnected(_)) => StoreError::Closed,
         };
         self.counters.dequeued(1);
-        Err(refusal.into())
+        Err(refusal)
     }
 
     fn submit_read<F, T, E>(&self, work: F) -> Result<Answer<T, E>, E>

@@ -195,6 +195,36 @@ async fn a_write_whose_caller_has_gone_happens() {
 }
 
 #[tokio::test]
+async fn what_follows_a_write_comes_in_order_and_before_later_answers() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Store::open(options(&folder)).unwrap();
+    let gate = Gate::close(&store);
+    let (seen, order) = mpsc::channel();
+    for key in 0..10 {
+        let seen = seen.clone();
+        store
+            .write_then(
+                move |c| match key {
+                    3 => Err(Failure::Refused),
+                    _ => Ok(put(c, key, key)?),
+                },
+                move |result: Result<usize, Failure>| {
+                    seen.send((key, result.is_ok())).unwrap();
+                    assert_ne!(key, 5, "a panic of one hurts no other");
+                },
+            )
+            .unwrap();
+    }
+    let last = store.write(|c| Ok::<_, StoreError>(put(c, 10, 10)?));
+    gate.open();
+    last.await.unwrap();
+    let order: Vec<(i64, bool)> = order.try_iter().collect();
+    let expected: Vec<(i64, bool)> = (0..10).map(|key| (key, key != 3)).collect();
+    assert_eq!(order, expected);
+    assert_eq!(all(&store).await.len(), 10);
+}
+
+#[tokio::test]
 async fn a_full_disk_is_named_and_room_helps() {
     let folder = tempfile::tempdir().unwrap();
     let store = Store::open(options(&folder)).unwrap();

@@ -16,6 +16,7 @@ use lambda::runtime::install::Runtimes;
 use lambda::{Lambda, LambdaOptions, Peers};
 use logs::{Logs, LogsOptions};
 use sandbox::{Capabilities, Sandbox, SandboxError, SpawnerLink};
+use sqs::{Sqs, SqsOptions};
 use store::{BlobError, Blobs, DataDir, DataDirError, Durability, OpenError, Store, StoreOptions};
 use tokio::net::TcpListener;
 use tokio::sync::{mpsc, watch};
@@ -38,6 +39,9 @@ const CONTROL_FILE: &str = "control.db";
 
 /// The name of the file with the logs.
 const LOGS_FILE: &str = "logs.db";
+
+/// The name of the file with the queues.
+const SQS_FILE: &str = "sqs.db";
 
 /// The share of the host's memory that environments get where nothing else is said.
 const MEMORY_SHARE: (u64, u64) = (3, 4);
@@ -95,6 +99,9 @@ pub enum StartError {
     /// The spawner cannot be used.
     #[error(transparent)]
     Sandbox(#[from] SandboxError),
+    /// The queues cannot be read.
+    #[error(transparent)]
+    Sqs(#[from] sqs::StartError),
     /// Lambda cannot start.
     #[error(transparent)]
     Lambda(#[from] lambda::StartError),
@@ -187,6 +194,13 @@ impl Engine {
             clock: Arc::clone(&clock),
             entropy: Arc::clone(&entropy),
         });
+        let sqs = Sqs::start(SqsOptions {
+            store: Store::open(StoreOptions::new(folder, SQS_FILE, vec![sqs::SCHEMA]))?,
+            clock: Arc::clone(&clock),
+            entropy: Arc::clone(&entropy),
+        })
+        .await?;
+        keep_private(&folder.join(SQS_FILE));
         let credentials = options.registry_auth.as_deref().map(Credentials::read);
         let (images, released_images) = Images::open(ImagesOptions {
             store: store.clone(),
@@ -225,11 +239,12 @@ impl Engine {
             verified.then(|| Verifier::new(iam.clone(), lambda.clone(), Arc::clone(&clock)));
         let enforcer = options
             .enforce_iam
-            .then(|| Enforcer::new(iam.clone(), lambda.clone(), Arc::clone(&clock)));
+            .then(|| Enforcer::new(iam.clone(), lambda.clone(), sqs.clone(), Arc::clone(&clock)));
         let services = Arc::new(Services {
             lambda: lambda.clone(),
             images,
             logs,
+            sqs,
             iam,
             verifier,
             enforcer,
@@ -343,6 +358,7 @@ impl Engine {
         }
         self.stop.send_replace(Stage::Over);
         self.lambda.shut_down().await;
+        self.services.sqs.flush().await;
         self.tracer.end().await;
         tracing::info!("the engine has stopped");
         outcome

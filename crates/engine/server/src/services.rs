@@ -14,6 +14,7 @@ use ids::RequestId;
 use image::Images;
 use lambda::Lambda;
 use logs::Logs;
+use sqs::Sqs;
 use wire::protocol::{Head, Request, RestJson};
 use wire::sigv4::Claim;
 use wire::{
@@ -44,6 +45,7 @@ pub(crate) struct Services {
     pub(crate) lambda: Lambda,
     pub(crate) images: Images,
     pub(crate) logs: Logs,
+    pub(crate) sqs: Sqs,
     pub(crate) iam: Iam,
     /// Where signatures are verified.
     pub(crate) verifier: Option<Verifier>,
@@ -81,12 +83,13 @@ impl Services {
                 Service::Logs => self.logs(body, &visit).await,
                 Service::Iam => self.iam(body, &visit).await,
                 Service::Sts => self.sts(body, &visit).await,
-                Service::States | Service::S3 | Service::Sqs => {
+                Service::Sqs => self.sqs(body, &visit).await,
+                Service::States | Service::S3 => {
                     return refusal(not_served(service.signing_name()), parts, request_id);
                 }
             },
         };
-        served.unwrap_or_else(|error| error.into_response_of(service, request_id))
+        served.unwrap_or_else(|error| error.into_response_of(service, parts, request_id))
     }
 
     /// What the head says of who calls.
@@ -144,6 +147,12 @@ impl Services {
         let head = wire::logs::head(visit.parts);
         let (operation, request, _room) = self.read(head, body, visit).await?;
         wire::logs::serve(&self.logs, operation, &visit.caller, request).await
+    }
+
+    async fn sqs(&self, body: Incoming, visit: &Visit<'_>) -> Served {
+        let head = wire::sqs::head(visit.parts);
+        let (operation, request, _room) = self.read(head, body, visit).await?;
+        wire::sqs::serve(&self.sqs, operation, &visit.caller, request).await
     }
 
     async fn iam(&self, body: Incoming, visit: &Visit<'_>) -> Served {
@@ -224,9 +233,9 @@ pub(crate) fn refusal(error: ServiceError, parts: &Parts, request_id: RequestId)
     let kind = parts.headers.get(CONTENT_TYPE);
     let is_form = kind.is_some_and(|kind| kind.as_bytes().starts_with(FORM));
     if parts.headers.contains_key("x-amz-target") {
-        error.into_response_of(Service::Logs, request_id)
+        error.into_response_of(Service::Logs, parts, request_id)
     } else if is_form && parts.uri.path() == "/" {
-        error.into_response_of(Service::Sts, request_id)
+        error.into_response_of(Service::Sts, parts, request_id)
     } else {
         error.into_response(&RestJson, request_id)
     }
@@ -261,6 +270,7 @@ impl Dispatch for Services {
             match call.service {
                 Service::Lambda => wire::lambda::dispatch(&self.lambda, call).await,
                 Service::Logs => wire::logs::dispatch(&self.logs, call).await,
+                Service::Sqs => wire::sqs::dispatch(&self.sqs, call).await,
                 Service::Iam => wire::iam::dispatch(&self.iam, call).await,
                 Service::Sts => wire::sts::dispatch(&self.iam, call).await,
                 other => Err(not_served(other.signing_name())),

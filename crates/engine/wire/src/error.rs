@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use http::request::Parts;
 use http::{HeaderName, HeaderValue, Response, StatusCode};
 use ids::RequestId;
 use serde_json::Value;
@@ -197,14 +198,20 @@ impl ServiceError {
         protocol.refuse(self, request_id)
     }
 
-    /// The error as `service` would say it, where the request did not get as far as the service.
+    /// The error as `service` would say it to whoever sent that request.
     #[must_use]
-    pub fn into_response_of(self, service: Service, request_id: RequestId) -> Response<Body> {
+    pub fn into_response_of(
+        self,
+        service: Service,
+        parts: &Parts,
+        request_id: RequestId,
+    ) -> Response<Body> {
         match service {
             Service::Iam => self.into_response(&crate::iam::PROTOCOL, request_id),
             Service::Logs => self.into_response(&crate::logs::PROTOCOL, request_id),
             Service::Sts => self.into_response(&crate::sts::PROTOCOL, request_id),
-            Service::Lambda | Service::States | Service::S3 | Service::Sqs => {
+            Service::Sqs => self.into_response(&crate::sqs::PROTOCOL.of(parts), request_id),
+            Service::Lambda | Service::States | Service::S3 => {
                 self.into_response(&RestJson, request_id)
             }
         }

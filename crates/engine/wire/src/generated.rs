@@ -16,4 +16,4 @@ macro_rules! generated {
     )*};
 }
 
-generated! { iam lambda logs sts }
+generated! { iam lambda logs sqs sts }

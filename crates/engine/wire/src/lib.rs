@@ -1,8 +1,8 @@
 //! AWS's protocols, as a server speaks them.
 //!
 //! The shapes of each service (structures, enums, constraints, errors, routes) are generated from
-//! AWS's own service models by `cargo xtask codegen`; they live under [`lambda`], [`logs`], [`iam`]
-//! and [`sts`]. What they are written against is here, by hand:
+//! AWS's own service models by `cargo xtask codegen`; they live under [`lambda`], [`logs`], [`sqs`],
+//! [`iam`] and [`sts`]. What they are written against is here, by hand:
 //!
 //! - [`Operation`], [`Call`] and [`Dispatch`]: a typed call from one service to another, in
 //!   process and without serialisation.
@@ -32,7 +32,6 @@ pub mod protocol;
 pub mod route;
 mod shape;
 pub mod sigv4;
-pub mod sqs;
 mod timestamp;
 pub mod validation;
 
@@ -43,7 +42,7 @@ pub use call::{
 };
 pub use error::{ErrorShape, Fault, ServiceError};
 pub use event_stream::{Event, EventStream, Frame};
-pub use generated::{iam, lambda, logs, sts};
+pub use generated::{iam, lambda, logs, sqs, sts};
 pub use limits::Limits;
 pub use route::Named;
 pub use shape::StringEnum;
@@ -61,6 +60,7 @@ pub fn operations() -> impl Iterator<Item = (Service, &'static str, bool)> {
         .chain(of::<logs::LogsOperation>())
         .chain(of::<iam::IamOperation>())
         .chain(of::<sts::StsOperation>())
+        .chain(of::<sqs::SqsOperation>())
 }
 
 #[cfg(test)]
@@ -75,6 +75,7 @@ mod tests {
             (Service::Logs, "PutLogEvents", true),
             (Service::Iam, "CreateGroup", false),
             (Service::Sts, "AssumeRole", true),
+            (Service::Sqs, "ReceiveMessage", true),
         ] {
             assert!(listed.contains(&known), "{known:?}");
         }
@@ -92,5 +93,6 @@ mod tests {
         check::<logs::LogsOperation>();
         check::<iam::IamOperation>();
         check::<sts::StsOperation>();
+        check::<sqs::SqsOperation>();
     }
 }

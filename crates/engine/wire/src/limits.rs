@@ -8,6 +8,7 @@ use http::HeaderMap;
 use crate::iam::IamOperation;
 use crate::lambda::LambdaOperation;
 use crate::logs::LogsOperation;
+use crate::sqs::SqsOperation;
 use crate::sts::StsOperation;
 use crate::{Named, ServiceError};
 
@@ -20,6 +21,10 @@ const CODE: usize = 70_167_211;
 /// A batch of log events. Its 1 MiB count text and 26 bytes an event; on the wire a character may
 /// take six bytes (`\u0000`) and an event's keys and digits 50, of which there are up to 10,000.
 const LOG_EVENTS: usize = 7 * 1024 * 1024;
+/// Messages of SQS. Their 1 MiB count text and bytes; on the wire a character may take six bytes
+/// (`\u0000`), or three in a form, a byte four thirds and three, and there are ten entries around them.
+/// Source: <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/quotas-messages.html>.
+const MESSAGES: usize = 7 * 1024 * 1024;
 /// Everything else is a small document.
 const DOCUMENT: usize = 1024 * 1024;
 
@@ -80,6 +85,16 @@ impl Limits for LogsOperation {
 impl Limits for IamOperation {}
 
 impl Limits for StsOperation {}
+
+impl Limits for SqsOperation {
+    fn body_limit(operation: Option<Self>, _: &HeaderMap) -> usize {
+        match operation {
+            // A form names its operation only in the body.
+            Some(Self::SendMessage | Self::SendMessageBatch) | None => MESSAGES,
+            Some(_) => DOCUMENT,
+        }
+    }
+}
 
 #[cfg(test)]
 mod tests {

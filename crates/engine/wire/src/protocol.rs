@@ -9,11 +9,12 @@
 //! - *How a document and an error are written, and what names the operation.* That is a
 //!   [`Protocol`]. Shapes implement serde, so one is a serde format, an error envelope, and a way to
 //!   read a request's [`Head`]. [`RestJson`] is Lambda's; [`AwsJson`] (json 1.0 and 1.1) CloudWatch
-//!   Logs'; [`Query`] IAM's and STS's. What the model says of a service's protocol is in the value:
+//!   Logs'; [`Query`] IAM's and STS's; [`JsonAndQuery`] SQS's, which takes either. What the model says of a service's protocol is in the value:
 //!   each service's module has its own as `PROTOCOL`.
 
 mod aws_json;
 mod head;
+mod json_and_query;
 mod query;
 mod request;
 pub(crate) mod rest_json;
@@ -32,6 +33,7 @@ use crate::{Body, ServiceError};
 
 pub use aws_json::AwsJson;
 pub use head::Head;
+pub use json_and_query::{Element, JsonAndQuery, QueryError, QueryNames, Spoken};
 pub use query::{Form, Query};
 pub use request::Request;
 pub use rest_json::RestJson;

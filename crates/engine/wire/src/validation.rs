@@ -51,6 +51,15 @@ pub trait Validate {
         self.validate(&Place::ROOT, &mut found);
         found.verdict().map_err(ServiceError::validation)
     }
+
+    /// The first required member that is not there, by its name in the model.
+    fn missing(&self) -> Option<String> {
+        let mut found = Violations::default();
+        self.validate(&Place::ROOT, &mut found);
+        let name = found.missing?;
+        let (first, rest) = name.split_at_checked(1)?;
+        Some(first.to_ascii_uppercase() + rest)
+    }
 }
 
 impl Validate for () {
@@ -127,6 +136,8 @@ impl fmt::Display for Place<'_> {
 pub struct Violations {
     listed: Vec<String>,
     count: usize,
+    /// The first required member that is not there.
+    missing: Option<&'static str>,
 }
 
 impl Violations {
@@ -167,6 +178,7 @@ impl Violations {
     pub fn required(&mut self, at: &Place<'_>, name: &'static str, present: bool) {
         if !present {
             let place = at.member(name);
+            self.missing.get_or_insert(name);
             self.push(format!(
                 "Value null at '{place}' failed to satisfy constraint: {NOT_NULL}"
             ));

@@ -10,7 +10,8 @@ use parking_lot::Mutex;
 use tokio::sync::Notify;
 use wire::lambda::operations::Invoke;
 use wire::lambda::{InvocationRequest, InvocationType};
-use wire::sqs::{MessageAttributeValue, SendMessage, SendMessageRequest};
+use wire::sqs::operations::SendMessage;
+use wire::sqs::{MessageAttributeValue, SendMessageRequest};
 use wire::{Call, Caller, Principal};
 
 use super::outbox::Attributes;
@@ -55,9 +56,10 @@ pub(super) fn delivery(
         }
         "sqs" => {
             let input = SendMessageRequest {
-                queue_url: queue_url(destination),
-                message_body: String::from_utf8_lossy(&body).into_owned(),
+                queue_url: Some(queue_url(destination)),
+                message_body: Some(String::from_utf8_lossy(&body).into_owned()),
                 message_attributes: attributes.map(message_attributes),
+                ..SendMessageRequest::default()
             };
             Some(Call::new::<SendMessage>(caller, input))
         }
@@ -99,8 +101,9 @@ fn queue_url(queue: &Arn) -> String {
 /// Source: <https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-error-handling.html>.
 fn message_attributes(attributes: &Attributes) -> BTreeMap<String, MessageAttributeValue> {
     let value = |data_type: &str, value: String| MessageAttributeValue {
-        data_type: data_type.to_owned(),
+        data_type: Some(data_type.to_owned()),
         string_value: Some(value),
+        ..MessageAttributeValue::default()
     };
     BTreeMap::from([
         (

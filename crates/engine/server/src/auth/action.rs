@@ -5,7 +5,7 @@
 
 use wire::Service;
 
-const RENAMED: [(Service, &str, &str); 3] = [
+const RENAMED: [(Service, &str, &str); 6] = [
     (Service::Lambda, "Invoke", "InvokeFunction"),
     (
         Service::Lambda,
@@ -13,6 +13,14 @@ const RENAMED: [(Service, &str, &str); 3] = [
         "InvokeFunction",
     ),
     (Service::Lambda, "GetLayerVersionByArn", "GetLayerVersion"),
+    // A batch is permitted to whoever may do what is in it.
+    (Service::Sqs, "SendMessageBatch", "SendMessage"),
+    (Service::Sqs, "DeleteMessageBatch", "DeleteMessage"),
+    (
+        Service::Sqs,
+        "ChangeMessageVisibilityBatch",
+        "ChangeMessageVisibility",
+    ),
 ];
 
 /// Operations that everybody may call who has credentials.

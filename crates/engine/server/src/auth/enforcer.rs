@@ -10,6 +10,7 @@ use iam::{Authority, Iam, Identity};
 use ids::{Arn, SharedClock};
 use lambda::{FunctionUrl, Lambda, URL_ACTIONS};
 use policy::{Context, Outcome, Policies, Policy, Request as Question, authorize, key};
+use sqs::Sqs;
 use wire::lambda::{LambdaApi, ListTagsRequest};
 use wire::protocol::Request;
 use wire::route::Labels;
@@ -58,6 +59,7 @@ const ATTACH_LAYERS: [(Service, &str); 2] = [
 pub(crate) struct Enforcer {
     iam: Iam,
     lambda: Lambda,
+    sqs: Sqs,
     clock: SharedClock,
 }
 
@@ -73,8 +75,13 @@ pub(crate) struct Asked<'r> {
 }
 
 impl Enforcer {
-    pub(crate) fn new(iam: Iam, lambda: Lambda, clock: SharedClock) -> Self {
-        Self { iam, lambda, clock }
+    pub(crate) fn new(iam: Iam, lambda: Lambda, sqs: Sqs, clock: SharedClock) -> Self {
+        Self {
+            iam,
+            lambda,
+            sqs,
+            clock,
+        }
     }
 
     /// Refuses what the caller may not do.
@@ -232,12 +239,15 @@ impl Enforcer {
         Ok(())
     }
 
-    /// The policy that the resource itself has: functions and versions of layers have one.
+    /// The policy that the resource itself has: functions, versions of layers and queues have one.
     async fn resource_policy(
         &self,
         resource: &Resource,
     ) -> Result<Option<Arc<Policy>>, ServiceError> {
-        let Some(arn) = lambda_arn(resource) else {
+        if let Some(queue) = arn_in("sqs", resource) {
+            return Ok(self.sqs.resource_policy(&queue));
+        }
+        let Some(arn) = arn_in("lambda", resource) else {
             return Ok(None);
         };
         let parts: Vec<&str> = arn.resource.split(':').collect();
@@ -267,13 +277,25 @@ impl Enforcer {
             .chain(boundary)
             .chain(session)
             .chain(resource_policy);
-        let function = lambda_arn(resource).filter(|arn| arn.resource.starts_with("function:"));
-        let Some(function) = function else {
+        let function =
+            arn_in("lambda", resource).filter(|arn| arn.resource.starts_with("function:"));
+        let queue = arn_in("sqs", resource);
+        if function.is_none() && queue.is_none() {
             return Ok(None);
-        };
+        }
         if !policies.any(|policy| policy.mentions(key::RESOURCE_TAG)) {
             return Ok(None);
         }
+        let with = |tags: Vec<(String, String)>| {
+            let mut context = context.clone();
+            for (tag, value) in tags {
+                context.set(format!("{}{tag}", key::RESOURCE_TAG), [value]);
+            }
+            context
+        };
+        let Some(function) = function else {
+            return Ok(queue.map(|queue| with(self.sqs.tags(&queue))));
+        };
         // Tags are the function's, whatever its version.
         let whole = function.resource.splitn(3, ':').take(2);
         let whole = whole.collect::<Vec<_>>().join(":");
@@ -286,11 +308,7 @@ impl Enforcer {
         };
         let found = found(self.lambda.list_tags(caller, input).await)?;
         let tags = found.and_then(|found| found.tags).unwrap_or_default();
-        let mut context = context.clone();
-        for (tag, value) in tags {
-            context.set(format!("{}{tag}", key::RESOURCE_TAG), [value]);
-        }
-        Ok(Some(context))
+        Ok(Some(with(tags.into_iter().collect())))
     }
 }
 
@@ -318,9 +336,10 @@ fn not_trusted(service: Service) -> ServiceError {
     }
 }
 
-fn lambda_arn(resource: &Resource) -> Option<Arn> {
+/// The resource's ARN, where it is one of that service.
+fn arn_in(service: &str, resource: &Resource) -> Option<Arn> {
     let arn: Arn = resource.arn.parse().ok()?;
-    (arn.service == "lambda").then_some(arn)
+    (arn.service == service).then_some(arn)
 }
 
 /// Refuses where the policies do. Of the forms that a resource goes by, one permitted is enough and

@@ -42,6 +42,9 @@ impl<'r> Fields<'r> {
     pub(super) fn of(service: Service, request: &'r Request<'r>, with_body: bool) -> Self {
         let members = match service {
             Service::Iam | Service::Sts => Members::Form(Form::of(request).ok()),
+            Service::Sqs if !wire::sqs::PROTOCOL.speaks_json(request.parts) => {
+                Members::Form(wire::sqs::PROTOCOL.form(request).ok())
+            }
             _ if with_body => {
                 Members::Json(serde_json::from_slice(&request.body).unwrap_or_default())
             }

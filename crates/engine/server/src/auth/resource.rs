@@ -60,7 +60,8 @@ pub(super) async fn of(
         Service::Lambda => vec![lambda::of(operation, fields, caller)],
         Service::Logs => logs::of(operation, fields, caller),
         Service::Iam => vec![identity::of(operation, fields, caller, iam).await?],
-        Service::Sts | Service::States | Service::S3 | Service::Sqs => vec![Resource::all()],
+        Service::Sqs => vec![sqs::of(operation, fields, caller)],
+        Service::Sts | Service::States | Service::S3 => vec![Resource::all()],
     })
 }
 

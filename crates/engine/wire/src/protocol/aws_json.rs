@@ -12,7 +12,7 @@ use super::rest_json::{read, write, write_error};
 use crate::protocol::{Answered, Head, Protocol, Request};
 use crate::{Body, Limits, Named, ServiceError};
 
-const TARGET: HeaderName = HeaderName::from_static("x-amz-target");
+pub(super) const TARGET: HeaderName = HeaderName::from_static("x-amz-target");
 
 /// AWS's `json`: every request is a `POST` of a JSON document to `/`, the header `X-Amz-Target`
 /// names the operation, and an error's code is the member `__type`.

@@ -13,7 +13,7 @@ use serde::de::DeserializeOwned;
 
 pub use self::form::Form;
 use self::xml::Xml;
-use crate::protocol::{Answered, Head, Protocol, Request};
+use crate::protocol::{Answered, Head, Protocol, QueryNames, Request};
 use crate::{Body, Fault, Limits, Named, ServiceError};
 
 /// AWS's `query`: a form that names the operation in `Action`, answered in XML.
@@ -77,19 +77,11 @@ impl Protocol for Query {
         &self,
         request: &Request<'_>,
     ) -> Result<T, ServiceError> {
-        Form::of(request)?.read().map_err(|error| {
-            ServiceError::serialization(format!("The request does not fit the operation: {error}"))
-        })
+        Form::of(request)?.document()
     }
 
     fn write<T: Serialize>(&self, document: &T, of: Answered) -> Result<Bytes, ServiceError> {
-        let Answered { operation, .. } = of;
-        let result = xml::text(document)
-            .map_err(|_| ServiceError::internal(format!("{operation}'s answer is no XML")))?;
-        Ok(self.envelope(
-            &format!("<{operation}Result>{result}</{operation}Result>"),
-            of,
-        ))
+        self.write_with(document, of, None)
     }
 
     fn write_nothing(&self, of: Answered) -> Option<Bytes> {
@@ -97,13 +89,45 @@ impl Protocol for Query {
     }
 
     fn refuse(&self, error: ServiceError, request_id: RequestId) -> Response<Body> {
+        self.refuse_with(error, request_id, "")
+    }
+
+    fn validation_code(&self) -> &'static str {
+        "ValidationError"
+    }
+}
+
+impl Query {
+    /// Writes a document whose lists and maps are flattened where `names` says how.
+    pub(super) fn write_with<T: Serialize>(
+        &self,
+        document: &T,
+        of: Answered,
+        names: Option<&'static QueryNames>,
+    ) -> Result<Bytes, ServiceError> {
+        let Answered { operation, .. } = of;
+        let result = xml::text(document, names.map(|names| (names, operation)))
+            .map_err(|_| ServiceError::internal(format!("{operation}'s answer is no XML")))?;
+        Ok(self.envelope(
+            &format!("<{operation}Result>{result}</{operation}Result>"),
+            of,
+        ))
+    }
+
+    /// An error, with further elements beside its code and message.
+    pub(super) fn refuse_with(
+        &self,
+        error: ServiceError,
+        request_id: RequestId,
+        more: &str,
+    ) -> Response<Body> {
         let kind = match error.fault {
             Fault::Client => "Sender",
             Fault::Server => "Receiver",
         };
         let body = format!(
             "<ErrorResponse xmlns=\"{}\"><Error><Type>{kind}</Type><Code>{}</Code>\
-             <Message>{}</Message></Error><RequestId>{request_id}</RequestId></ErrorResponse>\n",
+             <Message>{}</Message>{more}</Error><RequestId>{request_id}</RequestId></ErrorResponse>\n",
             self.namespace,
             Xml(spelled(&error.code)),
             Xml(error.message.as_deref().unwrap_or_default()),
@@ -116,12 +140,6 @@ impl Protocol for Query {
         response
     }
 
-    fn validation_code(&self) -> &'static str {
-        "ValidationError"
-    }
-}
-
-impl Query {
     fn envelope(&self, result: &str, of: Answered) -> Bytes {
         let Answered {
             operation,
@@ -139,7 +157,7 @@ impl Query {
 /// The errors that every service has are called otherwise in this protocol.
 ///
 /// Source: <https://docs.aws.amazon.com/IAM/latest/APIReference/CommonErrors.html>.
-fn spelled(code: &str) -> &str {
+pub(super) fn spelled(code: &str) -> &str {
     match code {
         "AccessDeniedException" => "AccessDenied",
         "ExpiredTokenException" => "ExpiredToken",

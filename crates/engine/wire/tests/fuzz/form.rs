@@ -1,10 +1,11 @@
-//! `query`, as IAM and STS speak it.
+//! `query`, as IAM and STS speak it, and SQS beside `json`.
 
 use bytes::Bytes;
 use http::{Request, Response, Uri};
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
 use wire::iam::IamOperation;
+use wire::sqs::SqsOperation;
 use wire::sts::StsOperation;
 use wire::{Named as _, Service};
 
@@ -36,6 +37,13 @@ const MEMBERS: &[&str] = &[
     "ContextEntries",
     "ContextKeyValues",
     "Status",
+    "QueueUrl",
+    "Attribute",
+    "Tag",
+    "SendMessageBatchRequestEntry",
+    "MessageAttribute",
+    "AttributeName",
+    "Name",
     "Else",
 ];
 
@@ -48,7 +56,7 @@ fn check(service: Service, request: Request<Bytes>) -> Result<Response<Bytes>, T
     prop_assert!(body.contains("<RequestId>"), "{shown}\n{body}");
     if response.status().is_client_error() {
         prop_assert!(
-            body.starts_with("<ErrorResponse xmlns=\"https://")
+            body.starts_with("<ErrorResponse xmlns=\"http")
                 && body.contains("<Error><Type>Sender</Type><Code>")
                 && !body.contains("Exception</Code>"),
             "{shown}\n{body}"
@@ -67,9 +75,14 @@ fn action() -> impl Strategy<Value = (Service, String)> {
         let action = format!("Action={}&Version=2011-06-15", operation.name());
         (Service::Sts, action)
     });
+    let sqs = select(SqsOperation::ALL).prop_map(|operation| {
+        let action = format!("Action={}&Version=2012-11-05", operation.name());
+        (Service::Sqs, action)
+    });
     prop_oneof![
         8 => iam,
         3 => sts,
+        5 => sqs,
         1 => "[ -~]{0,30}".prop_map(|action| (Service::Iam, action)),
     ]
 }

@@ -34,6 +34,7 @@ macro_rules! service {
 service! { lambda, LambdaApi, lambda_methods }
 service! { logs, LogsApi, logs_methods }
 service! { iam, IamApi, iam_methods }
+service! { sqs, SqsApi, sqs_methods }
 service! { sts, StsApi, sts_methods }
 
 /// The way of a request through the crate, as a server goes it.
@@ -57,6 +58,7 @@ async fn served(
         Service::Lambda => serve!(lambda),
         Service::Logs => serve!(logs),
         Service::Iam => serve!(iam),
+        Service::Sqs => serve!(sqs),
         Service::Sts => serve!(sts),
         other => Err(ServiceError::internal(format!(
             "{other:?} has no operations"
@@ -87,7 +89,7 @@ pub(crate) fn check(
     let response = runtime.block_on(async {
         let served = served(service, &parts, body, &caller).await;
         let (head, body) = served
-            .unwrap_or_else(|error| error.into_response_of(service, caller.request_id))
+            .unwrap_or_else(|error| error.into_response_of(service, &parts, caller.request_id))
             .into_parts();
         let whole = match body {
             Body::Empty => Bytes::new(),

@@ -76,6 +76,33 @@ impl<'r> Form<'r> {
         T::deserialize(all.child(name)?).ok()
     }
 
+    /// The form with its parameters called otherwise, each by any number of names, and one added.
+    pub(crate) fn renamed(
+        self,
+        names: impl Fn(&str) -> Vec<String>,
+        added: Option<(String, Cow<'r, str>)>,
+    ) -> Self {
+        let mut pairs: Vec<Pair<'r>> = Vec::with_capacity(self.0.len() + 1);
+        for (name, value) in self.0 {
+            for name in names(&name) {
+                pairs.push((Cow::Owned(name), value.clone()));
+            }
+        }
+        pairs.extend(added.map(|(name, value)| (Cow::Owned(name), value)));
+        pairs.sort_by(|(a, _), (b, _)| compare(a, b));
+        Self(pairs)
+    }
+
+    /// The whole form as the input of an operation.
+    ///
+    /// # Errors
+    /// 400 when it does not fit.
+    pub(crate) fn document<T: DeserializeOwned>(&self) -> Result<T, ServiceError> {
+        self.read().map_err(|error| {
+            ServiceError::serialization(format!("The request does not fit the operation: {error}"))
+        })
+    }
+
     /// The whole form as a shape.
     ///
     /// # Errors

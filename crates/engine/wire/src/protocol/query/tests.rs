@@ -238,6 +238,6 @@ fn a_violation_is_a_validation_error() {
 fn a_newtype_is_its_content() {
     #[derive(Debug, Deserialize, serde::Serialize, PartialEq)]
     struct Wrapped(String);
-    assert_eq!(xml::text(&Wrapped("a".to_owned())).unwrap(), "a");
-    assert!(xml::text(&(1, 2)).is_err());
+    assert_eq!(xml::text(&Wrapped("a".to_owned()), None).unwrap(), "a");
+    assert!(xml::text(&(1, 2), None).is_err());
 }

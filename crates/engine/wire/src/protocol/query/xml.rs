@@ -1,5 +1,6 @@
 //! Documents as XML: a structure's members are elements, a list's elements are called `member`, a
-//! map's entries `entry` with `key` and `value`.
+//! map's entries `entry` with `key` and `value`. Flattened ones have no element of their own: each
+//! of theirs stands in its place, by a name of its own.
 //!
 //! XML crates with serde support repeat a list's own name instead, so this is a small serializer of
 //! our own. Nothing here reads XML.
@@ -9,10 +10,19 @@ use std::fmt::{self, Error, Write as _};
 use serde::Serialize;
 use serde::ser::{Impossible, SerializeMap, SerializeSeq, SerializeStruct, Serializer};
 
+use crate::protocol::QueryNames;
+
 /// The document as the content of an element.
-pub(super) fn text<T: Serialize>(document: &T) -> Result<String, Error> {
+pub(super) fn text<T: Serialize>(
+    document: &T,
+    names: Option<(&'static QueryNames, &'static str)>,
+) -> Result<String, Error> {
     let mut out = String::new();
-    document.serialize(Content(&mut out))?;
+    document.serialize(Content {
+        out: &mut out,
+        names,
+        flattened: None,
+    })?;
     Ok(out)
 }
 
@@ -42,20 +52,42 @@ impl fmt::Display for Xml<'_> {
 }
 
 /// The inside of an element.
-struct Content<'o>(&'o mut String);
+struct Content<'o> {
+    out: &'o mut String,
+    /// What is flattened, in the answers of which operation.
+    names: Option<(&'static QueryNames, &'static str)>,
+    /// What the elements of the list or map that is written are called, and the keys of the latter.
+    flattened: Option<(String, &'static str)>,
+}
 
 impl Content<'_> {
+    fn within(&mut self, flattened: Option<(String, &'static str)>) -> Content<'_> {
+        Content {
+            out: self.out,
+            names: self.names,
+            flattened,
+        }
+    }
+
     fn element<T: ?Sized + Serialize>(&mut self, name: &str, value: &T) -> Result<(), Error> {
-        write!(self.0, "<{name}>")?;
-        value.serialize(Content(self.0))?;
-        write!(self.0, "</{name}>")
+        write!(self.out, "<{name}>")?;
+        value.serialize(self.within(None))?;
+        write!(self.out, "</{name}>")
+    }
+
+    /// What an entry of the map is called, and its key and value.
+    fn entry(&self) -> (String, &'static str, &'static str) {
+        match &self.flattened {
+            Some((name, key)) => (name.clone(), key, "Value"),
+            None => ("entry".to_owned(), "key", "value"),
+        }
     }
 }
 
 macro_rules! displayed {
     ($($method:ident: $type:ty,)*) => {$(
         fn $method(self, value: $type) -> Result<(), Error> {
-            write!(self.0, "{value}")
+            write!(self.out, "{value}")
         }
     )*};
 }
@@ -90,7 +122,7 @@ impl<'o> Serializer for Content<'o> {
     }
 
     fn serialize_str(self, value: &str) -> Result<(), Error> {
-        write!(self.0, "{}", Xml(value))
+        write!(self.out, "{}", Xml(value))
     }
 
     fn serialize_bytes(self, _: &[u8]) -> Result<(), Error> {
@@ -190,7 +222,8 @@ impl SerializeSeq for Content<'_> {
     type Error = Error;
 
     fn serialize_element<T: ?Sized + Serialize>(&mut self, value: &T) -> Result<(), Error> {
-        self.element("member", value)
+        let name = self.flattened.as_ref().map(|(name, _)| name.clone());
+        self.element(name.as_deref().unwrap_or("member"), value)
     }
 
     fn end(self) -> Result<(), Error> {
@@ -203,14 +236,15 @@ impl SerializeMap for Content<'_> {
     type Error = Error;
 
     fn serialize_key<T: ?Sized + Serialize>(&mut self, key: &T) -> Result<(), Error> {
-        self.0.push_str("<entry>");
-        self.element("key", key)
+        let (entry, name, _) = self.entry();
+        write!(self.out, "<{entry}>")?;
+        self.element(name, key)
     }
 
     fn serialize_value<T: ?Sized + Serialize>(&mut self, value: &T) -> Result<(), Error> {
-        self.element("value", value)?;
-        self.0.push_str("</entry>");
-        Ok(())
+        let (entry, _, name) = self.entry();
+        self.element(name, value)?;
+        write!(self.out, "</{entry}>")
     }
 
     fn end(self) -> Result<(), Error> {
@@ -227,7 +261,13 @@ impl SerializeStruct for Content<'_> {
         name: &'static str,
         value: &T,
     ) -> Result<(), Error> {
-        self.element(name, value)
+        let flattened = self
+            .names
+            .and_then(|(names, operation)| names.element(name, operation));
+        match flattened {
+            Some(flattened) => value.serialize(self.within(Some(flattened))),
+            None => self.element(name, value),
+        }
     }
 
     fn end(self) -> Result<(), Error> {

@@ -29,6 +29,8 @@ struct Open<'d> {
     failed: bool,
     /// Whether the history says that it failed for good, so that it can only be caught.
     over: bool,
+    /// Whether the execution was redriven while it was open, so that it may be entered anew.
+    redriven: bool,
     attempts: u64,
     /// The branches or iterations of its latest attempt: their tracks by their indexes.
     children: HashMap<u64, usize>,
@@ -94,7 +96,7 @@ impl<'d> Checker<'d> {
         if (index == 0) != (kind == "ExecutionStarted") {
             self.broken(id, Rule::Beginning);
         }
-        if self.ended {
+        if self.ended && kind != "ExecutionRedriven" {
             self.broken(id, Rule::AfterEnd);
         }
         if let Err(rule) = self.follow(event, id, kind) {
@@ -107,7 +109,7 @@ impl<'d> Checker<'d> {
             "ExecutionStarted" => self.input = event.data("input"),
             "ExecutionSucceeded" => return self.succeeded(event),
             "ExecutionFailed" | "ExecutionAborted" | "ExecutionTimedOut" => self.ended = true,
-            "ExecutionRedriven" | "MapRunRedriven" => {}
+            "ExecutionRedriven" => self.redriven(),
             "ParallelStateStarted" => return self.children_begin(event, id, "Parallel"),
             "MapStateStarted" => return self.children_begin(event, id, "Map"),
             "ParallelStateSucceeded" | "MapStateSucceeded" => {
@@ -125,6 +127,21 @@ impl<'d> Checker<'d> {
             }
         }
         Ok(())
+    }
+
+    /// What had not ended well goes on, with its retriers as new.
+    fn redriven(&mut self) {
+        self.ended = false;
+        for open in self
+            .tracks
+            .iter_mut()
+            .filter_map(|track| track.open.as_mut())
+        {
+            open.over = false;
+            open.failed = open.state["Type"] != "Wait";
+            open.redriven = true;
+            open.attempts = 1;
+        }
     }
 
     fn owner(&self, event: Event<'_>) -> Result<usize, Rule> {
@@ -167,7 +184,11 @@ impl<'d> Checker<'d> {
         self.owners.insert(id, owner);
         let input = self.input.clone();
         let track = self.track(owner)?;
-        if track.open.is_some() || track.ended {
+        let anew = track
+            .open
+            .as_ref()
+            .is_some_and(|open| open.redriven && open.name == name);
+        if (track.open.is_some() && !anew) || track.ended {
             return Err(Rule::Order(event.kind().to_owned()));
         }
         let state = track.flow["States"]
@@ -204,6 +225,7 @@ impl<'d> Checker<'d> {
             state,
             failed: false,
             over: false,
+            redriven: false,
             attempts: 0,
             children: HashMap::new(),
             expected: None,
@@ -219,12 +241,11 @@ impl<'d> Checker<'d> {
     /// The track that a state belongs to whose event points at one of `owner`: that one, or a branch of it
     /// that begins.
     fn branch_of(&mut self, owner: usize, name: &str) -> Result<usize, Rule> {
-        let Some(open) = self
-            .track(owner)?
-            .open
-            .as_ref()
-            .filter(|open| open.state["Type"] == "Parallel")
-        else {
+        if let Some(anew) = self.redriven_at(owner, name) {
+            return Ok(anew);
+        }
+        let open = self.track(owner)?.open.as_ref();
+        let Some(open) = open.filter(|open| open.state["Type"] == "Parallel") else {
             return Ok(owner);
         };
         let branches = open.state["Branches"]
@@ -238,6 +259,18 @@ impl<'d> Checker<'d> {
         let child = self.begin(branch, Some((owner, index)));
         self.open(owner)?.children.insert(index, child);
         Ok(child)
+    }
+
+    /// The track, at or around `owner`, whose state of that name may be entered anew.
+    fn redriven_at(&self, mut owner: usize, name: &str) -> Option<usize> {
+        loop {
+            let track = self.tracks.get(owner)?;
+            let open = track.open.as_ref();
+            if open.is_some_and(|open| open.redriven && open.name == name) {
+                return Some(owner);
+            }
+            owner = track.parent?.0;
+        }
     }
 
     fn iteration(&mut self, event: Event<'_>, id: u64) -> Result<(), Rule> {
@@ -330,6 +363,7 @@ impl<'d> Checker<'d> {
         let owner = self.owner_of_state(event, kind)?;
         self.owners.insert(id, owner);
         let open = self.open(owner)?;
+        open.failed = false;
         if distributed(open.state) {
             return Ok(());
         }
@@ -409,9 +443,8 @@ impl<'d> Checker<'d> {
             return self.owner(event).map(|_| ());
         }
         let owner = match kind {
-            "MapStateFailed" | "MapRunStarted" | "MapRunSucceeded" | "MapRunFailed" => {
-                self.owner_of_state(event, "Map")?
-            }
+            "MapStateFailed" | "MapRunStarted" | "MapRunRedriven" | "MapRunSucceeded"
+            | "MapRunFailed" => self.owner_of_state(event, "Map")?,
             "ParallelStateFailed" => self.owner_of_state(event, "Parallel")?,
             // It may point at what its state's entering points at.
             "EvaluationFailed" => self.owners.get(&(id - 1)).copied().ok_or(Rule::Stray)?,
@@ -435,7 +468,9 @@ impl<'d> Checker<'d> {
             open.failed = false;
             return attempts(open);
         }
-        if kind.ends_with("Failed") || kind.ends_with("TimedOut") {
+        if kind == "MapRunRedriven" {
+            open.failed = false;
+        } else if kind.ends_with("Failed") || kind.ends_with("TimedOut") {
             open.failed = true;
             open.over = kind == "MapStateFailed" || kind == "ParallelStateFailed";
         } else if open.failed && kind.ends_with("Succeeded") {

@@ -97,6 +97,9 @@ pub struct Execution {
     status: Status,
     events: u64,
     tracks: track::Tracks,
+    /// What had not ended well when it failed, to be redriven.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    unfinished: Option<track::Tracks>,
 }
 
 /// How an execution stands.
@@ -147,6 +150,8 @@ pub enum Command {
     StartMapRun(Box<MapRunRequest>),
     /// Nobody waits for the map run any more.
     StopMapRun(TaskId),
+    /// Go on with a map run that failed ([`MapRun::redrive`]).
+    RedriveMapRun(TaskId),
 }
 
 /// Items that are to be read for a map run that has begun.
@@ -219,6 +224,7 @@ impl Execution {
             status: Status::Running,
             events: 0,
             tracks: track::Tracks::default(),
+            unfinished: None,
         };
         let step = stepper::Stepper::new(&mut execution, definition, environment).start();
         (execution, step)
@@ -235,6 +241,29 @@ impl Execution {
             return Step::default();
         }
         stepper::Stepper::new(self, definition, environment).apply(signal)
+    }
+
+    /// Whether [`Self::redrive`] can go on with it.
+    pub fn is_redrivable(&self) -> bool {
+        self.unfinished.is_some() && self.events + 1 < MAX_EVENTS
+    }
+
+    /// Goes on with an execution that failed, was stopped or ran out of time: what had succeeded stays,
+    /// what had not is done again, with its retriers as new
+    /// (<https://docs.aws.amazon.com/step-functions/latest/dg/redrive-executions.html>). Nothing comes
+    /// of it where [`Self::is_redrivable`] says no.
+    pub fn redrive(&mut self, definition: &Definition, environment: Environment<'_>) -> Step {
+        if !self.is_redrivable() {
+            return Step::default();
+        }
+        self.tracks = self.unfinished.take().unwrap_or_default();
+        self.status = Status::Running;
+        self.redrives += 1;
+        let timeout = definition
+            .timeout_seconds()
+            .filter(|_| self.flow == definition.main());
+        self.deadline = timeout.map(|seconds| task::after(environment.now.into(), seconds));
+        stepper::Stepper::new(self, definition, environment).redrive()
     }
 
     /// How it stands.

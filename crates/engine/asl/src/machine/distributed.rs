@@ -180,7 +180,7 @@ impl<'s> Stepper<'s> {
             results: vec![None; children],
             inputs,
             sizes,
-            next: 0,
+            pending: (0..children).collect(),
             running: BTreeSet::new(),
             items: MapCounts {
                 pending: count,
@@ -214,6 +214,10 @@ impl<'s> Stepper<'s> {
         let Some(id) = self.track_of_run(run) else {
             return;
         };
+        if outcome.is_err() {
+            // Redriven, the state goes on with this run.
+            self.remember();
+        }
         self.set_stage(id, Stage::Begun);
         match outcome {
             Ok(output) => {

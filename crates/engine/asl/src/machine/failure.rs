@@ -75,6 +75,7 @@ impl Stepper<'_> {
         let Some(state) = self.state_of(id) else {
             return;
         };
+        self.remember();
         let error = Arc::clone(failure.error.as_ref().unwrap_or(&Arc::from("")));
         if &*error == MISSED_HEARTBEAT {
             failure.error = Some("States.Timeout".into());
@@ -84,6 +85,7 @@ impl Stepper<'_> {
             && let Some(until) = self.retry_at(id, state, &error)
         {
             self.set_stage(id, Stage::Retrying(until));
+            self.forget();
             return;
         }
         let catcher = state
@@ -123,6 +125,7 @@ impl Stepper<'_> {
         let error = error_output(failure);
         match self.evaluate(id, Extra::default(), |it| it.exit_by_catcher(index, error)) {
             Ok(exit) => {
+                self.forget();
                 self.exit(id, exit, Next::State(catcher.next));
                 self.wake(id);
             }
@@ -142,8 +145,9 @@ impl Stepper<'_> {
         let Some(track) = self.track(id) else {
             return;
         };
-        let last = track.chain.last();
-        match track.home.clone() {
+        let (last, home) = (track.chain.last(), track.home.clone());
+        self.remember();
+        match home {
             Home::Main => self.end(last, Status::Failed(failure)),
             Home::Branch { parent, .. } => self.child_failed(parent, id, None, failure),
             Home::Iteration { parent, index, .. } => {

@@ -4,7 +4,7 @@
 //! small machine by itself: [`MapRun::start`] and [`MapRun::child_ended`] say which children to begin
 //! and stop, and what came of it all.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, VecDeque};
 
 use serde::{Deserialize, Serialize};
 
@@ -20,11 +20,12 @@ pub struct MapRun {
     pub(super) limit: usize,
     /// How many items of all there are may fail.
     pub(super) tolerated: f64,
-    /// What each child is given, until it begins.
+    /// What each child is given, until it has succeeded.
     pub(super) inputs: Vec<Value>,
     /// How many items each child has.
     pub(super) sizes: Sizes,
-    pub(super) next: usize,
+    /// The children that have not begun, in their order.
+    pub(super) pending: VecDeque<usize>,
     pub(super) running: BTreeSet<usize>,
     pub(super) results: Vec<Option<Value>>,
     pub(super) items: MapCounts,
@@ -123,22 +124,49 @@ impl MapRun {
                 ChildOutcome::Aborted => &mut counts.aborted,
             } += by;
         }
-        if let (ChildOutcome::Succeeded(output), Some(result)) =
-            (outcome, self.results.get_mut(child))
+        if let ChildOutcome::Succeeded(output) = outcome
+            && let (Some(result), Some(input)) =
+                (self.results.get_mut(child), self.inputs.get_mut(child))
         {
             *result = Some(output);
+            *input = Value::Null;
         }
         let lost = self.items.failed + self.items.timed_out + self.items.aborted;
         #[expect(clippy::cast_precision_loss, reason = "items are far fewer than 2^53")]
         if lost as f64 > self.tolerated {
             self.finished = true;
-            step.extend(
-                self.running
-                    .iter()
-                    .map(|running| MapCommand::StopChild(*running)),
-            );
+            for running in std::mem::take(&mut self.running) {
+                let size = self.size(running);
+                for (counts, by) in [(&mut self.items, size), (&mut self.executions, 1)] {
+                    counts.running -= by;
+                    counts.aborted += by;
+                }
+                step.push(MapCommand::StopChild(running));
+            }
             step.push(MapCommand::Finish(Err(exceeded())));
             return step;
+        }
+        self.fill(&mut step);
+        step
+    }
+
+    /// Begins anew with the children that have not succeeded, after the run has failed.
+    pub fn redrive(&mut self) -> MapStep {
+        let mut step = MapStep::new();
+        let failed = self.finished && !self.results.is_empty();
+        if !failed {
+            return step;
+        }
+        self.finished = false;
+        let waiting: BTreeSet<usize> = self.pending.iter().copied().collect();
+        let lost = |(child, result): (usize, &Option<Value>)| {
+            (result.is_none() && !waiting.contains(&child)).then_some(child)
+        };
+        let lost: Vec<usize> = self.results.iter().enumerate().filter_map(lost).collect();
+        self.pending.extend(lost);
+        for counts in [&mut self.items, &mut self.executions] {
+            counts.pending += counts.failed + counts.timed_out + counts.aborted;
+            (counts.failed, counts.timed_out, counts.aborted) = (0, 0, 0);
         }
         self.fill(&mut step);
         step
@@ -154,16 +182,15 @@ impl MapRun {
     /// Begins as many children as may run, or ends where none are left.
     fn fill(&mut self, step: &mut MapStep) {
         while self.running.len() < self.limit
-            && let Some(input) = self.inputs.get_mut(self.next).map(std::mem::take)
+            && let Some(child) = self.pending.pop_front()
         {
-            let child = self.next;
             let size = self.size(child);
             for (counts, by) in [(&mut self.items, size), (&mut self.executions, 1)] {
                 counts.pending -= by;
                 counts.running += by;
             }
-            self.next += 1;
             self.running.insert(child);
+            let input = self.inputs.get(child).cloned().unwrap_or_default();
             step.push(MapCommand::StartChild(child, input));
         }
         if self.running.is_empty() && !self.finished {

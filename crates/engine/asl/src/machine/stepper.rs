@@ -3,7 +3,7 @@
 use std::cell::OnceCell;
 use std::collections::VecDeque;
 
-use super::track::{Home, Stage, Track, TrackId};
+use super::track::{Home, Stage, Track, TrackId, Tracks};
 use super::{Command, Environment, Execution, MAX_EVENTS, Signal, Status, Step};
 use crate::context::Context;
 use crate::definition::{Definition, FlowId, State};
@@ -18,6 +18,8 @@ pub(super) struct Stepper<'s> {
     pub(super) environment: Environment<'s>,
     /// What all states of the execution see of it, once one has asked.
     pub(super) context: OnceCell<Context>,
+    /// All tracks as they were when what is failing began to.
+    remembered: Option<Tracks>,
     events: Vec<HistoryEvent>,
     commands: Vec<Command>,
     /// Tracks that can go on, in the order in which they do. Each goes as far as it can, so that
@@ -36,6 +38,7 @@ impl<'s> Stepper<'s> {
             definition,
             environment,
             context: OnceCell::new(),
+            remembered: None,
             events: Vec::new(),
             commands: Vec::new(),
             ready: VecDeque::new(),
@@ -219,9 +222,56 @@ impl<'s> Stepper<'s> {
         for id in open {
             self.release(id);
         }
+        let tracks = std::mem::take(&mut self.execution.tracks);
+        if !matches!(status, Status::Succeeded(_)) && !self.execution.info.express {
+            self.execution.unfinished = Some(self.remembered.take().unwrap_or(tracks));
+        }
         self.execution.status = status;
-        self.execution.tracks = super::track::Tracks::default();
         self.ready.clear();
+    }
+
+    /// Keeps what runs as it is, before a failure brings it down.
+    pub(super) fn remember(&mut self) {
+        if self.remembered.is_none() && !self.execution.info.express {
+            self.remembered = Some(self.execution.tracks.clone());
+        }
+    }
+
+    /// What failed is tried again, or was caught.
+    pub(super) fn forget(&mut self) {
+        self.remembered = None;
+    }
+
+    /// Goes on with all that had not ended well: states are entered anew, map runs go on with the
+    /// children that had failed, and what was waited for still is.
+    pub(super) fn redrive(mut self) -> Step {
+        let count = self.execution.redrives;
+        self.record(self.execution.events, EventKind::ExecutionRedriven(count));
+        let tracks = self.execution.tracks.iter();
+        let leaves: Vec<TrackId> = tracks
+            .filter(|(_, track)| track.children().is_empty())
+            .map(|(id, _)| id)
+            .collect();
+        for id in leaves {
+            let Some(track) = self.track_mut(id) else {
+                continue;
+            };
+            track.attempts.clear();
+            match &track.stage {
+                Stage::Waiting(_) => {}
+                Stage::MapRun(run) => {
+                    let (run, arn) = (run.id, std::sync::Arc::clone(&run.arn));
+                    self.event(id, EventKind::MapRunRedriven { arn, count });
+                    self.command(Command::RedriveMapRun(run));
+                }
+                // "Re-enters", as AWS calls it.
+                _ => {
+                    track.stage = Stage::Ready;
+                    self.wake(id);
+                }
+            }
+        }
+        self.finish()
     }
 
     /// Tells the outside that nobody waits for what a track waits for.

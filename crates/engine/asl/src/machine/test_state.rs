@@ -256,6 +256,7 @@ impl Test<'_> {
             status: Status::Running,
             events: 0,
             tracks: super::track::Tracks::default(),
+            unfinished: None,
         };
         let track = Track {
             flow: self.definition.state(self.state).flow,

@@ -1,10 +1,12 @@
 //! Random machines, and an outside that answers at random.
 
+use std::collections::HashMap;
+
 use asl::definition::Definition;
 use asl::history::{Failure, HistoryEvent, TaskProgress};
 use asl::machine::{
-    ChildOutcome, Command, Environment, Execution, Info, MapCommand, MapRun, Signal, Status,
-    TaskId, TaskUpdate,
+    ChildOutcome, Command, Environment, Execution, Info, MapCommand, MapRun, MapStep, Signal,
+    Status, TaskId, TaskUpdate,
 };
 use asl::value::Value;
 use ids::{Entropy, SeededEntropy, Timestamp};
@@ -194,8 +196,11 @@ pub(crate) fn run(definition: &Definition, input: Value, seed: u64) -> Ran {
         now: Timestamp(1_000_000_000_000_000),
         signals: 0,
     };
-    outside.run(definition.main(), input)
+    outside.run(definition.main(), input, REDRIVES)
 }
+
+/// How often an execution that failed is redriven.
+const REDRIVES: usize = 2;
 
 struct Outside<'d> {
     definition: &'d Definition,
@@ -205,7 +210,7 @@ struct Outside<'d> {
 }
 
 impl Outside<'_> {
-    fn run(&mut self, flow: asl::definition::FlowId, input: Value) -> Ran {
+    fn run(&mut self, flow: asl::definition::FlowId, input: Value, mut redrives: usize) -> Ran {
         let environment = Environment {
             now: self.now,
             random: &self.random,
@@ -214,6 +219,7 @@ impl Outside<'_> {
             Execution::start_flow(self.definition, flow, Info::example(), input, environment);
         let (mut events, mut commands) = (step.events, step.commands);
         let mut tasks: Vec<TaskId> = Vec::new();
+        let mut runs: HashMap<TaskId, MapRun> = HashMap::new();
         for _ in 0..20_000 {
             let mut signals = Vec::new();
             for command in std::mem::take(&mut commands) {
@@ -221,7 +227,15 @@ impl Outside<'_> {
                     Command::Schedule(request) => tasks.push(request.id),
                     Command::Cancel(id) => tasks.retain(|task| *task != id),
                     Command::StartMapRun(request) => {
-                        signals.push(Signal::MapRun(request.id, self.map_run(request.run)));
+                        let mut run = request.run;
+                        let begun = run.start();
+                        signals.push(Signal::MapRun(request.id, self.map_run(&mut run, begun)));
+                        runs.insert(request.id, run);
+                    }
+                    Command::RedriveMapRun(id) => {
+                        let run = runs.get_mut(&id).expect("a run that has begun");
+                        let begun = run.redrive();
+                        signals.push(Signal::MapRun(id, self.map_run(run, begun)));
                     }
                     Command::ReadItems(request) => {
                         signals.push(Signal::Items(
@@ -233,7 +247,21 @@ impl Outside<'_> {
                 }
             }
             if *execution.status() != Status::Running {
-                break;
+                if redrives == 0 || !execution.is_redrivable() {
+                    break;
+                }
+                redrives -= 1;
+                tasks.clear();
+                let stored = serde_json::to_string(&execution).expect("it is serialisable");
+                execution = serde_json::from_str(&stored).expect("and comes back");
+                let environment = Environment {
+                    now: self.now,
+                    random: &self.random,
+                };
+                let step = execution.redrive(self.definition, environment);
+                events.extend(step.events);
+                commands.extend(step.commands);
+                continue;
             }
             if signals.is_empty() {
                 signals.push(self.signal(&execution, &mut tasks));
@@ -290,12 +318,12 @@ impl Outside<'_> {
         Signal::Task(task, TaskUpdate::Progress(progress))
     }
 
-    fn map_run(&mut self, mut run: MapRun) -> Result<Value, Failure> {
-        let mut queue = std::collections::VecDeque::from(run.start());
+    fn map_run(&mut self, run: &mut MapRun, begun: MapStep) -> Result<Value, Failure> {
+        let mut queue = std::collections::VecDeque::from(begun);
         while let Some(command) = queue.pop_front() {
             match command {
                 MapCommand::StartChild(index, input) => {
-                    let outcome = match self.run(run.flow(), input).status {
+                    let outcome = match self.run(run.flow(), input, 0).status {
                         Status::Succeeded(output) => ChildOutcome::Succeeded(output),
                         Status::Failed(failure) => ChildOutcome::Failed(failure),
                         Status::TimedOut(_) => ChildOutcome::TimedOut,

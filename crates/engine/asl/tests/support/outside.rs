@@ -92,7 +92,7 @@ impl Play<'_> {
                     Command::Schedule(request) => self.tasks.push(request.id),
                     Command::StartMapRun(request) => self.map_run(*request),
                     Command::ReadItems(request) => self.read_items(request.id),
-                    Command::Cancel(_) | Command::StopMapRun(_) => {}
+                    Command::Cancel(_) | Command::StopMapRun(_) | Command::RedriveMapRun(_) => {}
                 }
             }
             if *self.execution.status() != Status::Running || self.stuck.is_some() {

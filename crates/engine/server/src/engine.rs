@@ -336,6 +336,7 @@ impl Engine {
         let deadline = self.clock.monotonic() + self.drain;
         self.stop.send_replace(Stage::Draining);
         self.services.logs.end_sessions();
+        self.services.sqs.end_polls();
         self.lambda.hold_events();
         let in_time = tokio::select! {
             ended = &mut self.server => Some(ended),

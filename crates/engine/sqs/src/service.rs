@@ -1,6 +1,7 @@
 //! The service as a whole: what it is made of, and the list of what it serves.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use ids::{Arn, SharedClock, SharedEntropy};
 use policy::Policy;
@@ -54,6 +55,8 @@ pub(crate) struct Inner {
     /// Serialises what makes, changes and deletes queues: each looks at what there is before it
     /// writes.
     pub(crate) changes: tokio::sync::Mutex<()>,
+    /// Whether nobody is to wait for messages any more.
+    polls_ended: AtomicBool,
     writing: AbortHandle,
 }
 
@@ -105,6 +108,7 @@ impl Sqs {
             budget: Budget::default(),
             removed: Arc::default(),
             changes: tokio::sync::Mutex::new(()),
+            polls_ended: AtomicBool::new(false),
             writing: tokio::spawn(writing).abort_handle(),
         });
         tokio::spawn(sweeper::run(
@@ -115,6 +119,15 @@ impl Sqs {
             tokio::spawn(redrive::run(Arc::downgrade(&inner), task));
         }
         Ok(Self { inner })
+    }
+
+    /// Answers those who wait for messages, which they would for up to 20 s otherwise, and lets nobody
+    /// wait any more.
+    pub fn end_polls(&self) {
+        self.inner.polls_ended.store(true, Ordering::Release);
+        for queue in self.inner.registry.all() {
+            queue.bell.notify_waiters();
+        }
     }
 
     /// Writes down who has received what, which outlives the process then. For a clean stop.
@@ -141,6 +154,11 @@ impl Sqs {
 }
 
 impl Inner {
+    /// Whether nobody is to wait for messages any more.
+    pub(crate) fn polls_ended(&self) -> bool {
+        self.polls_ended.load(Ordering::Acquire)
+    }
+
     /// Milliseconds since the epoch.
     pub(crate) fn now(&self) -> i64 {
         self.clock.now().as_millis()

@@ -63,6 +63,19 @@ async fn who_waits_is_woken_by_time() {
 }
 
 #[tokio::test]
+async fn nobody_waits_for_messages_of_an_engine_that_stops() {
+    let fixture = Fixture::start().await;
+    let url = fixture.queue("q", &[]).await;
+    let (waiting, asked) = (fixture.clone(), url.clone());
+    let waiting = tokio::spawn(async move { waiting.wait(&asked, 20).await });
+    tokio::task::yield_now().await;
+    fixture.sqs.end_polls();
+    let found = tokio::time::timeout(Duration::from_secs(20), waiting).await;
+    assert!(found.unwrap().unwrap().is_empty());
+    assert!(fixture.wait(&url, 20).await.is_empty());
+}
+
+#[tokio::test]
 async fn a_visibility_is_changed() {
     let fixture = Fixture::start().await;
     let url = fixture.queue("q", &[]).await;

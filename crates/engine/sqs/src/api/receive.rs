@@ -95,7 +95,7 @@ impl Inner {
             };
             if loading {
                 bell.await;
-            } else if now >= deadline {
+            } else if now >= deadline || self.polls_ended() {
                 return Ok(Vec::new());
             } else {
                 let until = next.unwrap_or(deadline).min(deadline);

@@ -134,6 +134,8 @@ def test_what_a_function_calls_is_its_child(collector, deploy, call):
     assert child.parent == members(header)["Parent"]
     parent = next(span for span in spans if span.id == child.parent)
     assert parent.name == "invoke" and parent.began <= child.began < child.ended <= parent.ended
+    root = next(span for span in spans if span.name == name)
+    assert not root.parent, "the trace begins with the call"
 
 
 def test_the_mode_decides_where_the_caller_has_not(collector, deploy, call):

@@ -167,7 +167,9 @@ impl Sender {
         let flags = TraceFlags::SAMPLED;
         SpanData {
             span_context: SpanContext::new(trace, id, flags, false, TraceState::NONE),
-            parent_span_id: span.parent.0.into(),
+            parent_span_id: span
+                .parent
+                .map_or(opentelemetry::SpanId::INVALID, |parent| parent.0.into()),
             parent_span_is_remote: span.kind == Kind::Server,
             span_kind: match span.kind {
                 Kind::Server => SpanKind::Server,

@@ -20,8 +20,8 @@ pub struct SpanId(pub u64);
 pub struct Header {
     /// The trace.
     pub root: TraceId,
-    /// The part of it that calls.
-    pub parent: SpanId,
+    /// The part of it that calls; nothing where none is named, and the trace begins with the call.
+    pub parent: Option<SpanId>,
     /// Whether it is recorded; `None` where nobody has decided yet.
     pub sampled: Option<bool>,
     /// Which functions the chain of calls has come by, as Lambda notes it.
@@ -34,74 +34,65 @@ impl Header {
     /// The header for a call whose caller has sent `sent`: its trace goes on where that names one,
     /// and otherwise begins.
     pub fn of(sent: Option<&str>, clock: &dyn Clock, entropy: &dyn Entropy) -> Self {
-        if let Some((header, has_parent)) = sent.and_then(read) {
-            let parent = if has_parent {
-                header.parent
-            } else {
-                SpanId::draw(entropy)
-            };
-            return Self { parent, ..header };
+        if let Some(header) = sent.and_then(Self::parse) {
+            return header;
         }
         let seconds = u128::try_from(clock.now().as_millis() / 1_000).unwrap_or_default();
         Self {
             root: TraceId(seconds << 96 | entropy.bits() >> 32),
-            parent: SpanId::draw(entropy),
+            parent: None,
             sampled: None,
             lineage: None,
             others: String::new(),
         }
     }
 
-    /// Reads what [`Header`] writes.
+    /// Reads a header that somebody has written; nothing where it names no trace.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
-        let (header, has_parent) = read(text)?;
-        has_parent.then_some(header)
-    }
-}
-
-/// The header, and whether it names a parent; nothing where it names no trace.
-fn read(text: &str) -> Option<(Header, bool)> {
-    let (mut root, mut parent, mut sampled, mut lineage) = (None, None, None, None);
-    let mut others = String::new();
-    for member in text.split(';').map(str::trim) {
-        match member.split_once('=') {
-            Some(("Root", value)) => root = TraceId::parse(value),
-            Some(("Parent", value)) => parent = SpanId::parse(value),
-            // `?` asks for a decision.
-            Some(("Sampled", value)) => {
-                sampled = match value {
-                    "1" => Some(true),
-                    "0" => Some(false),
-                    _ => None,
-                };
+        let (mut root, mut parent, mut sampled, mut lineage) = (None, None, None, None);
+        let mut others = String::new();
+        for member in text.split(';').map(str::trim) {
+            match member.split_once('=') {
+                Some(("Root", value)) => root = TraceId::parse(value),
+                Some(("Parent", value)) => parent = SpanId::parse(value),
+                // `?` asks for a decision.
+                Some(("Sampled", value)) => {
+                    sampled = match value {
+                        "1" => Some(true),
+                        "0" => Some(false),
+                        _ => None,
+                    };
+                }
+                Some(("Lineage", value)) => lineage = Some(value.to_owned()),
+                Some(_) => others.extend([";", member]),
+                None => {}
             }
-            Some(("Lineage", value)) => lineage = Some(value.to_owned()),
-            Some(_) => others.extend([";", member]),
-            None => {}
         }
+        Some(Self {
+            root: root?,
+            parent,
+            sampled,
+            lineage,
+            others,
+        })
     }
-    let header = Header {
-        root: root?,
-        parent: parent.unwrap_or(SpanId(0)),
-        sampled,
-        lineage,
-        others,
-    };
-    Some((header, parent.is_some()))
 }
 
 impl fmt::Display for Header {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self {
             root: TraceId(root),
-            parent: SpanId(parent),
+            parent,
             sampled,
             lineage,
             others,
         } = self;
         let (time, number) = (root >> 96, root & NUMBER);
-        write!(f, "Root=1-{time:08x}-{number:024x};Parent={parent:016x}")?;
+        write!(f, "Root=1-{time:08x}-{number:024x}")?;
+        if let Some(SpanId(parent)) = parent {
+            write!(f, ";Parent={parent:016x}")?;
+        }
         if let Some(sampled) = sampled {
             write!(f, ";Sampled={}", u8::from(*sampled))?;
         }
@@ -174,8 +165,7 @@ mod tests {
             header.root,
             TraceId(0x5759_e988_bd86_2e3f_e1be_46a9_9427_2793)
         );
-        let drawn = SpanId::draw(&SeededEntropy::new(1));
-        assert_eq!(header.parent, drawn);
+        assert_eq!(header.parent, None);
         assert!(header.to_string().ends_with(";Self=1-2-3"), "{header}");
     }
 
@@ -198,16 +188,15 @@ mod tests {
             assert_eq!(of(sent), own, "{sent}");
         }
         let odd = of(&format!("{ROOT};Parent=53995c3f"));
-        let drawn = SpanId::draw(&SeededEntropy::new(1));
-        assert_eq!(odd.parent, drawn, "a parent that is none is replaced too");
+        assert_eq!(odd.parent, None, "a parent that is none");
     }
 
     proptest! {
         #[test]
-        fn what_is_written_is_read(root: u128, parent in 1_u64.., sampled: Option<bool>) {
+        fn what_is_written_is_read(root: u128, parent: Option<std::num::NonZeroU64>, sampled: Option<bool>) {
             let header = Header {
                 root: TraceId(root),
-                parent: SpanId(parent),
+                parent: parent.map(|parent| SpanId(parent.get())),
                 sampled,
                 lineage: None,
                 others: String::new(),

@@ -13,8 +13,8 @@ pub struct Span {
     pub trace: TraceId,
     /// Its identity in that.
     pub id: SpanId,
-    /// What it is part of.
-    pub parent: SpanId,
+    /// What it is part of; nothing where the trace begins with it.
+    pub parent: Option<SpanId>,
     /// Its name.
     pub name: Arc<str>,
     /// What it is to its parent.

@@ -102,7 +102,7 @@ mod tests {
         Span {
             trace: TraceId(1),
             id: SpanId(2),
-            parent: SpanId(3),
+            parent: Some(SpanId(3)),
             name: "f".into(),
             kind: Kind::Server,
             began: Timestamp(0),

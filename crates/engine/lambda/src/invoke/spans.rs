@@ -37,8 +37,8 @@ pub(crate) enum Trigger {
 #[derive(Debug)]
 pub(super) struct Traced {
     trace: TraceId,
-    /// Who called.
-    parent: SpanId,
+    /// Who called, where the trace does not begin here.
+    parent: Option<SpanId>,
     whole: SpanId,
     invoke: SpanId,
     id: RequestId,
@@ -78,11 +78,14 @@ impl Inner {
         (trigger, arrived): (Trigger, Timestamp),
     ) -> Option<Traced> {
         let sampled = *header.sampled.get_or_insert(deployment.is_traced);
+        let parent = header.parent;
         if !sampled || !self.tracer.is_on() {
+            // What the function calls has a parent all the same, of which nobody is told.
+            header.parent = parent.or_else(|| Some(SpanId::draw(&*self.entropy)));
             return None;
         }
         let invoke = SpanId::draw(&*self.entropy);
-        let parent = std::mem::replace(&mut header.parent, invoke);
+        header.parent = Some(invoke);
         Some(Traced {
             trace: header.root,
             parent,
@@ -108,7 +111,7 @@ impl Inner {
         let part = |id, name: &str, began: Timestamp, took| Span {
             trace: traced.trace,
             id,
-            parent: traced.whole,
+            parent: Some(traced.whole),
             name: name.into(),
             kind: Kind::Internal,
             began,

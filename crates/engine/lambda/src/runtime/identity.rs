@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use ids::{Clock, Entropy, EnvironmentId};
-use trace::Header;
+use trace::{Header, SpanId};
 
 use super::settings::Settings;
 use crate::deployment::Deployment;
@@ -71,6 +71,7 @@ impl Identity {
 /// The header of a new trace, of which nothing is recorded.
 fn trace_id(clock: &dyn Clock, entropy: &dyn Entropy) -> String {
     let mut header = Header::of(None, clock, entropy);
+    header.parent = Some(SpanId::draw(entropy));
     header.sampled = Some(false);
     header.to_string()
 }

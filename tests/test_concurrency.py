@@ -39,7 +39,7 @@ def test_an_environment_runs_one_invocation_at_a_time(client, deploy):
 
 def test_concurrent_invocations_get_environments_of_their_own(client, deploy):
     name = deploy(OVERLAP, MemorySize=256)
-    answers = at_once(4, lambda _: functions.invoke(client, name, 1.0).value)
+    answers = at_once(4, lambda _: functions.invoke(client, name, 4).value)
     assert len({stream for stream, _, _ in answers}) == 4
     begins, ends = zip(*((begin, end) for _, begin, end in answers))
     assert max(begins) < min(ends)

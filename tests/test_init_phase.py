@@ -123,7 +123,7 @@ def test_one_that_takes_more_than_ten_seconds(client, deploy, init_reports):
     assert invoke(client, name).value == "fine"
     ((*what, duration),) = init_reports(name)
     assert what == ["init", "timeout", None]
-    assert 10_000 <= duration < 11_000
+    assert 10_000 <= duration < 15_000
 
 
 def test_the_second_attempt_has_the_functions_timeout(client, deploy, init_reports):
@@ -143,7 +143,7 @@ def test_the_second_attempt_has_the_functions_timeout(client, deploy, init_repor
     first, second = init_reports(name)
     assert first[:3] == ("init", "error", "Runtime.ExitError")
     assert second[:3] == ("invoke", "timeout", None)
-    assert 1000 <= second[3] < 3000
+    assert 1000 <= second[3] < 6000
     fields = report(result)
     assert fields["rest"] == "Status: timeout"
-    assert 1000 <= float(fields["duration"]) < 3000
+    assert 1000 <= float(fields["duration"]) < 6000

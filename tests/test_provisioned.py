@@ -79,7 +79,7 @@ def test_environments_are_initialised_ahead(engine, client, published):
 def test_what_is_more_goes_on_demand(client, published):
     provide(client, published, "1", 1)
     with concurrent.futures.ThreadPoolExecutor(2) as pool:
-        running = [pool.submit(tell, client, published, "1", wait=1) for _ in range(2)]
+        running = [pool.submit(tell, client, published, "1", wait=4) for _ in range(2)]
         kinds = sorted(future.result()[0] for future in running)
     assert kinds == ["on-demand", "provisioned-concurrency"]
 

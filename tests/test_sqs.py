@@ -281,7 +281,7 @@ def test_a_long_poll_is_answered_as_soon_as_there_is_a_message(sqs, make):
 
 def test_delays_and_visibility_run_out(sqs, make):
     url = make(VisibilityTimeout="1")
-    sqs.send_message(QueueUrl=url, MessageBody="later", DelaySeconds=1)
+    sqs.send_message(QueueUrl=url, MessageBody="later", DelaySeconds=4)
     assert receive(sqs, url) == []
     (first,) = receive(sqs, url, WaitTimeSeconds=20)
     (second,) = receive(sqs, url, WaitTimeSeconds=20, AttributeNames=["All"])

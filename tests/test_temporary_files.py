@@ -23,7 +23,7 @@ SOURCE = """
         if event == "meet":
             with open(own, "w") as file:
                 file.write(context.log_stream_name)
-            time.sleep(1)
+            time.sleep(3)
             assert open(own).read() == context.log_stream_name
         with tempfile.NamedTemporaryFile("w+", delete=False) as file:
             file.write("written")
@@ -66,7 +66,7 @@ def test_the_folder_is_the_environments_own(engine, client, deploy):
 
 
 def test_a_file_survives_a_timeout(client, deploy):
-    name = deploy(SOURCE, Timeout=1)
+    name = deploy(SOURCE, Timeout=3)
     first = functions.invoke(client, name).value
     lost = functions.invoke(client, name, "hang")
     assert lost.error == "Unhandled"

@@ -49,18 +49,18 @@ TREE = """
 """
 
 # The figure on a quiet host is below 5 ms; a loaded one gets its chance.
-LATENESS_MS = 2000
+LATENESS_MS = 5000
 
 
 def test_a_timeout_ends_the_whole_tree(engine, client, deploy):
-    name = deploy(TREE, Timeout=1)
+    name = deploy(TREE, Timeout=3)
     assert functions.invoke(client, name).value is False
     result = functions.invoke(client, name, "grow", LogType="Tail")
     assert result.payload["errorType"] == "Sandbox.Timedout"
     assert "grown" in result.log
     report = REPORT.fullmatch(result.log.splitlines()[-1])
     assert report["rest"] == "Status: timeout"
-    assert 1000 <= float(report["duration"]) < 1000 + LATENESS_MS
+    assert 3000 <= float(report["duration"]) < 3000 + LATENESS_MS
     eventually(lambda: not census.of_function(engine.mark, name), "the tree is gone")
 
     assert functions.invoke(client, name).value is True, "/tmp is kept"

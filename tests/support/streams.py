@@ -1,6 +1,7 @@
 """Functions that stream, and how a test says when they go on."""
 
 import json
+import textwrap
 
 import pytest
 
@@ -42,6 +43,26 @@ const gate = async (context) => {
   }
 };
 """
+
+
+# For Python: whether the gate is open.
+PYTHON_GATE = textwrap.dedent("""
+    import os
+    import urllib.request
+
+    def is_open():
+        function = os.environ["AWS_LAMBDA_FUNCTION_NAME"]
+        request = urllib.request.Request(
+            f"{os.environ['AWS_ENDPOINT_URL']}/2017-03-31/tags/"
+            f"arn:aws:lambda:us-east-1:000000000000:function:{function}",
+            headers={
+                "Authorization": "AWS4-HMAC-SHA256 Credential=function/20260101/us-east-1/lambda/"
+                "aws4_request, SignedHeaders=host, Signature=0"
+            },
+        )
+        with urllib.request.urlopen(request) as answer:
+            return b"gate" in answer.read()
+""")
 
 
 def node(deploy, body, **more):

@@ -27,7 +27,53 @@ BOOTSTRAP = """\
         signal.pause()
 """
 
+# The same with an extension inside, which gives up once the invocation is over.
+DESERTED = """\
+    #!/usr/bin/python3
+    import http.client
+    import os
+    import signal
+    import threading
+    import time
+
+    def call(method, path, **headers):
+        api = http.client.HTTPConnection(os.environ["AWS_LAMBDA_RUNTIME_API"])
+        headers = {name.replace("_", "-"): value for name, value in headers.items()}
+        api.request(method, path, headers.pop("body", None), headers)
+        answer = api.getresponse()
+        return answer.headers, answer.read()
+
+    EXTENSION = "/2020-01-01/extension/"
+    known, _ = call(
+        "POST", EXTENSION + "register", body='{"events": []}', Lambda_Extension_Name="inside"
+    )
+    me = {"Lambda_Extension_Identifier": known["Lambda-Extension-Identifier"]}
+    threading.Thread(target=call, args=("GET", EXTENSION + "event/next"), kwargs=me).start()
+    event, _ = call("GET", "/2018-06-01/runtime/invocation/next")
+    request_id = event["Lambda-Runtime-Aws-Request-Id"]
+    call("POST", f"/2018-06-01/runtime/invocation/{request_id}/response", body='"done"')
+    # Its report is written by then.
+    time.sleep(0.1)
+    call(
+        "POST", EXTENSION + "exit/error",
+        Lambda_Extension_Function_Error_Type="Extension.GaveUp", **me,
+    )
+    while True:
+        signal.pause()
+"""
+
 TIMEOUT = 2
+
+
+def deployed(engine, client, bootstrap, timeout):
+    name = f"{engine.mark}-stuck"
+    archive = functions.package({"bootstrap": bootstrap})
+    arguments = functions.create_arguments(
+        name, archive, Runtime="provided.al2023", Handler="any", Timeout=timeout
+    )
+    client.create_function(**arguments)
+    functions.wait_active(client, name)
+    return name
 
 
 @pytest.fixture
@@ -35,14 +81,7 @@ def stuck(own_engine):
     """An engine of which it is the only function, and its name."""
     engine = own_engine()
     client = engine.client()
-    name = f"{engine.mark}-stuck"
-    archive = functions.package({"bootstrap": BOOTSTRAP})
-    arguments = functions.create_arguments(
-        name, archive, Runtime="provided.al2023", Handler="any", Timeout=TIMEOUT
-    )
-    client.create_function(**arguments)
-    functions.wait_active(client, name)
-    return engine, client, name
+    return engine, client, deployed(engine, client, BOOTSTRAP, TIMEOUT)
 
 
 def rid_of(engine, pids):
@@ -84,3 +123,14 @@ def test_environments_do_not_multiply_from_burst_to_burst(stuck):
     rid_of(engine, set(census.functions(engine.mark)))
     assert {functions.invoke(client, name).value for _ in range(burst)} <= first
     assert engine.health()["environments"] == environments
+
+
+def test_an_extension_that_gives_up_after_the_answer_does_not_keep_the_environment(own_engine):
+    """No deadline helps here: that is far away."""
+    engine = own_engine()
+    client = engine.client()
+    name = deployed(engine, client, DESERTED, timeout=600)
+    for _ in range(8):
+        assert functions.invoke(client, name).value == "done"
+        eventually(lambda: not census.functions(engine.mark), "its processes end")
+        assert engine.health()["environments"] == 1

@@ -317,8 +317,8 @@ impl Environment {
     async fn next_event(self: &Arc<Self>) -> Result<Event, Refusal> {
         let (next, waiting) = oneshot::channel();
         let asked = self.step(|stage| stage.next(next))?;
-        if asked == Asked::Free && self.is_free_with_extensions() {
-            self.give_back();
+        if asked == Asked::Free {
+            self.come_to_rest();
         }
         waiting.await.map_err(|_| Refusal::WrongState)
     }

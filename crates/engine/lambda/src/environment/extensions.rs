@@ -11,8 +11,8 @@ use serde_json::json;
 use tokio::task::JoinHandle;
 
 use super::Environment;
-use super::roster::{Awaited, Complaint, Fault, Interests, LIMIT, Roster, Until};
-use super::stage::InitOutcome;
+use super::roster::{Awaited, Complaint, Fault, Interests, LIMIT, Roster, Turn, Until};
+use super::stage::{BrokenOff, InitOutcome};
 use super::telemetry::Closed;
 use super::telemetry::subscription::Subscription;
 use crate::invoke::event::Event;
@@ -53,10 +53,25 @@ impl Environment {
         self.accompanied.load(Ordering::Acquire)
     }
 
-    /// The runtime waits for its next event. Says whether the environment is free by that, or waits for
-    /// its extensions.
-    pub(super) fn is_free_with_extensions(&self) -> bool {
-        !self.is_accompanied() || self.roster().runtime_waits()
+    /// The runtime has done with its invocation: gives the environment back, unless it waits for its
+    /// extensions.
+    pub(super) fn come_to_rest(self: &Arc<Self>) {
+        let turn = match self.is_accompanied() {
+            true => self.roster().runtime_waits(),
+            false => Turn::Free,
+        };
+        match turn {
+            Turn::Free => self.give_back(),
+            Turn::Later => {}
+            Turn::Lost => self.recover_unasked(),
+        }
+    }
+
+    /// Recovers it where no invocation waits for that.
+    fn recover_unasked(self: &Arc<Self>) {
+        *self.reason.lock() = ShutdownReason::Failure;
+        let environment = Arc::clone(self);
+        tokio::spawn(async move { environment.recover().await });
     }
 
     pub(super) fn draw_id(&self) -> RequestId {
@@ -179,7 +194,7 @@ impl Environment {
     }
 
     pub(super) fn extension_reports(
-        &self,
+        self: &Arc<Self>,
         id: RequestId,
         fault: Fault,
         error_type: &str,
@@ -200,17 +215,23 @@ impl Environment {
             .subscribe(&name, subscription, self.site())
     }
 
-    fn extension_ended(&self, roster: &Roster, name: &str, status: &ExitStatus) {
+    fn extension_ended(self: &Arc<Self>, roster: &Roster, name: &str, status: &ExitStatus) {
         if let Some(failure) = roster.ended(name, status) {
             self.break_off(&failure);
         }
     }
 
-    /// An extension is lost, and the environment with it: tells whoever waits for the runtime. Where
-    /// nobody does, its processes are ended, and the next invocation initialises it.
-    fn break_off(&self, failure: &Failure) {
-        if self.step(|stage| stage.break_off(failure, || self.log.cut())) {
-            self.kill();
+    /// An extension is lost, and the environment with it: tells whoever waits for the runtime or the
+    /// extensions. Where nobody does, its processes are ended, and the next invocation initialises it.
+    fn break_off(self: &Arc<Self>, failure: &Failure) {
+        match self.step(|stage| stage.break_off(failure, || self.log.cut())) {
+            BrokenOff::Attended => {}
+            BrokenOff::Idleness => self.kill(),
+            BrokenOff::Return => {
+                if self.roster().take_deserted() {
+                    self.recover_unasked();
+                }
+            }
         }
     }
 

@@ -173,8 +173,8 @@ impl Environment {
             let status = exit.await.unwrap_or(KILLED);
             let log = || environment.log.cut();
             let freed = environment.step(|stage| stage.exited(status, log));
-            if freed && environment.is_free_with_extensions() {
-                environment.give_back();
+            if freed {
+                environment.come_to_rest();
             }
         }));
         Ok(outcome)

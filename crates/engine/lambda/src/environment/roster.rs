@@ -21,6 +21,7 @@ mod member;
 #[cfg(test)]
 mod tests;
 
+use std::mem;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -68,6 +69,17 @@ pub(crate) enum Complaint {
     TooMany,
     /// Internal extensions are not told of the shutdown.
     NoShutdown,
+}
+
+/// What becomes of an environment whose runtime has done with an invocation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Turn {
+    /// It is free.
+    Free,
+    /// Somebody else frees it: the last extension that does its work, or who sees to its loss.
+    Later,
+    /// An extension was lost after all had rested: nobody else sees to it.
+    Lost,
 }
 
 /// The extensions of one environment.
@@ -249,6 +261,8 @@ impl Roster {
         let (sender, awaited) = oneshot::channel();
         let mut book = self.book.lock();
         book.runtime_waits = false;
+        // Who begins waits for what comes back, and hears of a loss that was before.
+        book.deserted = false;
         for member in &mut book.members {
             member.tell(|interests| interests.invoke, invocation);
         }
@@ -257,12 +271,24 @@ impl Roster {
         awaited
     }
 
-    /// The runtime waits for its next event. Says whether the environment is free by that.
-    pub(crate) fn runtime_waits(&self) -> bool {
+    /// The runtime waits for its next event. Says what that makes of the environment.
+    pub(crate) fn runtime_waits(&self) -> Turn {
         let mut book = self.book.lock();
         let free = !book.closing && book.is(Until::Resting);
         book.runtime_waits = !free;
-        free
+        if free {
+            Turn::Free
+        } else if mem::take(&mut book.deserted) {
+            Turn::Lost
+        } else {
+            Turn::Later
+        }
+    }
+
+    /// Whether an extension was lost when nobody waited for any. It is so for one who asks: the
+    /// environment is his to see to.
+    pub(crate) fn take_deserted(&self) -> bool {
+        mem::take(&mut self.book.lock().deserted)
     }
 
     /// Whether all of them wait for an event.

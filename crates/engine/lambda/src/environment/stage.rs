@@ -79,6 +79,17 @@ pub(crate) enum Asked {
     Free,
 }
 
+/// What was cut short when an extension was lost.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum BrokenOff {
+    /// Something of which somebody has been told, or nothing: the environment is seen to.
+    Attended,
+    /// The wait for an event.
+    Idleness,
+    /// The way from an answer to the next event, which the runtime will not go to its end.
+    Return,
+}
+
 impl Stage {
     /// The process was started; `done` hears how its init phase ends.
     pub(crate) fn start(&mut self, done: oneshot::Sender<InitOutcome>) {
@@ -186,24 +197,32 @@ impl Stage {
         matches!(self, Self::Ready(_))
     }
 
-    /// An extension is lost: ends what goes on, with whatever the runtime may still say. Returns
-    /// whether nothing did, so that nobody else sees to the environment.
-    pub(crate) fn break_off(&mut self, failure: &Failure, log: impl FnOnce() -> Vec<u8>) -> bool {
+    /// An extension is lost: ends what goes on, with whatever the runtime may still say. Returns what
+    /// that was.
+    pub(crate) fn break_off(
+        &mut self,
+        failure: &Failure,
+        log: impl FnOnce() -> Vec<u8>,
+    ) -> BrokenOff {
         match std::mem::replace(self, Self::Starting { done: None }) {
             Self::Starting { done: Some(done) } => {
                 let _starter_gave_up = done.send(Err(failure.clone()));
-                false
+                BrokenOff::Attended
             }
             Self::Running { reply, .. } => {
                 let answer = Err(failure.clone());
                 let _caller_gave_up = reply.send(Ended { answer, log: log() });
-                false
+                BrokenOff::Attended
             }
-            Self::Starting { done: None } | Self::Answered => false,
-            before @ (Self::Down | Self::Ready(_) | Self::Snapped) => {
-                let idle = matches!(before, Self::Ready(_));
+            Self::Starting { done: None } => BrokenOff::Attended,
+            Self::Answered => BrokenOff::Return,
+            before @ Self::Ready(_) => {
                 *self = before;
-                idle
+                BrokenOff::Idleness
+            }
+            before @ (Self::Down | Self::Snapped) => {
+                *self = before;
+                BrokenOff::Attended
             }
         }
     }
@@ -438,10 +457,17 @@ mod tests {
     fn an_environment_that_is_broken_off_tells_whoever_waits_and_frees_nothing() {
         let failure = Failure::ResponseTooLarge;
         let (mut stage, _waiting) = ready();
-        assert!(stage.break_off(&failure, Vec::new), "nobody waits");
+        assert_eq!(
+            stage.break_off(&failure, Vec::new),
+            BrokenOff::Idleness,
+            "nobody waits"
+        );
         assert!(stage.is_ready());
         let mut answer = stage.assign(event(1), &mut None).unwrap();
-        assert!(!stage.break_off(&failure, || b"log".to_vec()));
+        assert_eq!(
+            stage.break_off(&failure, || b"log".to_vec()),
+            BrokenOff::Attended
+        );
         let ended = answer.try_recv().unwrap();
         assert_eq!(
             (ended.answer, ended.log),
@@ -452,8 +478,20 @@ mod tests {
 
         let (done, mut outcome) = oneshot::channel();
         stage.start(done);
-        assert!(!stage.break_off(&failure, Vec::new));
+        assert_eq!(stage.break_off(&failure, Vec::new), BrokenOff::Attended);
         assert_eq!(outcome.try_recv().unwrap(), Err(failure));
+    }
+
+    #[test]
+    fn a_return_that_is_broken_off_is_told_once_and_frees_nothing() {
+        let failure = Failure::ResponseTooLarge;
+        let (mut stage, _waiting) = ready();
+        let _answer = stage.assign(event(1), &mut None).unwrap();
+        stage.respond(id(1), Bytes::new(), Vec::new).unwrap();
+        assert_eq!(stage.break_off(&failure, Vec::new), BrokenOff::Return);
+        assert_eq!(stage.break_off(&failure, Vec::new), BrokenOff::Attended);
+        assert!(!stage.overdue());
+        assert!(!stage.exited(EXIT, Vec::new));
     }
 
     proptest! {

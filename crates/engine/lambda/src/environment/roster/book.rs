@@ -30,6 +30,9 @@ pub(super) struct Book {
     pub(super) open: bool,
     /// The first that was lost, and how.
     pub(super) failure: Option<Failure>,
+    /// Whether it was lost when nobody waited for them: whoever takes note of that must see to the
+    /// environment.
+    pub(super) deserted: bool,
     pub(super) waiting: Vec<(Until, oneshot::Sender<Result<(), Failure>>)>,
     /// Whether the runtime waits for its next event, and the environment for its extensions.
     pub(super) runtime_waits: bool,
@@ -46,6 +49,7 @@ impl Book {
             members,
             open: true,
             failure: None,
+            deserted: false,
             waiting: Vec::new(),
             runtime_waits: false,
             closing: false,
@@ -94,6 +98,9 @@ impl Book {
 
     /// The environment is lost. Returns the reason, which is the first that there was.
     pub(super) fn lose(&mut self, failure: Failure) -> Failure {
+        if self.failure.is_none() {
+            self.deserted = self.waiting.is_empty() && !self.closing;
+        }
         let failure = self.failure.get_or_insert(failure).clone();
         self.settle();
         failure

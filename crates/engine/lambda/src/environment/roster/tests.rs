@@ -43,7 +43,7 @@ fn ready() -> (Roster, oneshot::Receiver<Bytes>) {
 fn without_extensions_nothing_is_waited_for() {
     let roster = Roster::new(std::iter::empty());
     assert_eq!(roster.begin(&event()).try_recv().unwrap(), Ok(()));
-    assert!(roster.runtime_waits());
+    assert_eq!(roster.runtime_waits(), Turn::Free);
     assert_eq!(roster.close(), Duration::ZERO);
 }
 
@@ -65,7 +65,7 @@ fn whoever_is_last_frees_the_environment() {
     let (roster, mut coming) = ready();
     let mut resting = roster.begin(&event());
     assert_eq!(coming.try_recv().unwrap(), event());
-    assert!(!roster.runtime_waits(), "the extension works");
+    assert_eq!(roster.runtime_waits(), Turn::Later, "the extension works");
     assert!(resting.try_recv().is_err());
     let (_coming, free) = roster.next(id(1)).unwrap();
     assert!(free);
@@ -74,14 +74,14 @@ fn whoever_is_last_frees_the_environment() {
     let _resting = roster.begin(&event());
     let (_coming, free) = roster.next(id(1)).unwrap();
     assert!(!free, "the runtime works");
-    assert!(roster.runtime_waits());
+    assert_eq!(roster.runtime_waits(), Turn::Free);
 }
 
 #[test]
 fn who_is_too_late_frees_nothing() {
     let (roster, _coming) = ready();
     let _resting = roster.begin(&event());
-    assert!(!roster.runtime_waits());
+    assert_eq!(roster.runtime_waits(), Turn::Later);
     assert!(roster.give_up());
     let (_coming, free) = roster.next(id(1)).unwrap();
     assert!(!free);
@@ -99,7 +99,47 @@ fn who_does_not_want_invocations_is_not_told_of_them() {
     let mut resting = roster.begin(&event());
     assert!(coming.try_recv().is_err());
     assert_eq!(resting.try_recv().unwrap(), Ok(()));
-    assert!(roster.runtime_waits());
+    assert_eq!(roster.runtime_waits(), Turn::Free);
+}
+
+/// An external extension that has done with an invocation, of which it was told.
+fn rested() -> (Roster, oneshot::Receiver<Bytes>) {
+    let (roster, _coming) = ready();
+    let mut resting = roster.begin(&event());
+    let (coming, _) = roster.next(id(1)).unwrap();
+    assert_eq!(resting.try_recv().unwrap(), Ok(()));
+    (roster, coming)
+}
+
+#[test]
+fn a_loss_of_which_nobody_is_told_is_taken_note_of_once() {
+    let (roster, _coming) = rested();
+    roster.report(id(1), Fault::Exit, "Extension.Mine").unwrap();
+    roster.ended("x", &EXIT).unwrap();
+    assert!(roster.take_deserted());
+    assert!(!roster.take_deserted());
+    assert_eq!(roster.runtime_waits(), Turn::Later);
+
+    let (roster, _coming) = rested();
+    roster.ended("x", &EXIT).unwrap();
+    assert_eq!(roster.runtime_waits(), Turn::Lost);
+    assert!(!roster.take_deserted());
+}
+
+#[test]
+fn a_loss_of_which_somebody_is_told_is_his_to_see_to() {
+    let (roster, _coming) = ready();
+    let mut resting = roster.begin(&event());
+    roster.report(id(1), Fault::Exit, "Extension.Mine").unwrap();
+    roster.ended("x", &EXIT).unwrap();
+    assert!(resting.try_recv().unwrap().is_err());
+    assert_eq!(roster.runtime_waits(), Turn::Later);
+    assert!(!roster.take_deserted());
+
+    let (roster, _coming) = rested();
+    roster.ended("x", &EXIT).unwrap();
+    assert!(roster.begin(&event()).try_recv().unwrap().is_err());
+    assert!(!roster.take_deserted(), "the next invocation hears of it");
 }
 
 #[test]

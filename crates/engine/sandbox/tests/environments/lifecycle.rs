@@ -206,32 +206,52 @@ fn children(sandbox: &Sandbox) -> Vec<u32> {
         .collect()
 }
 
-/// The guard and the two blanks, with nothing else that is about to end.
-const AT_REST: usize = 3;
+/// How many blanks are kept ready.
+const BLANKS: usize = 2;
+
+/// The guard and the blanks, with nothing else that is about to end.
+const AT_REST: usize = 1 + BLANKS;
+
+/// Of the children those that live and wait for a command, with the inits: no helper, which makes both,
+/// and none that has just been forked and is called as its parent is.
+fn waiting(sandbox: &Sandbox) -> Vec<u32> {
+    let mut waiting = children(sandbox);
+    waiting.retain(|pid| {
+        let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+        let stat = stat.rsplit_once(") ").unwrap_or_default();
+        let is_one = stat.0.ends_with("(lambdalab-blank") || stat.0.ends_with("(lambdalab-init");
+        is_one && !stat.1.starts_with(['Z', 'X'])
+    });
+    waiting
+}
+
+/// How many processes wait in an environment: an isolated blank has an init beside it.
+fn in_each(sandbox: &Sandbox) -> usize {
+    1 + usize::from(sandbox.capabilities().isolates())
+}
+
+/// Whether the spawner has nothing but the guard and what waits: what it keeps ready, and in so many
+/// environments.
+fn rests_beside(sandbox: &Sandbox, environments: usize) -> bool {
+    let expected = (BLANKS + environments) * in_each(sandbox);
+    waiting(sandbox).len() == expected && children(sandbox).len() == 1 + expected
+}
 
 pub(crate) async fn prepared_again(harness: Arc<Harness>) {
     for sandbox in harness.both() {
-        eventually("the spawner is at rest", || {
-            children(sandbox).len() == AT_REST
-        })
-        .await;
+        eventually("the spawner is at rest", || rests_beside(sandbox, 0)).await;
         let environment = harness.environment(sandbox).await;
-        eventually("another blank is made", || {
-            children(sandbox).len() > AT_REST
-        })
-        .await;
+        eventually("another blank is made", || rests_beside(sandbox, 1)).await;
         let known = children(sandbox);
         for _ in 0..5 {
             let process = environment.start(role(&["exit", "0"])).await.unwrap();
             assert_eq!(within(process.exit()).await.unwrap(), EXITED);
-            eventually("the next process is prepared", || {
-                children(sandbox).len() == AT_REST + 1
-            })
-            .await;
+            eventually("the next process is prepared", || rests_beside(sandbox, 1)).await;
             // It is killed while it waits, which must not be taken for the end of the next one.
-            let mut waiting = children(sandbox);
-            waiting.retain(|child| *child != process.pid() && !known.contains(child));
-            for child in waiting {
+            let mut prepared = waiting(sandbox);
+            prepared.retain(|child| !known.contains(child));
+            assert_eq!(prepared.len(), 1);
+            for child in prepared {
                 kill(Pid::from_raw(child.cast_signed()), Signal::SIGKILL).unwrap();
             }
         }
@@ -248,11 +268,9 @@ pub(crate) async fn killed_late(harness: Arc<Harness>) {
             true => isolation::role(words),
             false => role(words),
         };
-        let (rest, one) = if isolated { (2, 2) } else { (0, 1) };
-        let at = |number: usize| children(sandbox).len() == AT_REST + rest + number;
-        eventually("the spawner is at rest", || at(0)).await;
+        eventually("the spawner is at rest", || rests_beside(sandbox, 0)).await;
         let environment = harness.environment(sandbox).await;
-        eventually("another blank is made", || at(one)).await;
+        eventually("another blank is made", || rests_beside(sandbox, 1)).await;
         for killed in [false, true] {
             let process = environment.start(role(&["sleep"])).await.unwrap();
             let known = children(sandbox);
@@ -264,9 +282,9 @@ pub(crate) async fn killed_late(harness: Arc<Harness>) {
             within(process.exit()).await.unwrap();
             let mut prepared = Vec::new();
             eventually("the next process is prepared", || {
-                prepared = children(sandbox);
+                prepared = waiting(sandbox);
                 prepared.retain(|pid| !known.contains(pid));
-                prepared.len() == one
+                prepared.len() == in_each(sandbox)
             })
             .await;
             environment.kill_all().unwrap();
@@ -410,15 +428,8 @@ pub(crate) async fn cycles(harness: Arc<Harness>) {
 
 pub(crate) async fn probed(harness: Arc<Harness>) {
     let groups = || group_directories(&format!("lambdalab-{}-", std::process::id()));
-    // An isolated blank has an init beside it.
-    let inits = if harness.isolated.capabilities().isolates() {
-        2
-    } else {
-        0
-    };
     eventually("no blank is being made", || {
-        children(&harness.grouped).len() == AT_REST
-            && children(&harness.isolated).len() == AT_REST + inits
+        rests_beside(&harness.grouped, 0) && rests_beside(&harness.isolated, 0)
     })
     .await;
     let before = groups().len();

@@ -191,6 +191,28 @@ mod tests {
         assert_eq!(odd.parent, None, "a parent that is none");
     }
 
+    /// Members in any order, of which most are as they should be; often more than one of a name.
+    fn members() -> impl Strategy<Value = String> {
+        let member = prop_oneof![
+            6 => "Root=1-[0-9a-fA-F]{8}-[0-9a-fA-F]{24}",
+            1 => "Root=[0-9a-f-]{0,40}",
+            3 => "Parent=[0-9a-f]{16}",
+            1 => "Parent=\\PC{0,17}",
+            2 => "Sampled=[01?]",
+            1 => "Sampled=\\PC{0,2}",
+            2 => "Lineage=[0-9a-f]{8}:[0-9]{1,3}",
+            1 => "Lineage=\\PC{0,20}",
+            1 => "[A-Za-z]{0,8}=?\\PC{0,8}",
+        ];
+        let separator = prop_oneof![Just(";"), Just("; "), Just(" ;")];
+        proptest::collection::vec((member, separator), 0..8).prop_map(|members| {
+            let written = members.into_iter();
+            written
+                .map(|(member, separator)| member + separator)
+                .collect()
+        })
+    }
+
     proptest! {
         #[test]
         fn what_is_written_is_read(root: u128, parent: Option<std::num::NonZeroU64>, sampled: Option<bool>) {
@@ -205,7 +227,7 @@ mod tests {
         }
 
         #[test]
-        fn nothing_that_is_sent_does_harm(sent in "\\PC{0,80}") {
+        fn nothing_that_is_sent_does_harm(sent in prop_oneof![members(), "\\PC{0,80}"]) {
             let header = of(&sent);
             prop_assert_eq!(Header::parse(&header.to_string()), Some(header));
         }

@@ -328,6 +328,46 @@ def test_the_commands(engine, tmp_path):
     assert "not an OCI image layout" in told
 
 
+def test_the_commands_use_the_engine_that_is_named(engine, tmp_path):
+    run = lambda *arguments, **more: images.run(engine, *arguments, home=tmp_path / "home", **more)
+    archive = images.Image([images.Layer({"a": "1"})], Entrypoint=["/a"]).archive()
+    imported = run("import", "-", "--name", "named:v1", stdin=archive, AWS_ENDPOINT_URL=engine.endpoint)
+    assert imported.returncode == 0, imported
+    assert f"target: endpoint {engine.endpoint} " in imported.stderr.decode()
+    listed = run("list", "--endpoint-url", engine.endpoint)
+    assert "/named:v1" in listed.stdout.decode() and engine.endpoint in listed.stderr.decode()
+    removed = run("remove", "named:v1", "--endpoint-url", engine.endpoint)
+    assert removed.returncode == 0, removed
+    assert not (tmp_path / "home").exists(), "no other engine was started"
+
+
+def test_the_commands_refuse_targets_without_images(engine, tmp_path):
+    run = lambda *arguments, **more: images.run(engine, *arguments, home=tmp_path / "home", **more)
+    refused = lambda done, code, words: done.returncode == code and words in done.stderr.decode()
+    aws, elsewhere = run("list", "--target", "aws"), "https://lambda.us-east-1.amazonaws.com"
+    assert refused(aws, 2, "and AWS is none"), aws
+    named = run("list", AWS_ENDPOINT_URL=elsewhere)
+    assert refused(named, 2, f"and {elsewhere} is none"), named
+    for arguments in [("list",), ("remove", "x:v1")]:
+        nobody = run(*arguments)
+        assert refused(nobody, 4, "no engine runs for"), nobody
+    with images.Registry({}) as other:
+        archive = images.Image([], Entrypoint=["/a"]).archive()
+        address = f"http://{other.host}"
+        foreign = run("import", "-", "--name", "x", "--endpoint-url", address, stdin=archive)
+        assert refused(foreign, 4, "is another program listening there?"), foreign
+    assert not (tmp_path / "home").exists(), "nothing was started"
+
+
+@pytest.mark.parametrize("name", ["Bad Name", "Upper:v1", "a&b", "", "a:b c", "registry.example/:v1"])
+def test_a_name_that_no_image_can_have(engine, tmp_path, name):
+    for arguments in [("import", "-", "--name", name), ("remove", name)]:
+        done = images.run(engine, *arguments, home=tmp_path / "home")
+        assert done.returncode == 2, done
+        assert "repository:tag" in done.stderr.decode(), done
+    assert not (tmp_path / "home").exists(), "nothing was started"
+
+
 def test_a_restart_keeps_images_and_a_deletion_sweeps_them(own_engine):
     engine = own_engine()
     uri = images.imported(engine, images.python(SOURCE), "kept:v1")

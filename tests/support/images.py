@@ -15,7 +15,7 @@ import tempfile
 import threading
 from pathlib import Path
 
-from support.engine import BINARY, RUNTIMES
+from support.engine import BINARY, RUNTIMES, command_environment
 from support.functions import RUNTIME
 
 MANIFEST = "application/vnd.oci.image.manifest.v1+json"
@@ -231,6 +231,19 @@ def command(engine, *arguments, stdin=None, code=0):
     )
     assert done.returncode == code, (arguments, done)
     return json.loads(done.stdout) if done.stdout else done.stderr.decode()
+
+
+def run(engine, *arguments, home, stdin=b"", **environment):
+    """`lambdalab image …` as somebody runs it who has another data folder, or names a target."""
+    return subprocess.run(
+        [BINARY, "image", *map(str, arguments)],
+        env=command_environment(home, **environment),
+        cwd=engine.data_dir,
+        input=stdin,
+        capture_output=True,
+        timeout=60,
+        check=False,
+    )
 
 
 def imported(engine, image, name):

@@ -147,7 +147,7 @@ pub(crate) enum ImageCommand {
         source: String,
         /// What functions have it by: repository:tag, or in full registry/repository:tag, also that
         /// of a registry that exists
-        #[arg(long, value_name = "NAME")]
+        #[arg(long, value_name = "NAME", value_parser = crate::engine::image_name)]
         name: String,
     },
     /// Show the images that were imported
@@ -155,7 +155,7 @@ pub(crate) enum ImageCommand {
     /// Remove an image; what functions use stays until they are gone
     Remove {
         /// Its URI, or the name that it was imported under
-        #[arg(value_name = "NAME")]
+        #[arg(value_name = "NAME", value_parser = crate::engine::image_name)]
         name: String,
     },
 }

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use control::ServedOperation;
+use image::Reference;
 use lambda::runtime::Runtime;
 use lambda::runtime::install::{RuntimeError, Runtimes};
 use lambda::runtime::interpreter::{self, Language, Version};
@@ -101,6 +102,21 @@ async fn asked_to_stop(mut stop: Stop) {
         std::process::exit(i32::from(ExitCode::Unknown.number()));
     });
 }
+
+/// A name as images are imported under, refused here where none can have it.
+pub(crate) fn image_name(text: &str) -> Result<String, ImageNameError> {
+    // Which registry a name without one belongs to is the engine's to say, and all do for this.
+    let named = Reference::named(text, "localhost");
+    named.map(|_| text.to_owned()).map_err(|_| ImageNameError)
+}
+
+/// A text that no image can be called.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "expected repository:tag or registry/repository:tag: the repository in small letters, digits and \
+     single . _ - between them, its parts set apart by /"
+)]
+pub(crate) struct ImageNameError;
 
 /// What this host lets the sandbox do.
 pub(crate) fn capabilities(

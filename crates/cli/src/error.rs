@@ -26,6 +26,14 @@ pub(crate) enum CliError {
         command: &'static str,
         flag: &'static str,
     },
+    #[error("images are kept by an engine of this machine, and {0} is none")]
+    #[diagnostic(help(
+        "leave the target out, or name an engine on loopback: --endpoint-url http://127.0.0.1:PORT"
+    ))]
+    NoImagesThere(String),
+    #[error("no engine runs for {0}")]
+    #[diagnostic(help("`lambdalab up` starts it; --data-dir or --endpoint-url name another"))]
+    NoEngine(PathBuf),
     #[error(transparent)]
     #[diagnostic(help(
         "put what the function needs into the folder, or pass a ready package with --zip"
@@ -99,6 +107,7 @@ impl CliError {
             Self::Settings(_)
             | Self::Target(_)
             | Self::NoTarget { .. }
+            | Self::NoImagesThere(_)
             | Self::Archive(_)
             | Self::Input { .. }
             | Self::Payload(_)
@@ -113,6 +122,7 @@ impl CliError {
             Self::Control(ControlError::Archive(_)) => ExitCode::Usage,
             Self::Interrupted | Self::Unoptimised => ExitCode::Unknown,
             Self::DataDir { .. }
+            | Self::NoEngine(_)
             | Self::EngineEnded { .. }
             | Self::Finding(_)
             | Self::Control(_)

@@ -1,4 +1,4 @@
-//! `lambdalab image …`: container images for functions, on the engine of this machine.
+//! `lambdalab image …`: container images for functions, on an engine of this machine.
 
 use std::fs::File;
 use std::io::{self, Read};
@@ -6,7 +6,7 @@ use std::path::Path;
 use std::process::{Child, ChildStdout, Command, Stdio};
 
 use control::ImageName;
-use lab_aws::RunningEngine;
+use lab_aws::{RunningEngine, Session, Target};
 use serde::Serialize;
 
 use crate::arguments::ImageCommand;
@@ -15,6 +15,7 @@ use crate::error::CliError;
 use crate::exit::ExitCode;
 use crate::output::{Render, flush_right, lines, table};
 use crate::progress::watched;
+use crate::target;
 
 /// Programs that save images as archives, and by which prefix they are asked.
 const ENGINES: [(&str, &str); 2] = [("docker:", "docker"), ("podman:", "podman")];
@@ -45,27 +46,41 @@ impl Render for Images {
 }
 
 pub(crate) async fn run(context: &Context, command: ImageCommand) -> Result<ExitCode, CliError> {
-    crate::target::refuse(&context.settings, "image")?;
-    let starter = crate::target::starter(context)?;
-    let engine = starter.ensure().await?.engine;
-    // It must not leave for idleness before all is said.
-    let _lease = engine.lease().await?;
+    let starts = matches!(command, ImageCommand::Import { .. });
+    check(context, starts).await?;
+    let session = target::connect(context).await?;
     match command {
-        ImageCommand::Import { source, name } => import(context, &engine, source, &name).await,
+        ImageCommand::Import { source, name } => import(context, &session, source, &name).await,
         ImageCommand::List => {
-            context.console.result(&Images(engine.images().await?))?;
+            context.console.result(&Images(session.images().await?))?;
             Ok(ExitCode::Yes)
         }
         ImageCommand::Remove { name } => {
-            engine.remove_image(&name).await?;
+            session.remove_image(&name).await?;
             Ok(ExitCode::Yes)
         }
     }
 }
 
+/// Refuses a target that keeps no images, and to start an engine that would have nothing to do.
+async fn check(context: &Context, starts: bool) -> Result<(), CliError> {
+    let target = target::resolve(&context.settings)?;
+    if !target.is_on_this_machine() {
+        return Err(CliError::NoImagesThere(match target {
+            Target::Endpoint { url, .. } => url,
+            Target::Aws { .. } | Target::Engine => "AWS".to_owned(),
+        }));
+    }
+    let data_dir = &context.settings.data_dir.value;
+    if target == Target::Engine && !starts && RunningEngine::find(data_dir).await?.is_none() {
+        return Err(CliError::NoEngine(data_dir.clone()));
+    }
+    Ok(())
+}
+
 async fn import(
     context: &Context,
-    engine: &RunningEngine,
+    session: &Session,
     source: String,
     name: &str,
 ) -> Result<ExitCode, CliError> {
@@ -74,7 +89,7 @@ async fn import(
         what: source,
         source: error,
     });
-    let importing = engine.import_image(opened?, name);
+    let importing = session.import_image(opened?, name);
     let console = &context.console;
     let imported = watched(&*context.clock, console.quiet, message, importing).await?;
     console.result(&Images(imported))?;

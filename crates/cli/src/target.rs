@@ -33,6 +33,11 @@ pub(crate) async fn connect(context: &Context) -> Result<Session, CliError> {
     context
         .console
         .note(&format!("target: {}", session.description()))?;
+    if session.engine().is_some_and(|ensured| ensured.started) {
+        let note = "it was started for this command: it ends once nobody has needed it for a while, \
+                    or by `lambdalab down`";
+        context.console.note(note)?;
+    }
     Ok(session)
 }
 

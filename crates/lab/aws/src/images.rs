@@ -1,46 +1,58 @@
-//! Container images of an engine, by way of its control API. On AWS a registry has them.
+//! Container images of the engine behind a session, by way of its control API. On AWS a registry has
+//! them.
 
 use std::io::{self, Read};
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
-use control::{IMAGES_PATH, ImageName};
+use control::{HEALTH_PATH, Health, IMAGES_PATH, ImageName};
 use http::Method;
 use hyper::body::Frame;
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use tokio::sync::mpsc;
 
 use crate::control_client::{self, ControlError};
-use crate::engine::RunningEngine;
+use crate::session::Session;
 
 /// How much of an archive is read at a time.
 const PIECE: usize = 256 << 10;
 /// Pieces that may wait to be sent.
 const WAITING: usize = 4;
 
-impl RunningEngine {
+/// What a query must not hold as it is. What names of images consist of may stand there.
+const ENCODED: &AsciiSet = &NON_ALPHANUMERIC
+    .remove(b'-')
+    .remove(b'.')
+    .remove(b'_')
+    .remove(b'/')
+    .remove(b':')
+    .remove(b'@');
+
+impl Session {
     /// Every image that has a name.
     ///
     /// # Errors
-    /// The engine does not answer.
+    /// The target is no engine, or does not answer.
     pub async fn images(&self) -> Result<Vec<ImageName>, ControlError> {
-        control_client::get(&self.endpoint, IMAGES_PATH).await
+        control_client::get(self.engine_endpoint().await?, IMAGES_PATH).await
     }
 
     /// Imports the image of an archive: of the OCI's layout or from `docker save`, compressed or not.
     /// The answer has one entry for each platform.
     ///
     /// # Errors
-    /// The archive cannot be read, is none, or the engine does not answer.
+    /// The archive cannot be read or is none; the target is no engine, or does not answer.
     pub async fn import_image(
         &self,
         archive: impl Read + Send + 'static,
         name: &str,
     ) -> Result<Vec<ImageName>, ControlError> {
+        let endpoint = self.engine_endpoint().await?;
         let (sender, pieces) = mpsc::channel(WAITING);
         let reading = tokio::task::spawn_blocking(move || send(archive, &sender));
-        let path = format!("{IMAGES_PATH}?name={name}");
-        let answer = control_client::call(&self.endpoint, Method::PUT, &path, Pieces(pieces)).await;
+        let path = path_of(name);
+        let answer = control_client::call(endpoint, Method::PUT, &path, Pieces(pieces)).await;
         // What stands in the way of reading explains a broken connection better than that itself.
         match reading.await {
             Ok(Err(error)) => Err(ControlError::Archive(error)),
@@ -51,15 +63,29 @@ impl RunningEngine {
     /// Takes a name from its image, which goes once no function uses it.
     ///
     /// # Errors
-    /// There is no such name, or the engine does not answer.
+    /// There is no such name; the target is no engine, or does not answer.
     pub async fn remove_image(&self, name: &str) -> Result<(), ControlError> {
-        let path = format!("{IMAGES_PATH}?name={name}");
+        let endpoint = self.engine_endpoint().await?;
         let nothing = http_body_util::Empty::<Bytes>::new();
+        let path = path_of(name);
         let removed: Vec<ImageName> =
-            control_client::call(&self.endpoint, Method::DELETE, &path, nothing).await?;
+            control_client::call(endpoint, Method::DELETE, &path, nothing).await?;
         drop(removed);
         Ok(())
     }
+
+    /// Where the engine is, once it has said that it is one: nothing is sent to another program.
+    async fn engine_endpoint(&self) -> Result<&str, ControlError> {
+        let endpoint = self
+            .endpoint()
+            .ok_or_else(|| ControlError::BadAddress(self.description().to_owned()))?;
+        let _well: Health = control_client::get(endpoint, HEALTH_PATH).await?;
+        Ok(endpoint)
+    }
+}
+
+fn path_of(name: &str) -> String {
+    format!("{IMAGES_PATH}?name={}", utf8_percent_encode(name, ENCODED))
 }
 
 /// Reads to the end, for as long as somebody wants it.
@@ -97,5 +123,20 @@ impl hyper::body::Body for Pieces {
     ) -> Poll<Option<Result<Frame<Bytes>, io::Error>>> {
         let piece = ready!(self.0.poll_recv(context));
         Poll::Ready(piece.map(|piece| piece.map(Frame::data)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_stay_readable_and_nothing_else_breaks_a_query() {
+        let plain = "127.0.0.1:5000/team/an_echo-1@sha256:ab";
+        assert_eq!(path_of(plain), format!("{IMAGES_PATH}?name={plain}"));
+        assert_eq!(
+            path_of("a b&c=ä"),
+            format!("{IMAGES_PATH}?name=a%20b%26c%3D%C3%A4")
+        );
     }
 }

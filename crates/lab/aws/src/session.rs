@@ -133,6 +133,11 @@ impl Session {
         &self.connection.description
     }
 
+    /// Where calls go, where that is not AWS.
+    pub(crate) fn endpoint(&self) -> Option<&str> {
+        self.connection.endpoint.as_deref()
+    }
+
     /// The engine, where it is the target.
     #[must_use]
     pub fn engine(&self) -> Option<&Ensured> {
@@ -142,7 +147,7 @@ impl Session {
     /// How far the engine keeps functions apart from its host and within their limits; nothing where
     /// the target is no engine of ours.
     pub async fn measures(&self) -> Vec<Measure> {
-        let Some(endpoint) = self.connection.endpoint.as_deref() else {
+        let Some(endpoint) = self.endpoint() else {
             return Vec::new();
         };
         let asked = control_client::get(endpoint, MEASURES_PATH).await;

@@ -12,6 +12,7 @@
 //! machines of developers have them without meaning it.
 
 use std::fmt;
+use std::net::IpAddr;
 use std::str::FromStr;
 
 /// Where calls go.
@@ -31,6 +32,26 @@ pub enum Target {
         /// Who calls.
         identity: Identity,
     },
+}
+
+impl Target {
+    /// Whether it can be an engine of this machine: the engine of a data folder, or plain HTTP on
+    /// loopback.
+    #[must_use]
+    pub fn is_on_this_machine(&self) -> bool {
+        match self {
+            Self::Engine => true,
+            Self::Aws { .. } => false,
+            Self::Endpoint { url, .. } => url.parse().is_ok_and(|url| is_loopback(&url)),
+        }
+    }
+}
+
+fn is_loopback(url: &http::Uri) -> bool {
+    let host = url.host().unwrap_or_default();
+    let address = host.trim_matches(['[', ']']).parse::<IpAddr>();
+    url.scheme_str() == Some("http")
+        && (host == "localhost" || address.is_ok_and(|address| address.is_loopback()))
 }
 
 /// Whose credentials sign the calls.
@@ -309,6 +330,27 @@ mod tests {
                 "{said:?}: {error}"
             );
         }
+    }
+
+    #[test]
+    fn engines_of_this_machine_are_on_loopback() {
+        let on_this_machine = |url| at(url, Identity::Ambient).unwrap().is_on_this_machine();
+        for url in [
+            "http://127.0.0.1:4566",
+            "http://localhost:1",
+            "http://[::1]:1",
+        ] {
+            assert!(on_this_machine(url), "{url}");
+        }
+        for url in [
+            "https://127.0.0.1",
+            "http://10.0.0.1:1",
+            "http://localhost.evil.example",
+        ] {
+            assert!(!on_this_machine(url), "{url}");
+        }
+        assert!(Target::Engine.is_on_this_machine());
+        assert!(!aws(Identity::Ambient).unwrap().is_on_this_machine());
     }
 
     #[test]

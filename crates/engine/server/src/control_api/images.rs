@@ -10,6 +10,7 @@ use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use ids::Clock;
 use image::{ImageError, Named, Reference, Upload};
+use percent_encoding::percent_decode_str;
 use tokio::sync::mpsc;
 
 use super::{json, message, not_allowed};
@@ -56,9 +57,10 @@ pub(super) async fn serve(shared: &Shared, parts: &Parts, body: Incoming) -> Res
 
 /// The name in full; one without a registry is of the engine's account and region.
 fn named(shared: &Shared, name: &str) -> Option<Reference> {
+    let name = percent_decode_str(name).decode_utf8().ok()?;
     let services = &shared.services;
     let registry = format!("{}.dkr.ecr.{}.localhost", services.account, services.region);
-    Reference::named(name, &registry).ok()
+    Reference::named(&name, &registry).ok()
 }
 
 async fn import(shared: &Shared, name: &Reference, body: Incoming) -> Response<Body> {

@@ -31,6 +31,7 @@ impl Environment {
             }
             *power = Power::Running;
             self.log.resume();
+            self.log.telemetry.set_awake(true);
         }
     }
 
@@ -89,6 +90,7 @@ impl Environment {
         let power = self.power.lock();
         if *power == Power::Frozen {
             self.log.pause();
+            self.log.telemetry.set_awake(false);
         }
     }
 

@@ -18,13 +18,18 @@ use bytes::Bytes;
 use ids::{SharedClock, Timestamp};
 use parking_lot::Mutex;
 use serde_json::{Value, json};
+use tokio::sync::{Semaphore, watch};
 
 use super::Site;
+use delivery::Patience;
 use subscriber::Subscriber;
 use subscription::Subscription;
 
 /// How much of an init phase is kept for those who subscribe during it, in bytes.
 const HISTORY_LIMIT: usize = 256 << 10;
+
+/// How much all buffers of an environment hold together, in bytes.
+const ROOM: usize = 4 << 20;
 
 /// The kinds of telemetry, by which extensions subscribe.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,6 +45,10 @@ pub(crate) struct Telemetry {
     clock: SharedClock,
     /// Whether anybody listens, or may still come to.
     live: AtomicBool,
+    /// Whether its processes may run.
+    awake: watch::Sender<bool>,
+    /// What its buffers may still take.
+    room: Arc<Semaphore>,
     state: Mutex<State>,
 }
 
@@ -61,6 +70,8 @@ impl Telemetry {
         let telemetry = Self {
             clock,
             live: AtomicBool::new(false),
+            awake: watch::Sender::new(true),
+            room: Arc::new(Semaphore::new(ROOM)),
             state: Mutex::default(),
         };
         telemetry.start_anew();
@@ -99,7 +110,12 @@ impl Telemetry {
         {
             let mut state = self.state.lock();
             let history = state.history.as_ref().ok_or(Closed)?;
-            let subscriber = Subscriber::start(subscription, site, Arc::clone(&self.clock));
+            let patience = Patience {
+                clock: Arc::clone(&self.clock),
+                awake: self.awake.subscribe(),
+            };
+            let room = Arc::clone(&self.room);
+            let subscriber = Subscriber::start(subscription, site, room, patience);
             for (category, event) in history {
                 subscriber.take(*category, event);
             }
@@ -145,6 +161,11 @@ impl Telemetry {
             state.bytes += event.len();
             history.push((category, event));
         }
+    }
+
+    /// The environment was frozen, or thawed.
+    pub(super) fn set_awake(&self, awake: bool) {
+        self.awake.send_replace(awake);
     }
 
     /// Sends what is buffered, without waiting for more.

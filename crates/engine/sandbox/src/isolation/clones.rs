@@ -27,6 +27,7 @@ use nix::sys::prctl;
 use nix::sys::signal::Signal;
 use nix::unistd::{Pid, getgid, getuid};
 use rustix::fs::{CWD, Mode, OFlags, openat};
+use rustix::process::{PidfdFlags, pidfd_open, pidfd_send_signal};
 use rustix::thread::{
     CapabilitySet, CapabilitySets, capabilities, configure_capability_in_ambient_set,
     set_capabilities,
@@ -153,11 +154,44 @@ impl Claimant {
         }
     }
 
+    /// A handle of it for as long as the clone lives.
+    pub(crate) fn trusted(&self) -> Result<Trusted, Refused> {
+        let doing = || Refused::to(format!("hold process {} of a clone", self.pid));
+        let number = rustix::process::Pid::from_raw(self.pid.as_raw());
+        let number = number.ok_or_else(|| self.refused("without a number"))?;
+        let handle = pidfd_open(number, PidfdFlags::empty()).map_err(doing())?;
+        // It is still there, so that its number meant it when that was opened.
+        self.status()?;
+        Ok(Trusted {
+            pid: self.pid,
+            handle,
+        })
+    }
+
     /// That it cannot be trusted, and why.
     pub(crate) fn refused(&self, reason: &str) -> Refused {
         Refused {
             doing: format!("trust process {} of a clone ({reason})", self.pid),
             source: io::ErrorKind::PermissionDenied.into(),
+        }
+    }
+}
+
+/// A clone's process that was looked at. It is no child of the spawner's, so that its number may mean
+/// another one once it has ended, and has been reaped by its parent; its handle never does.
+#[derive(Debug)]
+pub(crate) struct Trusted {
+    /// Its number, for as long as it lives.
+    pub(crate) pid: Pid,
+    handle: OwnedFd,
+}
+
+impl Trusted {
+    /// Asks it to end, unless it has.
+    pub(crate) fn terminate(&self) -> io::Result<()> {
+        match pidfd_send_signal(&self.handle, rustix::process::Signal::TERM) {
+            Err(rustix::io::Errno::SRCH) => Ok(()),
+            sent => Ok(sent?),
         }
     }
 }
@@ -259,6 +293,28 @@ mod tests {
         ] {
             assert_eq!(unfit(&STATUS.replace(good, bad), parent), Some(bad));
         }
+    }
+
+    #[test]
+    fn who_is_trusted_is_signalled_as_long_as_it_lives() {
+        let start = || {
+            let child = std::process::Command::new("sleep").arg("60").spawn();
+            let child = child.unwrap();
+            let pid = Pid::from_raw(child.id().cast_signed());
+            (child, Claimant::of(pid).unwrap())
+        };
+        let (mut child, claimant) = start();
+        let trusted = claimant.trusted().unwrap();
+        trusted.terminate().unwrap();
+        let status = std::os::unix::process::ExitStatusExt::signal(&child.wait().unwrap());
+        assert_eq!(status, Some(libc::SIGTERM));
+        trusted.terminate().unwrap();
+        claimant.trusted().unwrap_err();
+
+        let (mut child, claimant) = start();
+        child.kill().unwrap();
+        child.wait().unwrap();
+        claimant.trusted().unwrap_err();
     }
 
     #[test]

@@ -14,6 +14,7 @@ use super::child::{self, Child, Home, Past};
 use super::tree;
 use super::watched::{Source, Watched};
 use crate::cgroup::{EngineGroups, EnvironmentGroups};
+use crate::isolation::clones::Trusted;
 use crate::isolation::{Isolation, Network, Quarters, User, network};
 use crate::protocol::{GroupSignal, Refused};
 use crate::spec::Egress;
@@ -46,7 +47,7 @@ pub(super) struct Resident {
     /// Whether its process is a clone, so that no other one can take its place.
     pub(super) is_clone: bool,
     /// Of a clone: the function's process, which is no child of the spawner's.
-    pub(super) function: Option<Pid>,
+    pub(super) function: Option<Trusted>,
     /// A clone that is on its way.
     pub(super) coming: Option<Coming>,
     /// Becomes readable when memory runs out, where the kernel does not kill the whole group.
@@ -291,10 +292,22 @@ impl Resident {
     }
 
     /// The process that was started by request `start`, while it runs.
-    pub(super) fn process(&self, start: u64) -> Option<Pid> {
+    pub(super) fn running(&self, start: u64) -> Option<&Running> {
         let mut processes = self.processes.iter();
-        let running = processes.find(|running| running.start == start)?;
-        Some(self.function.unwrap_or(running.pid))
+        processes.find(|running| running.start == start)
+    }
+
+    /// Asks that process to end, if it runs.
+    pub(super) fn terminate(&self, start: u64) -> Result<(), Refused> {
+        let Some(running) = self.running(start) else {
+            return Ok(());
+        };
+        let asked = match &self.function {
+            Some(function) => function.terminate(),
+            // It is no other's number: a child that has ended is taken off the list before it is reaped.
+            None => kill(running.pid, Signal::SIGTERM).map_err(Into::into),
+        };
+        asked.map_err(Refused::to("end a process"))
     }
 
     /// Signals all of its processes. Only for processes that were not reaped yet, whose numbers

@@ -16,7 +16,7 @@ use ids::{EnvironmentId, SystemClock};
 use nix::errno::Errno;
 use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
-use nix::sys::signal::{SigSet, Signal, kill};
+use nix::sys::signal::{SigSet, Signal};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::Pid;
@@ -336,7 +336,7 @@ impl Spawner {
     ) -> Result<(Done, Vec<OwnedFd>), Failure> {
         let number = self.number_of(id)?;
         let resident = self.residents.get_mut(&number);
-        if let Some(resident) = resident.filter(|it| it.process(start).is_some()) {
+        if let Some(resident) = resident.filter(|it| it.running(start).is_some()) {
             resident.out_of_memory = true;
             resident.signal(GroupSignal::Kill)?;
         }
@@ -349,10 +349,8 @@ impl Spawner {
         start: u64,
     ) -> Result<(Done, Vec<OwnedFd>), Failure> {
         let number = self.number_of(id)?;
-        let resident = self.residents.get(&number);
-        // It is no other's number: what has ended is taken off the list before it is reaped.
-        if let Some(process) = resident.and_then(|resident| resident.process(start)) {
-            kill(process, Signal::SIGTERM).map_err(Refused::to("end a process"))?;
+        if let Some(resident) = self.residents.get(&number) {
+            resident.terminate(start)?;
         }
         Ok((Done::Signalled, Vec::new()))
     }

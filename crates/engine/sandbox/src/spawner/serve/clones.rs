@@ -188,7 +188,7 @@ impl Spawner {
                     return Err(ended());
                 };
                 trust(keeper)?;
-                let furnished = self.furnish_clone(number, (keeper, init, sender), &claimant);
+                let furnished = self.furnish_clone(number, (keeper, init), &claimant);
                 return furnished.map(Some);
             }
             Report::Keeper | Report::Init => return Err(ended()),
@@ -203,7 +203,7 @@ impl Spawner {
     fn furnish_clone(
         &mut self,
         number: u64,
-        (keeper, init, function): (Pid, Pid, Pid),
+        (keeper, init): (Pid, Pid),
         claimant: &Claimant,
     ) -> Result<(Message, Vec<OwnedFd>), Failure> {
         let resident = self.residents.get_mut(&number).ok_or_else(ended)?;
@@ -211,6 +211,7 @@ impl Spawner {
         let shown = shown.map(Vec::as_slice).unwrap_or_default();
         let egress = resident.egress;
         let doors = clones::dress(claimant, shown, egress == Egress::Nat)?;
+        let function = claimant.trusted()?;
         let coming = resident.coming.take().ok_or_else(ended)?;
         resident.blank = Some(Child {
             pid: keeper,

@@ -252,7 +252,8 @@ impl Spawner {
         }
         // Closed by executing the program, or by the child's death, which is told as its exit.
         running.executing = None;
-        let pid = resident.function.unwrap_or(running.pid).as_raw();
+        let function = resident.function.as_ref().map(|function| function.pid);
+        let pid = function.unwrap_or(running.pid).as_raw();
         Ok(Some(Message::Done {
             number: start,
             done: Done::Started {

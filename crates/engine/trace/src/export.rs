@@ -38,17 +38,38 @@ const ENCODINGS: [&str; 2] = [
     "OTEL_EXPORTER_OTLP_PROTOCOL",
 ];
 
+/// The variables that say how many milliseconds a delivery may take, the foremost first, and what holds
+/// where none does. Source: <https://opentelemetry.io/docs/specs/otel/protocol/exporter/#configuration-options>.
+const TIME_LIMITS: [&str; 2] = [
+    "OTEL_EXPORTER_OTLP_TRACES_TIMEOUT",
+    "OTEL_EXPORTER_OTLP_TIMEOUT",
+];
+const USUAL_TIME_LIMIT: Duration = Duration::from_secs(10);
+
+/// How long a delivery may take, by what `variable` says of the environment's variables.
+pub(crate) fn time_limit(variable: impl Fn(&str) -> Option<String>) -> Duration {
+    let limit = TIME_LIMITS.iter().find_map(|name| {
+        let milliseconds = variable(name)?.parse().ok();
+        milliseconds.filter(|it| *it > 0)
+    });
+    limit.map_or(USUAL_TIME_LIMIT, Duration::from_millis)
+}
+
 /// Speaks OTLP to one collector.
 #[derive(Debug)]
 pub(crate) struct Exporter(SpanExporter);
 
 impl Exporter {
-    pub(crate) fn new(endpoint: &str) -> Result<Self, StartError> {
+    /// One whose deliveries take so long at most, all attempts included.
+    pub(crate) fn new(endpoint: &str, time_limit: Duration) -> Result<Self, StartError> {
         // TLS takes ours, as everywhere in this program; somebody else may have chosen already.
         let _chosen = rustls::crypto::ring::default_provider().install_default();
+        // The exporter leaves it to its client to break off an attempt that is not answered.
+        let client = reqwest::Client::builder().timeout(time_limit).build()?;
         let mut builder = SpanExporter::builder()
             .with_http()
-            .with_http_client(reqwest::Client::builder().build()?)
+            .with_http_client(client)
+            .with_timeout(time_limit)
             .with_endpoint(format!("{}/{PATH}", endpoint.trim_end_matches('/')));
         if ENCODINGS
             .iter()
@@ -198,4 +219,28 @@ fn attribute((name, value): &(&'static str, Value)) -> KeyValue {
 
 fn time(instant: Timestamp) -> SystemTime {
     UNIX_EPOCH + Duration::from_micros(u64::try_from(instant.0).unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_time_limit_of_traces_comes_before_that_of_all() {
+        let of = |variables: &[(&str, &str)]| {
+            time_limit(|name| {
+                let found = variables.iter().find(|(known, _)| *known == name);
+                found.map(|(_, value)| (*value).to_owned())
+            })
+        };
+        let [traces, all] = TIME_LIMITS;
+        assert_eq!(of(&[]), USUAL_TIME_LIMIT);
+        assert_eq!(of(&[(all, "7"), (traces, "5")]), Duration::from_millis(5));
+        assert_eq!(of(&[(all, "7")]), Duration::from_millis(7));
+        assert_eq!(
+            of(&[(all, "7"), (traces, "soon")]),
+            Duration::from_millis(7)
+        );
+        assert_eq!(of(&[(all, "0")]), USUAL_TIME_LIMIT, "nothing could be sent");
+    }
 }

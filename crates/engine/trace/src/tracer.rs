@@ -11,7 +11,7 @@ use tokio::task::JoinHandle;
 
 use crate::Span;
 use crate::error::StartError;
-use crate::export::{Exporter, Sender, Tally};
+use crate::export::{Exporter, Sender, Tally, time_limit};
 
 /// How many spans may wait for the collector.
 const QUEUE: usize = 8_192;
@@ -40,7 +40,17 @@ impl Tracer {
     /// # Errors
     /// See [`StartError`].
     pub fn start(endpoint: &str, clock: SharedClock) -> Result<Self, StartError> {
-        let exporter = Exporter::new(endpoint)?;
+        let time_limit = time_limit(|name| std::env::var(name).ok());
+        Self::within(time_limit, endpoint, clock)
+    }
+
+    /// One whose deliveries take so long at most.
+    fn within(
+        time_limit: Duration,
+        endpoint: &str,
+        clock: SharedClock,
+    ) -> Result<Self, StartError> {
+        let exporter = Exporter::new(endpoint, time_limit)?;
         let (queue, spans) = mpsc::channel(QUEUE);
         let tally = Arc::new(Tally::default());
         let sender = Sender::new(spans, exporter, Arc::clone(&tally), Arc::clone(&clock));
@@ -123,6 +133,26 @@ mod tests {
         assert_eq!(tracer.dropped(), 0);
         tracer.record([span(), span()]);
         assert_eq!(tracer.dropped(), 2);
+    }
+
+    #[tokio::test]
+    async fn a_collector_that_never_answers_does_not_end_tracing() {
+        // The kernel takes connections for it, and nobody reads them.
+        let deaf = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let endpoint = format!("http://{}", deaf.local_addr().unwrap());
+        let clock = SystemClock::shared();
+        let limit = Duration::from_millis(50);
+        let tracer = Tracer::within(limit, &endpoint, Arc::clone(&clock)).unwrap();
+        for dropped in 1..=2 {
+            tracer.record([span()]);
+            let counted = async {
+                while tracer.dropped() < dropped {
+                    clock.sleep(Duration::from_millis(5)).await;
+                }
+            };
+            let counted = tokio::time::timeout(Duration::from_secs(30), counted).await;
+            counted.expect("the delivery is given up");
+        }
     }
 
     #[tokio::test]

@@ -5,9 +5,7 @@ use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
 
-use ids::{Clock, SystemClock};
 use nix::unistd::geteuid;
 use sandbox::{
     Command, ENGINE_PORT, Environment, EnvironmentSpec, ExitStatus, Limits, Means,
@@ -15,6 +13,7 @@ use sandbox::{
 };
 
 use crate::harness::{self, Harness, eventually, line, output, within};
+use crate::lifecycle::rests_beside;
 
 /// Where an isolated environment shows this binary.
 const HERE: &str = "/var/task";
@@ -313,21 +312,28 @@ pub(crate) async fn cycles(harness: Arc<Harness>) {
     if isolated(&harness).await.is_none() {
         return;
     }
+    // Other engines on this host have theirs.
+    let folder = harness.directory.path().canonicalize().unwrap();
     let loops = || {
         let devices = fs::read_dir("/sys/block").unwrap();
-        let used = |name: &str| fs::metadata(format!("/sys/block/{name}/loop")).is_ok();
-        devices
-            .filter(|entry| used(&entry.as_ref().unwrap().file_name().to_string_lossy()))
+        let behind = devices.filter_map(|device| {
+            fs::read_to_string(device.ok()?.path().join("loop/backing_file")).ok()
+        });
+        behind
+            .filter(|file| Path::new(file).starts_with(&folder))
             .count()
     };
     let spawner = harness.isolated.spawner_pid();
     let open = || fs::read_dir(format!("/proc/{spawner}/fd")).unwrap().count();
-    SystemClock::new().sleep(Duration::from_millis(100)).await;
+    let sandbox = &harness.isolated;
+    eventually("the spawner is at rest", || rests_beside(sandbox, 0)).await;
     let before = (loops(), open());
     for _ in 0..30 {
         let environment = isolated(&harness).await.unwrap();
         assert_eq!(exit(&environment, &["exit", "1"]).await.code, Some(1));
         assert_eq!(exit(&environment, &["exit", "2"]).await.code, Some(2));
+        let scratch = sandbox.capabilities().scratch.means;
+        assert!(scratch != Means::LoopDevice || loops() > 0, "it has one");
         environment.destroy().await.unwrap();
     }
     eventually("all loop devices are free again", || loops() <= before.0).await;

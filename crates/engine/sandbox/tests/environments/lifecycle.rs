@@ -232,7 +232,7 @@ fn in_each(sandbox: &Sandbox) -> usize {
 
 /// Whether the spawner has nothing but the guard and what waits: what it keeps ready, and in so many
 /// environments.
-fn rests_beside(sandbox: &Sandbox, environments: usize) -> bool {
+pub(crate) fn rests_beside(sandbox: &Sandbox, environments: usize) -> bool {
     let expected = (BLANKS + environments) * in_each(sandbox);
     waiting(sandbox).len() == expected && children(sandbox).len() == 1 + expected
 }

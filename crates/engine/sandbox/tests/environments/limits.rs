@@ -148,22 +148,26 @@ pub(crate) async fn cpu_by_memory(harness: Arc<Harness>) {
     }
 }
 
+/// What of its quota it has used up, and what CPU time that was: of one moment, for who is held up
+/// between two files reads again.
+fn figures(environment: &Environment) -> (Throttling, Duration) {
+    loop {
+        let throttling = environment.throttling().unwrap().unwrap();
+        let used = environment.cpu_time().unwrap().unwrap();
+        if environment.throttling().unwrap().unwrap().periods == throttling.periods {
+            return (throttling, used);
+        }
+    }
+}
+
 /// The CPUs that an environment gets while its quota is what holds it back; `None` where that is not
 /// so for long enough.
 async fn measured_share(environment: &Environment) -> Option<f64> {
     for _ in 0..6 {
-        // Of one moment: who is held up between two files reads again.
-        let figures = || loop {
-            let throttling = environment.throttling().unwrap().unwrap();
-            let used = environment.cpu_time().unwrap().unwrap();
-            if environment.throttling().unwrap().unwrap().periods == throttling.periods {
-                return (throttling, used);
-            }
-        };
-        let (before, used_before) = figures();
+        let (before, used_before) = figures(environment);
         let mut seen = (before, used_before);
         eventually("it runs for 60 periods", || {
-            seen = figures();
+            seen = figures(environment);
             seen.0.periods >= before.periods + 60
         })
         .await;
@@ -190,13 +194,12 @@ pub(crate) async fn cpu(harness: Arc<Harness>) {
         })
         .await;
     let _process = environment.start(role(&["spin"])).await.unwrap();
-    let mut seen = Throttling::default();
+    let (mut seen, mut used) = (Throttling::default(), Duration::ZERO);
     eventually("it runs for 25 periods", || {
-        seen = environment.throttling().unwrap().unwrap();
+        (seen, used) = figures(&environment);
         seen.periods >= 25
     })
     .await;
-    let used = environment.cpu_time().unwrap().unwrap();
     // A busy loop gets no more than a quarter of each period, whatever else the machine does.
     let share = Duration::from_millis(20 * (seen.periods + 2)) / 4;
     assert!(

@@ -16,6 +16,9 @@ use crate::sys::{self, MountAttributes};
 /// A folder of the root's in which nothing is: mounted over what is not to be seen.
 pub(super) const EMPTY: &str = "/home";
 
+/// Where files lie until they are mounted, out of the sight of other environments' functions.
+pub(super) const DRAFTS: &str = "/var/drafts";
+
 /// What a mount does not allow, besides being private to its namespace.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Allows {

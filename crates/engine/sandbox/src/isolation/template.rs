@@ -15,7 +15,7 @@ use nix::sched::{CloneFlags, unshare};
 use nix::sys::stat::{Mode, umask};
 use rustix::mount::{MountAttrFlags, MountPropagationFlags, mount_change};
 
-use super::mounts::{self, Allows};
+use super::mounts::{self, Allows, DRAFTS};
 use super::realm::{self, Realm};
 use super::{helper, local};
 use crate::protocol::Refused;
@@ -142,6 +142,9 @@ fn lay_out(stage: &Path) -> io::Result<()> {
     for folder in FOLDERS {
         fs::create_dir_all(stage.join(folder))?;
     }
+    let drafts = stage.join(DRAFTS.trim_start_matches('/'));
+    fs::create_dir(&drafts)?;
+    fs::set_permissions(&drafts, PermissionsExt::from_mode(0o700))?;
     for (link, target) in LINKS {
         symlink(target, stage.join(link))?;
     }

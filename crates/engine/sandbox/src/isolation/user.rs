@@ -13,7 +13,7 @@ use nix::sys::prctl;
 use nix::sys::signal::Signal;
 use nix::unistd::{Gid, Uid, getegid, geteuid, setgroups, setresgid, setresuid};
 
-use super::mounts::{self, Allows};
+use super::mounts::{self, Allows, DRAFTS};
 use super::{Isolation, namespaces, realm, rights, rlimits};
 use crate::protocol::Refused;
 
@@ -57,7 +57,7 @@ impl User {
     /// the file is mounted and has no name there.
     pub(super) fn shows(self, text: &str, target: &Path) -> Result<(), Refused> {
         let refused = || Refused::to(format!("write {}", target.display()));
-        let draft = format!("/home/draft-{}", self.id);
+        let draft = format!("{DRAFTS}/{}", self.id);
         fs::write(&draft, text).map_err(refused())?;
         let file = mounts::clone_of(draft.as_ref(), Allows::Reading)?;
         mounts::attach(file, target)?;
